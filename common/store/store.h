@@ -1,0 +1,64 @@
+// Content-addressed blobs: what passes between client, coordinators and workers.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/digest.h"
+#include "common/base/file.h"
+
+namespace slipway {
+
+// Reads one blob in order. Not thread-safe.
+class BlobReader {
+ public:
+  virtual ~BlobReader() = default;
+  // Up to buffer.size() bytes; 0 at the end. When opened at offset 0 the end is DATA_LOSS if the bytes did not hash to the digest.
+  virtual absl::StatusOr<size_t> Read(std::span<std::byte> buffer) = 0;
+};
+
+// Streams one blob in. Dropped without Commit(), nothing is stored. Not thread-safe.
+class BlobWriter {
+ public:
+  virtual ~BlobWriter() = default;
+  virtual absl::Status Write(std::span<const std::byte> data) = 0;
+  // Checks size and hash, then publishes. INVALID_ARGUMENT and nothing stored when they differ. Two writers of one digest both succeed.
+  virtual absl::Status Commit() = 0;
+};
+
+// A tenant's blobs. Thread-safe. A blob is immutable and is there whole or not at all. Names are per tenant (`t/<tenant>/…`): no
+// tenant can learn of another's blobs. Errors: UNAVAILABLE: try again, nothing was learned; RESOURCE_EXHAUSTED: no space.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Digests of `wanted` that are absent, in order, each once.
+  virtual absl::StatusOr<std::vector<Digest>> FindMissing(std::string_view tenant, std::span<const Digest> wanted) = 0;
+  // NOT_FOUND if absent.
+  virtual absl::StatusOr<std::unique_ptr<BlobReader>> Open(std::string_view tenant, const Digest& digest, uint64_t offset) = 0;
+  virtual absl::StatusOr<std::unique_ptr<BlobWriter>> Create(std::string_view tenant, const Digest& digest) = 0;
+  // A verified local file of the blob, open for reading: mapped by workers, passed to children. NOT_FOUND; DATA_LOSS if the stored bytes are damaged
+  // (the blob is then dropped).
+  virtual absl::StatusOr<UniqueFd> OpenLocal(std::string_view tenant, const Digest& digest) = 0;
+  // Stores a finished local file, hashing it once on the way; `file` may be moved away.
+  virtual absl::StatusOr<Digest> PutFile(std::string_view tenant, const std::filesystem::path& file) = 0;
+};
+
+// Blobs as files under `root` (made if absent): root/t/<tenant>/<2 hex>/<hex>-<bytes>, written under a temporary name, fsynced unless `ephemeral`, renamed.
+// Several processes may share a root. Tenants are [a-z0-9_-]{1,64}; else INVALID_ARGUMENT.
+struct LocalStoreOptions {
+  std::filesystem::path root;
+  bool ephemeral = false;  // the embedded farm's: nothing needs to outlive a power cut
+};
+absl::StatusOr<std::unique_ptr<Store>> OpenLocalStore(const LocalStoreOptions& options);
+
+// Small blobs whole.
+absl::StatusOr<std::string> ReadBlob(Store& store, std::string_view tenant, const Digest& digest);
+absl::StatusOr<Digest> WriteBlob(Store& store, std::string_view tenant, std::string_view bytes);
+
+}  // namespace slipway

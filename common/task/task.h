@@ -1,0 +1,75 @@
+// What coordinators tell workers and workers answer, as JSON blobs in the store. A request's spec is one blob; each ended task's result is one.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/digest.h"
+
+namespace slipway {
+
+struct SpecFile {
+  std::string path;  // as the user gave it
+  std::string name;  // external data: relative to the model's folder, as the model names it; "" for the main file
+  Digest digest;
+};
+
+struct SpecModel {
+  std::string name;          // names folders and files
+  std::string kind;          // "onnx", "checkpoint", "dummy", "noop" (bench)
+  std::string architecture;  // checkpoint, dummy
+  std::vector<SpecFile> files;
+};
+
+// Options that change results; flags of the same names.
+struct SpecOptions {
+  std::map<std::string, std::vector<int64_t>> shapes;
+  int opset = 17;
+  int samples = 8;
+  uint64_t seed = 0;
+  bool verify = true;
+  std::optional<double> tolerance;
+};
+
+struct SpecTask {
+  enum class Kind { kPrepare, kCell };
+  Kind kind = Kind::kPrepare;
+  uint32_t model = 0;      // index into models
+  std::string target;      // cell
+  std::string precision;   // cell
+  int32_t prepare = -1;    // cell: index of its prepare task; -1 when none is needed
+};
+
+struct RequestSpec {
+  std::vector<SpecModel> models;
+  SpecOptions options;
+  std::vector<SpecTask> tasks;  // a task's index is its position
+
+  std::string ToJson() const;   // "schema": "slipway.request/1"; keys sorted: equal specs, equal bytes
+  static absl::StatusOr<RequestSpec> FromJson(std::string_view json);
+};
+
+struct ResultFile {
+  std::string path;  // relative to the cell's folder, '/'-separated
+  Digest digest;
+};
+
+// Result of a task. `entry` is what goes into the manifest: of a prepare task the model's fields, of a cell the artifact's (contract.md), paths
+// relative to the cell's folder; the client makes them relative to the manifest.
+struct TaskResult {
+  std::string entry;                 // JSON object
+  std::vector<ResultFile> files;     // cell: the artifact's files
+  std::optional<Digest> parity;      // cell: parity.json
+  std::optional<Digest> reference;   // prepare: the reference bundle
+
+  std::string ToJson() const;        // "schema": "slipway.result/1"
+  static absl::StatusOr<TaskResult> FromJson(std::string_view json);
+};
+
+}  // namespace slipway

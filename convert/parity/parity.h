@@ -1,0 +1,118 @@
+// Proof: samples, reference outputs, metrics, gates, verdicts. design.md's "What passed means" in code; docs/parity.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "convert/ir/graph.h"
+#include "convert/runtimes/runtime.h"
+#include "convert/targets/target.h"
+
+namespace slipway {
+
+// One sample: inputs by the source's names, and after prepare the reference's tensors.
+struct Sample {
+  NamedTensors inputs;
+  NamedTensors outputs;            // every source output, in order
+  NamedTensors before_activation;  // by source tensor name: what stands before an output's final softmax or sigmoid
+};
+
+// An output that is a final Softmax or Sigmoid, and the tensor before it.
+struct FinalActivation {
+  std::string output;  // source name
+  std::string before;  // source name of its input
+  OpKind kind = OpKind::kSoftmax;
+};
+
+// All that judging needs from the source; a blob made by prepare.
+struct ReferenceBundle {
+  std::string reference;  // manifest's `reference`
+  std::string generator;  // "smooth images, seed 0"
+  std::vector<FinalActivation> final_activations;
+  std::vector<Sample> samples;
+
+  absl::Status Write(const std::filesystem::path& path) const;  // JSON header + raw tensors, 64-byte aligned
+  static absl::StatusOr<ReferenceBundle> Read(std::shared_ptr<const MappedFile> file);
+};
+
+struct SampleOptions {
+  int count = 8;
+  uint64_t seed = 0;
+  // Sizes for symbols, one map a size to be proved at: PNet's H, W twice. Symbols that none binds get 1 (first axis) or a default (docs/parity.md);
+  // a graph with dynamic sizes is always proved at two.
+  std::vector<std::map<std::string, int64_t>> sizes;
+};
+
+// Samples for a graph's inputs, drawn by use: images smooth and in range, indices of Gather in [0, rows), masks 0/1. Deterministic.
+absl::StatusOr<std::vector<Sample>> MakeSamples(const Graph& graph, const SampleOptions& options);
+
+std::vector<FinalActivation> FindFinalActivations(const Graph& graph);
+
+// Fills outputs and before_activation of every sample by running `onnx_file` (which has `before` tensors as extra outputs) in onnxruntime.
+absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx_file, const std::vector<FinalActivation>& activations,
+                          std::vector<Sample>& samples);
+
+struct Metrics {
+  double l_inf = 0, l_inf_scaled = 0, p999 = 0, mean_abs = 0, rmse = 0, cosine = 0, snr_db = 0;
+  double agreement = 0;       // fraction equal (integers), of top-1 along the last axis (probabilities)
+  int64_t elements = 0;
+  bool finite = true;         // of what was judged
+};
+
+// `reference` and `actual` of the same shape and kind. A reference of all zeros scales by 1. snr_db of equal tensors is +Inf (JSON null).
+absl::StatusOr<Metrics> Compare(const std::vector<Tensor>& reference, const std::vector<Tensor>& actual);
+
+enum class OutputRole { kRaw, kProbability, kBeforeActivation, kInteger };
+enum class Verdict { kPassed, kFailed, kNotDiscriminating, kNotRun };
+std::string_view Name(Verdict verdict);
+
+// Limits of one output: those that are set must hold.
+struct Gate {
+  std::optional<double> l_inf, l_inf_scaled, mean_abs, rmse, snr_db, agreement;
+  bool Holds(const Metrics& metrics, std::string* reason = nullptr) const;
+};
+Gate GateFor(std::string_view target, std::string_view precision, OutputRole role, std::optional<double> tolerance = {});
+
+struct OutputFigures {
+  std::string name;  // source name
+  OutputRole role;
+  Metrics metrics;
+};
+
+struct JudgeRun {
+  JudgeIdentity verified_by;
+  Verdict verdict = Verdict::kNotRun;
+  std::string reason;  // one line unless passed
+  std::vector<OutputFigures> outputs;
+};
+
+struct ParityResult {
+  Verdict verdict = Verdict::kNotRun;
+  std::string reason;
+  int samples = 0;
+  std::vector<JudgeRun> runs;
+  nlohmann::json ToJson() const;          // the manifest's `parity`
+};
+
+struct JudgeRequest {
+  std::string target, precision;
+  std::filesystem::path folder;  // holds the artifact
+  Emitted emitted;
+  std::optional<double> tolerance;  // replaces the gate's main limit
+};
+
+// Runs the artifact in every configuration of its target and compares. A judge that is missing gives kNotRun with its reason; a judge that died, UNAVAILABLE.
+// The swap rule: a verdict counts only if the gates fail with two samples' outputs exchanged, else kNotDiscriminating.
+absl::StatusOr<ParityResult> Judge(HostProvider& hosts, const JudgeRequest& request, const ReferenceBundle& reference);
+
+// parity.json: figures per output and, where the judge shows inner tensors, per layer.
+nlohmann::json ParityReport(const JudgeRequest& request, const ParityResult& result);
+
+}  // namespace slipway
