@@ -1,0 +1,112 @@
+// A farm as its clients see it: blobs in, a request, its progress, blobs out. One code path for a farm of many machines
+// and for the embedded one.
+//
+//   ASSIGN_OR_RETURN(auto farm, FarmClient::Connect("unix:/run/slipway.sock", absl::Now() + absl::Seconds(10)));
+//   ASSIGN_OR_RETURN(std::vector<Digest> digests, farm->UploadFiles({"model.onnx"}));   // hashed once; only what is
+//   missing travels v1::SubmitRequest request = …;                                                      // names those
+//   digests ASSIGN_OR_RETURN(v1::SubmitResponse submitted, farm->Submit(request));
+//   RETURN_IF_ERROR(farm->Watch(submitted.request_id(), {}, [&](const v1::WatchResponse& change) { … }));
+//   ASSIGN_OR_RETURN(RequestStatus status, farm->Get(submitted.request_id()));          // with every cell's result
+//   digest RETURN_IF_ERROR(farm->Download(digest, "exports/model.onnx"));
+//
+// Errors keep the farm's code and ErrorKind: INVALID_ARGUMENT (usage) an impossible request; FAILED_PRECONDITION input
+// blobs are missing; NOT_FOUND an unknown request or blob; DATA_LOSS damaged bytes; RESOURCE_EXHAUSTED a full farm;
+// UNAVAILABLE (machine) nobody answered for `patience`, through reconnections.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/digest.h"
+#include "proto/slipway/v1/blob.pb.h"
+#include "proto/slipway/v1/export.pb.h"
+#include "proto/slipway/v1/fleet.pb.h"
+
+namespace slipway {
+
+struct FarmClientOptions {
+  absl::Duration patience = absl::Seconds(30);  // how long a call goes on trying while the farm does not answer
+  int parallel_transfers = 4;                   // blobs on their way at once, up or down
+};
+
+struct RequestStatus {
+  v1::RequestInfo request;
+  std::vector<v1::Cell> cells;  // by index
+};
+
+// A blob and the file that it is to become.
+struct DownloadItem {
+  Digest digest;
+  std::filesystem::path path;
+};
+
+struct WatchOptions {
+  uint64_t cursor = 0;   // a WatchResponse's: only what is newer is told; 0: everything
+  std::stop_token stop;  // from any thread: Watch returns CANCELLED at once
+};
+
+// Bytes that have moved, of all; called from transfer threads, one at a time.
+using TransferProgress = std::function<void(uint64_t done, uint64_t total)>;
+
+// Thread-safe. Every call blocks. Calls in flight may be ended from another thread by Shutdown().
+class FarmClient {
+ public:
+  // `server`: "HOST:PORT" or "unix:/path". INVALID_ARGUMENT (usage) for another form; UNAVAILABLE when nobody answers
+  // there by `deadline`.
+  static absl::StatusOr<std::unique_ptr<FarmClient>> Connect(std::string_view server, absl::Time deadline,
+                                                             const FarmClientOptions& options = {});
+  virtual ~FarmClient() = default;
+
+  // --- blobs
+  // Those of `digests` that the farm lacks, in order, each once. Any number.
+  virtual absl::StatusOr<std::vector<Digest>> FindMissing(std::span<const Digest> digests) = 0;
+  // Hashes the files (each once), asks which are missing and sends only those. Their digests in order. NOT_FOUND: a
+  // path cannot be opened; ABORTED: a file changed meanwhile.
+  virtual absl::StatusOr<std::vector<Digest>> UploadFiles(std::span<const std::filesystem::path> files,
+                                                          const TransferProgress& progress = {}) = 0;
+  // Sends a file whose digest is known, whether or not the farm has it (then little travels).
+  virtual absl::Status UploadFile(const std::filesystem::path& file, const Digest& digest) = 0;
+  virtual absl::StatusOr<Digest> UploadBytes(std::string_view bytes) = 0;
+  // Writes the blob to `path` under a temporary name beside it, checks its hash and renames: `path` appears whole or
+  // not at all. A broken transfer goes on where it stopped.
+  virtual absl::Status Download(const Digest& digest, const std::filesystem::path& path) = 0;
+  // The same for many, in parallel; the first error ends all. Parent folders must exist.
+  virtual absl::Status DownloadFiles(std::span<const DownloadItem> items, const TransferProgress& progress = {}) = 0;
+  // A small blob, such as a result. RESOURCE_EXHAUSTED above 64 MiB.
+  virtual absl::StatusOr<std::string> DownloadBytes(const Digest& digest) = 0;
+
+  // --- requests
+  // With an idempotency key (set one: a lost reply is then repeated safely; without it such a loss is UNAVAILABLE).
+  virtual absl::StatusOr<v1::SubmitResponse> Submit(const v1::SubmitRequest& request) = 0;
+  virtual absl::StatusOr<RequestStatus> Get(const std::string& request_id) = 0;  // all pages
+  // Calls `on_change` from this thread with a snapshot, then with changes as they happen, until the request has ended
+  // (OK). A cell's version is told once, in rising order. Survives lost coordinators: reconnects with backoff and goes
+  // on from its cursor. UNAVAILABLE: nobody answered for `patience`. NOT_FOUND: the farm lost the request: submit
+  // again.
+  virtual absl::Status Watch(const std::string& request_id, const WatchOptions& options,
+                             const std::function<void(const v1::WatchResponse&)>& on_change) = 0;
+  virtual absl::Status Cancel(const std::string& request_id) = 0;                 // repeating is fine
+  virtual absl::StatusOr<std::vector<v1::RequestInfo>> List(uint32_t limit) = 0;  // newest first
+
+  // --- fleet
+  virtual absl::StatusOr<std::vector<v1::Worker>> ListWorkers() = 0;
+
+  // Ends every call in flight, and all later ones, with CANCELLED.
+  virtual void Shutdown() = 0;
+};
+
+// A digest as the API carries it, and back (INVALID_ARGUMENT for anything but 64 lower-case hex digits).
+v1::Digest ToMessage(const Digest& digest);
+absl::StatusOr<Digest> FromMessage(const v1::Digest& message);
+
+}  // namespace slipway
