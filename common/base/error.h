@@ -25,7 +25,8 @@ std::string_view Name(ErrorKind kind);  // "usage", "model", "machine", "cancell
 // Attaches `kind` to a non-ok status, replacing an earlier one.
 absl::Status WithKind(absl::Status status, ErrorKind kind);
 
-// The attached kind; without one, by code: INVALID_ARGUMENT, UNIMPLEMENTED, OUT_OF_RANGE, DATA_LOSS → kModel; CANCELLED → kCancelled; else kMachine.
+// The attached kind; without one, by code: INVALID_ARGUMENT, UNIMPLEMENTED, OUT_OF_RANGE, DATA_LOSS → kModel; CANCELLED
+// → kCancelled; else kMachine.
 ErrorKind KindOf(const absl::Status& status);
 
 // "<prefix>: <message>", code and kind kept. For saying where an error happened.
@@ -37,9 +38,9 @@ inline std::string Message(const absl::Status& status) {
 }
 
 // Constructors with fmt-style messages. (Debian's absl::string_view is not std's, so StrCat does not take ours.)
-#define SLIPWAY_ERROR_FUNCTION(name, code)                                   \
-  template <typename... Args>                                                \
-  absl::Status name(fmt::format_string<Args...> format, Args&&... args) {    \
+#define SLIPWAY_ERROR_FUNCTION(name, code)                                       \
+  template <typename... Args>                                                    \
+  absl::Status name(fmt::format_string<Args...> format, Args&&... args) {        \
     return absl::Status(code, fmt::format(format, std::forward<Args>(args)...)); \
   }
 SLIPWAY_ERROR_FUNCTION(InvalidArgument, absl::StatusCode::kInvalidArgument)
@@ -56,13 +57,14 @@ SLIPWAY_ERROR_FUNCTION(PermissionDenied, absl::StatusCode::kPermissionDenied)
 SLIPWAY_ERROR_FUNCTION(Internal, absl::StatusCode::kInternal)
 #undef SLIPWAY_ERROR_FUNCTION
 
-// Status of a failed system call: "<what>: <strerror>", UNAVAILABLE/RESOURCE_EXHAUSTED/NOT_FOUND/… by errno, kind kMachine.
+// Status of a failed system call: "<what>: <strerror>", UNAVAILABLE/RESOURCE_EXHAUSTED/NOT_FOUND/… by errno, kind
+// kMachine.
 absl::Status ErrnoStatus(int error_number, std::string_view what);
 
 #define SLIPWAY_CONCAT_INNER(a, b) a##b
 #define SLIPWAY_CONCAT(a, b) SLIPWAY_CONCAT_INNER(a, b)
-#define RETURN_IF_ERROR(expression)                                 \
-  do {                                                              \
+#define RETURN_IF_ERROR(expression)                                           \
+  do {                                                                        \
     if (::absl::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 #define ASSIGN_OR_RETURN(lhs, expression) ASSIGN_OR_RETURN_IMPL(SLIPWAY_CONCAT(result_, __LINE__), lhs, expression)

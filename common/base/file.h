@@ -79,7 +79,8 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-// Anonymous memory as a file: a writable memfd, sealed against every change once filled. For handing tensors to other processes.
+// Anonymous memory as a file: a writable memfd, sealed against every change once filled. For handing tensors to other
+// processes.
 absl::StatusOr<UniqueFd> SealedMemory(std::string_view name, std::span<const std::byte> bytes);
 
 // Whether `relative` stays inside its folder: not absolute, not empty, no "..", no NUL.

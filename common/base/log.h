@@ -10,7 +10,8 @@ namespace slipway {
 
 using LogField = std::pair<std::string_view, std::string>;
 
-// Names the process in every line and sets the level ("debug" "info" "warning" "error"; default from SLIPWAY_LOG, else "warning").
+// Names the process in every line and sets the level ("debug" "info" "warning" "error"; default from SLIPWAY_LOG, else
+// "warning").
 void InitLogging(std::string_view process, std::string_view level = "");
 
 void LogDebug(std::string_view event, std::initializer_list<LogField> fields = {});

@@ -1,8 +1,8 @@
 // The graph: values, nodes, constants. It knows no format.
 //
 // Ownership: a Graph owns its nodes and values; pointers to them stay valid until they are removed. Not thread-safe.
-// Form: nodes are kept in an order in which producers come before consumers (Validate() checks it); every value has one producer: a
-// node, the graph's inputs, or a constant.
+// Form: nodes are kept in an order in which producers come before consumers (Validate() checks it); every value has one
+// producer: a node, the graph's inputs, or a constant.
 #pragma once
 
 #include <cstdint>
@@ -93,9 +93,9 @@ class Attributes {
 
 struct Node {
   OpKind kind;
-  std::string name;                 // may be empty; for messages and layer names
-  std::vector<Value*> inputs;       // nullptr: an optional input left out (never trailing)
-  std::vector<Value*> outputs;      // nullptr: an optional output nobody reads (never trailing)
+  std::string name;             // may be empty; for messages and layer names
+  std::vector<Value*> inputs;   // nullptr: an optional input left out (never trailing)
+  std::vector<Value*> outputs;  // nullptr: an optional output nobody reads (never trailing)
   Attributes attributes;
   Graph* graph = nullptr;
   std::list<std::unique_ptr<Node>>::iterator position;
@@ -124,19 +124,20 @@ class Graph {
   // --- building. A name that is taken gets a suffix ("_1", "_2", …); an empty one is made up.
   Value* AddInput(std::string name, DataType type, Shape shape);
   Value* AddConstant(std::string name, Tensor tensor);
-  // A node at the end, or before `before`. Inputs are linked. Outputs are new values named `output_names`; types and shapes are
-  // left for InferShapes (passes/shapes.h), which rewriting code calls by AddInferred() there.
-  Node* AddNode(OpKind kind, std::vector<Value*> inputs, std::vector<std::string> output_names, Attributes attributes = {},
-                Node* before = nullptr);
+  // A node at the end, or before `before`. Inputs are linked. Outputs are new values named `output_names`; types and
+  // shapes are left for InferShapes (passes/shapes.h), which rewriting code calls by AddInferred() there.
+  Node* AddNode(OpKind kind, std::vector<Value*> inputs, std::vector<std::string> output_names,
+                Attributes attributes = {}, Node* before = nullptr);
   void AddOutput(Value* value) { outputs_.push_back(value); }
 
   // --- rewriting; uses are kept in step.
   void SetInput(Node* node, size_t index, Value* value);  // value may be nullptr
-  void ReplaceUses(Value* from, Value* to);               // in nodes, enclosed graphs and outputs; types are not checked
+  void ReplaceUses(Value* from, Value* to);  // in nodes, enclosed graphs and outputs; types are not checked
   void ReplaceOutput(size_t index, Value* value) { outputs_[index] = value; }
-  void MakeConstant(Value* value, Tensor tensor);         // detaches it from its producer (whose output becomes nullptr) or the inputs
-  void RemoveNode(Node* node);                            // its outputs must be unused
-  void RemoveInput(Value* input);                         // must be unused
+  void MakeConstant(Value* value,
+                    Tensor tensor);  // detaches it from its producer (whose output becomes nullptr) or the inputs
+  void RemoveNode(Node* node);       // its outputs must be unused
+  void RemoveInput(Value* input);    // must be unused
   // Drops nodes whose outputs nobody reads, then unread constants. Inputs stay. Returns how many nodes went.
   int RemoveDead();
   void MoveBefore(Node* node, Node* before);
@@ -177,8 +178,8 @@ class Graph {
 // A model: the graph and what the source said about itself.
 struct Model {
   std::unique_ptr<Graph> graph;
-  int source_opset = 0;           // of the ONNX file; 0: not from ONNX
-  std::string producer;           // "pytorch 2.13.0", "" if unknown
+  int source_opset = 0;  // of the ONNX file; 0: not from ONNX
+  std::string producer;  // "pytorch 2.13.0", "" if unknown
 };
 
 }  // namespace slipway

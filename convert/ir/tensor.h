@@ -13,8 +13,8 @@
 
 namespace slipway {
 
-// Immutable and cheap to copy: the bytes are shared, `owner` keeps them alive. The bytes may be unaligned for their type:
-// read single elements with At<T>() or take an aligned copy with Copy<T>().
+// Immutable and cheap to copy: the bytes are shared, `owner` keeps them alive. The bytes may be unaligned for their
+// type: read single elements with At<T>() or take an aligned copy with Copy<T>().
 class Tensor {
  public:
   Tensor() = default;
@@ -57,7 +57,8 @@ class Tensor {
   std::vector<int64_t> ToInt64s() const;
   std::vector<double> ToDoubles() const;
   std::vector<float> ToFloats() const;
-  // Converted copy (round to nearest even for float16 / bfloat16; C++ truncation float → integer); itself if `type` is the same.
+  // Converted copy (round to nearest even for float16 / bfloat16; C++ truncation float → integer); itself if `type` is
+  // the same.
   Tensor Cast(DataType type) const;
 
   bool SameBytes(const Tensor& other) const;  // type, shape and bytes equal
@@ -80,17 +81,50 @@ uint16_t FloatToHalf(float value);  // round to nearest even; overflow to ±Inf
 // The tensor with its axes in the order perm (result axis i is source axis perm[i]). A copy.
 Tensor Transpose(const Tensor& tensor, const std::vector<int64_t>& perm);
 
-template <> constexpr DataType DataTypeOf<float>() { return DataType::kFloat32; }
-template <> constexpr DataType DataTypeOf<double>() { return DataType::kFloat64; }
-template <> constexpr DataType DataTypeOf<int8_t>() { return DataType::kInt8; }
-template <> constexpr DataType DataTypeOf<int16_t>() { return DataType::kInt16; }
-template <> constexpr DataType DataTypeOf<int32_t>() { return DataType::kInt32; }
-template <> constexpr DataType DataTypeOf<int64_t>() { return DataType::kInt64; }
-template <> constexpr DataType DataTypeOf<uint8_t>() { return DataType::kUInt8; }
-template <> constexpr DataType DataTypeOf<uint16_t>() { return DataType::kUInt16; }
-template <> constexpr DataType DataTypeOf<uint32_t>() { return DataType::kUInt32; }
-template <> constexpr DataType DataTypeOf<uint64_t>() { return DataType::kUInt64; }
-template <> constexpr DataType DataTypeOf<bool>() { return DataType::kBool; }
+template <>
+constexpr DataType DataTypeOf<float>() {
+  return DataType::kFloat32;
+}
+template <>
+constexpr DataType DataTypeOf<double>() {
+  return DataType::kFloat64;
+}
+template <>
+constexpr DataType DataTypeOf<int8_t>() {
+  return DataType::kInt8;
+}
+template <>
+constexpr DataType DataTypeOf<int16_t>() {
+  return DataType::kInt16;
+}
+template <>
+constexpr DataType DataTypeOf<int32_t>() {
+  return DataType::kInt32;
+}
+template <>
+constexpr DataType DataTypeOf<int64_t>() {
+  return DataType::kInt64;
+}
+template <>
+constexpr DataType DataTypeOf<uint8_t>() {
+  return DataType::kUInt8;
+}
+template <>
+constexpr DataType DataTypeOf<uint16_t>() {
+  return DataType::kUInt16;
+}
+template <>
+constexpr DataType DataTypeOf<uint32_t>() {
+  return DataType::kUInt32;
+}
+template <>
+constexpr DataType DataTypeOf<uint64_t>() {
+  return DataType::kUInt64;
+}
+template <>
+constexpr DataType DataTypeOf<bool>() {
+  return DataType::kBool;
+}
 
 template <typename T>
 Tensor Tensor::From(std::vector<int64_t> shape, const std::vector<T>& values) {

@@ -13,20 +13,33 @@
 namespace slipway {
 
 enum class DataType : uint8_t {
-  kUndefined, kFloat32, kFloat16, kBFloat16, kFloat64,
-  kInt8, kInt16, kInt32, kInt64, kUInt8, kUInt16, kUInt32, kUInt64, kBool, kString,
+  kUndefined,
+  kFloat32,
+  kFloat16,
+  kBFloat16,
+  kFloat64,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUInt8,
+  kUInt16,
+  kUInt32,
+  kUInt64,
+  kBool,
+  kString,
 };
 
-size_t SizeOf(DataType type);         // bytes an element; 0 for kUndefined and kString
-std::string_view Name(DataType type); // numpy's name: "float32", "int64", "bool", …
+size_t SizeOf(DataType type);                            // bytes an element; 0 for kUndefined and kString
+std::string_view Name(DataType type);                    // numpy's name: "float32", "int64", "bool", …
 DataType DataTypeFromName(std::string_view numpy_name);  // kUndefined if unknown
 bool IsFloat(DataType type);
 bool IsInteger(DataType type);  // not bool
 
 // One size of a shape: a number, or an integer expression over named sizes ("H", "floor((H - 3) / 2) + 1").
-// Kept in a canonical linear form (constant + sum of coefficient × atom, an atom being a name or a floor division), so two
-// sizes computed in different ways from the same symbols compare equal when their canonical forms agree.
-// Equal: surely the same size. Different: not known to be the same.
+// Kept in a canonical linear form (constant + sum of coefficient × atom, an atom being a name or a floor division), so
+// two sizes computed in different ways from the same symbols compare equal when their canonical forms agree. Equal:
+// surely the same size. Different: not known to be the same.
 class Dim {
  public:
   Dim() : Dim(0) {}
@@ -53,7 +66,8 @@ class Dim {
 
  private:
   struct Atom;  // symbol, floor division or product
-  std::map<std::string, std::pair<std::shared_ptr<const Atom>, int64_t>> terms_;  // by the atom's text; coefficients ≠ 0
+  std::map<std::string, std::pair<std::shared_ptr<const Atom>, int64_t>>
+      terms_;  // by the atom's text; coefficients ≠ 0
   int64_t constant_ = 0;
 };
 
