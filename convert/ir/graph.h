@@ -144,6 +144,8 @@ class Graph {
   // Sorts nodes so that producers come first. INVALID_ARGUMENT naming a node on a cycle.
   absl::Status SortTopologically();
   void Rename(Value* value, std::string name);
+  // Makes an unread output of a node absent (nullptr in its outputs).
+  void DropOutput(Value* value);
 
   // --- reading
   const std::vector<Value*>& inputs() const { return inputs_; }

@@ -1,0 +1,464 @@
+#include "convert/ir/graph.h"
+
+#include <algorithm>
+#include <deque>
+
+#include "common/base/error.h"
+
+namespace slipway {
+namespace {
+
+template <typename T>
+const T* Get(const std::map<std::string, AttributeValue, std::less<>>& values, std::string_view name) {
+  auto found = values.find(name);
+  return found == values.end() ? nullptr : std::get_if<T>(&found->second);
+}
+
+// Calls visit(graph) for the sub-graphs a node holds.
+template <typename Visit>
+void ForEachSubgraph(const Node& node, Visit visit) {
+  for (const auto& [name, value] : node.attributes.all()) {
+    if (const auto* graph = std::get_if<std::shared_ptr<Graph>>(&value)) visit(**graph);
+  }
+}
+
+// Every outer value that a sub-graph's nodes or outputs read.
+void CollectCaptures(const Graph& inner, const Graph& outer, std::vector<Value*>& captured) {
+  auto is_outer = [&](Value* value) { return value != nullptr && outer.Find(value->name) == value; };
+  for (const auto& node : inner.nodes()) {
+    for (Value* input : node->inputs) {
+      if (is_outer(input)) captured.push_back(input);
+    }
+    ForEachSubgraph(*node, [&](const Graph& nested) { CollectCaptures(nested, outer, captured); });
+  }
+  for (Value* output : inner.outputs()) {
+    if (is_outer(output)) captured.push_back(output);
+  }
+}
+
+void ReplaceSubgraphOutputs(Graph& graph, Value* from, Value* to) {
+  for (const auto& node : graph.nodes()) {
+    ForEachSubgraph(*node, [&](Graph& inner) {
+      for (size_t i = 0; i < inner.outputs().size(); ++i) {
+        if (inner.outputs()[i] == from) inner.ReplaceOutput(i, to);
+      }
+      ReplaceSubgraphOutputs(inner, from, to);
+    });
+  }
+}
+
+bool IsSubgraphOutput(const Graph& graph, const Value* value) {
+  for (const auto& node : graph.nodes()) {
+    bool found = false;
+    ForEachSubgraph(*node,
+                    [&](const Graph& inner) { found |= inner.IsOutput(value) || IsSubgraphOutput(inner, value); });
+    if (found) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int64_t Attributes::Int(std::string_view name, int64_t fallback) const {
+  const auto* value = Get<int64_t>(values_, name);
+  return value != nullptr ? *value : fallback;
+}
+
+float Attributes::Float(std::string_view name, float fallback) const {
+  const auto* value = Get<float>(values_, name);
+  return value != nullptr ? *value : fallback;
+}
+
+std::string Attributes::String(std::string_view name, std::string_view fallback) const {
+  const auto* value = Get<std::string>(values_, name);
+  return value != nullptr ? *value : std::string(fallback);
+}
+
+std::vector<int64_t> Attributes::Ints(std::string_view name, std::vector<int64_t> fallback) const {
+  const auto* value = Get<std::vector<int64_t>>(values_, name);
+  return value != nullptr ? *value : std::move(fallback);
+}
+
+std::vector<float> Attributes::Floats(std::string_view name, std::vector<float> fallback) const {
+  const auto* value = Get<std::vector<float>>(values_, name);
+  return value != nullptr ? *value : std::move(fallback);
+}
+
+const Tensor* Attributes::TensorOf(std::string_view name) const { return Get<Tensor>(values_, name); }
+
+Graph* Attributes::Subgraph(std::string_view name) const {
+  const auto* value = Get<std::shared_ptr<Graph>>(values_, name);
+  return value != nullptr ? value->get() : nullptr;
+}
+
+void Attributes::Erase(std::string_view name) {
+  auto found = values_.find(name);
+  if (found != values_.end()) values_.erase(found);
+}
+
+std::string Describe(const Node& node) {
+  std::string text(Name(node.kind));
+  if (!node.name.empty()) text += fmt::format(" '{}'", node.name);
+  for (const Value* output : node.outputs) {
+    if (output != nullptr) return text + fmt::format(" (output '{}')", output->name);
+  }
+  return text;
+}
+
+Graph::~Graph() = default;
+
+Value* Graph::NewValue(std::string name) {
+  if (name.empty()) name = "value";
+  if (Find(name) != nullptr) {
+    const std::string stem = name;
+    do {
+      name = fmt::format("{}_{}", stem, ++next_suffix_);
+    } while (Find(name) != nullptr);
+  }
+  auto value = std::make_unique<Value>();
+  value->name = name;
+  Value* pointer = value.get();
+  values_.push_back(std::move(value));
+  value_positions_[pointer] = std::prev(values_.end());
+  by_name_[std::move(name)] = pointer;
+  return pointer;
+}
+
+void Graph::RemoveValue(Value* value) {
+  by_name_.erase(value->name);
+  auto position = value_positions_.find(value);
+  values_.erase(position->second);
+  value_positions_.erase(position);
+}
+
+Value* Graph::Find(std::string_view value_name) const {
+  for (const Graph* graph = this; graph != nullptr; graph = graph->parent) {
+    auto found = graph->by_name_.find(std::string(value_name));
+    if (found != graph->by_name_.end()) return found->second;
+  }
+  return nullptr;
+}
+
+Value* Graph::AddInput(std::string name, DataType type, Shape shape) {
+  Value* value = NewValue(std::move(name));
+  value->type = type;
+  value->shape = std::move(shape);
+  inputs_.push_back(value);
+  return value;
+}
+
+Value* Graph::AddConstant(std::string name, Tensor tensor) {
+  Value* value = NewValue(std::move(name));
+  value->type = tensor.type();
+  value->shape = ToShape(tensor.shape());
+  value->constant = std::move(tensor);
+  return value;
+}
+
+Node* Graph::AddNode(OpKind kind, std::vector<Value*> inputs, std::vector<std::string> output_names,
+                     Attributes attributes, Node* before) {
+  auto owned = std::make_unique<Node>();
+  Node* node = owned.get();
+  node->kind = kind;
+  node->inputs = std::move(inputs);
+  node->attributes = std::move(attributes);
+  node->graph = this;
+  node->position = nodes_.insert(before != nullptr ? before->position : nodes_.end(), std::move(owned));
+  for (size_t i = 0; i < node->inputs.size(); ++i) {
+    if (node->inputs[i] != nullptr) node->inputs[i]->uses.push_back({node, static_cast<int>(i)});
+  }
+  for (size_t i = 0; i < output_names.size(); ++i) {
+    Value* value = NewValue(std::move(output_names[i]));
+    value->producer = node;
+    value->output_index = static_cast<int>(i);
+    node->outputs.push_back(value);
+  }
+  return node;
+}
+
+void Graph::SetInput(Node* node, size_t index, Value* value) {
+  if (index >= node->inputs.size()) node->inputs.resize(index + 1, nullptr);
+  if (Value* old = node->inputs[index]; old != nullptr) {
+    auto use = std::find(old->uses.begin(), old->uses.end(), Use{node, static_cast<int>(index)});
+    if (use != old->uses.end()) old->uses.erase(use);
+  }
+  node->inputs[index] = value;
+  if (value != nullptr) value->uses.push_back({node, static_cast<int>(index)});
+  while (!node->inputs.empty() && node->inputs.back() == nullptr) node->inputs.pop_back();
+}
+
+void Graph::ReplaceUses(Value* from, Value* to) {
+  if (from == to) return;
+  for (const Use& use : from->uses) {
+    use.node->inputs[static_cast<size_t>(use.input)] = to;
+    to->uses.push_back(use);
+  }
+  from->uses.clear();
+  std::replace(outputs_.begin(), outputs_.end(), from, to);
+  ReplaceSubgraphOutputs(*this, from, to);
+}
+
+void Graph::MakeConstant(Value* value, Tensor tensor) {
+  if (value->producer != nullptr) {
+    value->producer->outputs[static_cast<size_t>(value->output_index)] = nullptr;
+    value->producer = nullptr;
+  } else {
+    inputs_.erase(std::remove(inputs_.begin(), inputs_.end(), value), inputs_.end());
+  }
+  value->type = tensor.type();
+  value->shape = ToShape(tensor.shape());
+  value->constant = std::move(tensor);
+}
+
+void Graph::RemoveNode(Node* node) {
+  for (size_t i = node->inputs.size(); i-- > 0;) {
+    Value* input = node->inputs[i];
+    if (input == nullptr) continue;
+    auto use = std::find(input->uses.begin(), input->uses.end(), Use{node, static_cast<int>(i)});
+    if (use != input->uses.end()) input->uses.erase(use);
+  }
+  for (Value* output : node->outputs) {
+    if (output != nullptr) RemoveValue(output);
+  }
+  nodes_.erase(node->position);
+}
+
+void Graph::RemoveInput(Value* input) {
+  inputs_.erase(std::remove(inputs_.begin(), inputs_.end(), input), inputs_.end());
+  RemoveValue(input);
+}
+
+int Graph::RemoveDead() {
+  absl::flat_hash_set<const Value*> captured;
+  for (const auto& node : nodes_) {
+    ForEachSubgraph(*node, [&](Graph& inner) {
+      inner.RemoveDead();
+      std::vector<Value*> outer;
+      CollectCaptures(inner, *this, outer);
+      captured.insert(outer.begin(), outer.end());
+    });
+  }
+  const absl::flat_hash_set<const Value*> outputs(outputs_.begin(), outputs_.end());
+  auto unread = [&](const Value* value) {
+    return value == nullptr || (value->uses.empty() && !outputs.contains(value) && !captured.contains(value));
+  };
+  int removed = 0;
+  for (auto at = nodes_.end(); at != nodes_.begin();) {
+    Node* node = std::prev(at)->get();
+    if (std::all_of(node->outputs.begin(), node->outputs.end(), unread)) {
+      RemoveNode(node);
+      ++removed;
+      continue;
+    }
+    --at;
+    // Unread outputs after the last that is read go too; those between become absent.
+    for (size_t i = node->outputs.size(); i-- > 1;) {
+      if (node->outputs[i] != nullptr && unread(node->outputs[i])) {
+        RemoveValue(node->outputs[i]);
+        node->outputs[i] = nullptr;
+      }
+    }
+    while (node->outputs.size() > 1 && node->outputs.back() == nullptr && node->kind != OpKind::kSplit)
+      node->outputs.pop_back();
+  }
+  std::vector<Value*> dead;
+  for (const auto& value : values_) {
+    if (value->IsConstant() && unread(value.get())) dead.push_back(value.get());
+  }
+  for (Value* value : dead) RemoveValue(value);
+  return removed;
+}
+
+void Graph::MoveBefore(Node* node, Node* before) { nodes_.splice(before->position, nodes_, node->position); }
+
+absl::Status Graph::SortTopologically() {
+  absl::flat_hash_map<Node*, int> waiting;
+  auto dependencies = [&](const Node& node) {
+    std::vector<Value*> values(node.inputs.begin(), node.inputs.end());
+    ForEachSubgraph(node, [&](const Graph& inner) { CollectCaptures(inner, *this, values); });
+    return values;
+  };
+  absl::flat_hash_map<Node*, std::vector<Node*>> readers;
+  std::deque<Node*> ready;
+  for (const auto& node : nodes_) {
+    int& count = waiting[node.get()];
+    for (const Value* value : dependencies(*node)) {
+      if (value == nullptr || value->producer == nullptr || value->producer->graph != this) continue;
+      readers[value->producer].push_back(node.get());
+      ++count;
+    }
+    if (count == 0) ready.push_back(node.get());
+  }
+  std::vector<Node*> order;
+  while (!ready.empty()) {
+    Node* node = ready.front();
+    ready.pop_front();
+    order.push_back(node);
+    for (Node* reader : readers[node]) {
+      if (--waiting[reader] == 0) ready.push_back(reader);
+    }
+  }
+  if (order.size() != nodes_.size()) {
+    for (const auto& node : nodes_) {
+      if (waiting[node.get()] > 0) {
+        return InvalidArgument("{} is on a cycle: it depends on its own output; the graph must be acyclic",
+                               Describe(*node));
+      }
+    }
+  }
+  for (Node* node : order) nodes_.splice(nodes_.end(), nodes_, node->position);
+  return absl::OkStatus();
+}
+
+void Graph::Rename(Value* value, std::string name) {
+  if (value->name == name) return;
+  by_name_.erase(value->name);
+  if (Find(name) != nullptr) {
+    const std::string stem = name;
+    do {
+      name = fmt::format("{}_{}", stem, ++next_suffix_);
+    } while (Find(name) != nullptr);
+  }
+  value->name = name;
+  by_name_[std::move(name)] = value;
+}
+
+std::vector<Value*> Graph::values() const {
+  std::vector<Value*> all;
+  all.reserve(values_.size());
+  for (const auto& value : values_) all.push_back(value.get());
+  return all;
+}
+
+bool Graph::IsOutput(const Value* value) const {
+  return std::find(outputs_.begin(), outputs_.end(), value) != outputs_.end();
+}
+
+absl::Status Graph::Validate() const {
+  absl::flat_hash_set<const Value*> defined(inputs_.begin(), inputs_.end());
+  for (const auto& value : values_) {
+    if (value->IsConstant()) defined.insert(value.get());
+    if (Find(value->name) != value.get()) return Internal("two values are named '{}'", value->name);
+  }
+  auto is_defined = [&](const Value* value) {
+    return defined.contains(value) || (parent != nullptr && parent->Find(value->name) == value);
+  };
+  for (const auto& node : nodes_) {
+    const OpInfo& op = Info(node->kind);
+    const int inputs = static_cast<int>(node->inputs.size());
+    if (inputs < op.min_inputs || (op.max_inputs >= 0 && inputs > op.max_inputs)) {
+      return Internal("{} has {} inputs; {} takes {} to {}", Describe(*node), inputs, op.name, op.min_inputs,
+                      op.max_inputs);
+    }
+    if (op.outputs >= 0 && static_cast<int>(node->outputs.size()) > op.outputs) {
+      return Internal("{} has {} outputs; {} has at most {}", Describe(*node), node->outputs.size(), op.name,
+                      op.outputs);
+    }
+    for (size_t i = 0; i < node->inputs.size(); ++i) {
+      const Value* input = node->inputs[i];
+      if (input == nullptr) {
+        if (static_cast<int>(i) < op.min_inputs) return Internal("{} lacks its input {}", Describe(*node), i);
+        continue;
+      }
+      if (!is_defined(input)) return Internal("{} reads '{}' before it is made", Describe(*node), input->name);
+      if (std::find(input->uses.begin(), input->uses.end(), Use{node.get(), static_cast<int>(i)}) ==
+          input->uses.end()) {
+        return Internal("'{}' does not know that {} reads it", input->name, Describe(*node));
+      }
+    }
+    for (size_t i = 0; i < node->outputs.size(); ++i) {
+      const Value* output = node->outputs[i];
+      if (output == nullptr) continue;
+      if (output->producer != node.get() || output->output_index != static_cast<int>(i)) {
+        return Internal("'{}' does not know that {} makes it", output->name, Describe(*node));
+      }
+      defined.insert(output);
+    }
+    absl::Status inner_status;
+    ForEachSubgraph(*node, [&](const Graph& inner) {
+      if (inner_status.ok()) inner_status = inner.Validate();
+    });
+    RETURN_IF_ERROR(inner_status);
+  }
+  for (const auto& value : values_) {
+    for (const Use& use : value->uses) {
+      if (use.node->input(static_cast<size_t>(use.input)) != value.get()) {
+        return Internal("'{}' believes that {} reads it", value->name, Describe(*use.node));
+      }
+    }
+  }
+  for (const Value* output : outputs_) {
+    if (output == nullptr || !is_defined(output)) return Internal("an output of graph '{}' has no producer", name);
+  }
+  return absl::OkStatus();
+}
+
+namespace {
+
+using ValueMap = absl::flat_hash_map<const Value*, Value*>;
+
+void CopyProperties(const Value& from, Value& to) {
+  to.type = from.type;
+  to.shape = from.shape;
+  to.origin = from.origin;
+  to.quantization = from.quantization;
+}
+
+std::unique_ptr<Graph> CloneInto(const Graph& source, Graph* parent, ValueMap& map) {
+  auto copy = std::make_unique<Graph>();
+  copy->name = source.name;
+  copy->parent = parent;
+  for (const Value* value : source.values()) {
+    if (!value->IsConstant()) continue;
+    map[value] = copy->AddConstant(value->name, *value->constant);
+    CopyProperties(*value, *map[value]);
+  }
+  for (const Value* input : source.inputs()) {
+    map[input] = copy->AddInput(input->name, input->type, input->shape.value_or(Shape()));
+    CopyProperties(*input, *map[input]);
+  }
+  auto mapped = [&](Value* value) -> Value* {
+    if (value == nullptr) return nullptr;
+    auto found = map.find(value);
+    return found != map.end() ? found->second : value;
+  };
+  for (const auto& node : source.nodes()) {
+    std::vector<Value*> inputs;
+    for (Value* input : node->inputs) inputs.push_back(mapped(input));
+    std::vector<std::string> names;
+    for (const Value* output : node->outputs) names.push_back(output != nullptr ? output->name : "absent");
+    Node* twin = copy->AddNode(node->kind, std::move(inputs), std::move(names), node->attributes);
+    twin->name = node->name;
+    std::vector<Value*> absent;
+    for (size_t i = 0; i < node->outputs.size(); ++i) {
+      if (node->outputs[i] == nullptr) {
+        absent.push_back(twin->outputs[i]);
+        continue;
+      }
+      map[node->outputs[i]] = twin->outputs[i];
+      CopyProperties(*node->outputs[i], *twin->outputs[i]);
+    }
+    for (Value* value : absent) copy->DropOutput(value);
+    for (const auto& [attribute, value] : node->attributes.all()) {
+      if (const auto* inner = std::get_if<std::shared_ptr<Graph>>(&value)) {
+        twin->attributes.Set(attribute, std::shared_ptr<Graph>(CloneInto(**inner, copy.get(), map)));
+      }
+    }
+  }
+  for (Value* output : source.outputs()) copy->AddOutput(mapped(output));
+  return copy;
+}
+
+}  // namespace
+
+void Graph::DropOutput(Value* value) {
+  value->producer->outputs[static_cast<size_t>(value->output_index)] = nullptr;
+  RemoveValue(value);
+}
+
+std::unique_ptr<Graph> Graph::Clone(ValueMap* map) const {
+  ValueMap local;
+  return CloneInto(*this, parent, map != nullptr ? *map : local);
+}
+
+}  // namespace slipway
