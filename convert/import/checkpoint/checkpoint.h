@@ -1,5 +1,5 @@
-// Checkpoints: named tensors out of .pt/.pth files (legacy stream and zip form). Our own reader, which knows tensors and nothing else: a pickle
-// that names anything but tensor building blocks is refused by that name and never run.
+// Checkpoints: named tensors out of .pt/.pth files (legacy stream and zip form). Our own reader, which knows tensors
+// and nothing else: a pickle that names anything but tensor building blocks is refused by that name and never run.
 #pragma once
 
 #include <memory>
@@ -18,12 +18,13 @@ struct NamedTensor {
 };
 
 struct Checkpoint {
-  std::string format;  // "torch legacy stream", "torch zip"
+  std::string format;                // "torch legacy stream", "torch zip"
   std::vector<NamedTensor> tensors;  // in the file's order
 };
 
-// The format is found by content, not by name. INVALID_ARGUMENT: no checkpoint at all, or one that names forbidden code; DATA_LOSS: truncated
-// or damaged (what was expected, at which offset); UNIMPLEMENTED: complex, quantised or big-endian storages, by tensor name.
+// The format is found by content, not by name. INVALID_ARGUMENT: no checkpoint at all, or one that names forbidden
+// code; DATA_LOSS: truncated or damaged (what was expected, at which offset); UNIMPLEMENTED: complex, quantised or
+// big-endian storages, by tensor name.
 absl::StatusOr<Checkpoint> ReadCheckpoint(std::shared_ptr<const MappedFile> file);
 
 }  // namespace slipway

@@ -14,7 +14,7 @@
 namespace slipway {
 
 struct Architecture {
-  std::string_view name;       // "mtcnn-pnet"
+  std::string_view name;             // "mtcnn-pnet"
   std::string_view checked_against;  // "facenet-pytorch 2.6.0": what its graph was compared with in tests
 };
 
@@ -25,8 +25,9 @@ const Architecture* FindArchitecture(std::string_view name);
 // Up to `count` names nearest to a misspelt one (edit distance), best first.
 std::vector<std::string> NearestArchitectures(std::string_view name, size_t count = 3);
 
-// The architecture's graph with the checkpoint's weights, as PyTorch would run it in eval mode: not simplified. INVALID_ARGUMENT when
-// weights do not fit: every key missing, unexpected or of the wrong shape (with both shapes) is named, each list cut after ten.
+// The architecture's graph with the checkpoint's weights, as PyTorch would run it in eval mode: not simplified.
+// INVALID_ARGUMENT when weights do not fit: every key missing, unexpected or of the wrong shape (with both shapes) is
+// named, each list cut after ten.
 absl::StatusOr<std::unique_ptr<Graph>> BuildArchitecture(std::string_view name, const Checkpoint& weights);
 
 }  // namespace slipway

@@ -1,0 +1,82 @@
+#include "convert/import/import.h"
+
+#include "common/base/error.h"
+#include "convert/import/checkpoint/checkpoint.h"
+#include "convert/import/onnx/onnx_import.h"
+#include "convert/import/zoo/zoo.h"
+#include "convert/passes/passes.h"
+
+namespace slipway {
+namespace {
+
+// Fixes sizes that the source leaves open; sizes that it fixes can only be repeated. Sizes below 1 leave an axis as it
+// is.
+absl::Status ApplyShapes(Graph& graph, const std::map<std::string, std::vector<int64_t>>& shapes) {
+  std::map<std::string, int64_t> bindings;
+  for (const Value* input : graph.inputs()) {
+    const auto given = shapes.find(input->name);
+    if (given == shapes.end() || !input->shape) continue;
+    const std::vector<int64_t>& sizes = given->second;
+    const auto refuse = [&] {
+      return WithKind(InvalidArgument("input '{}' is {}: it cannot have the shape {}", input->name,
+                                      ToString(*input->shape), ToString(sizes)),
+                      ErrorKind::kUsage);
+    };
+    if (sizes.size() != input->shape->size()) return refuse();
+    for (size_t axis = 0; axis < sizes.size(); ++axis) {
+      if (sizes[axis] < 1) continue;
+      const Dim& dim = (*input->shape)[axis];
+      std::vector<std::string> symbols;
+      dim.CollectSymbols(symbols);
+      if (symbols.size() == 1 && dim == Dim::Symbol(symbols.front())) {
+        const auto [bound, fresh] = bindings.emplace(symbols.front(), sizes[axis]);
+        if (!fresh && bound->second != sizes[axis]) return refuse();
+      } else if (!dim.IsKnown() || dim.value() != sizes[axis]) {
+        return refuse();
+      }
+    }
+  }
+  return bindings.empty() ? absl::OkStatus() : BindSymbols(graph, bindings);
+}
+
+absl::StatusOr<Imported> ImportFromOnnx(const Source& source) {
+  Imported imported;
+  absl::StatusOr<Model> model = ImportOnnx(source);
+  if (!model.ok()) return model.status();
+  imported.model = *std::move(model);
+  imported.reference = "onnxruntime on the source file";
+  RETURN_IF_ERROR(ApplyShapes(*imported.model.graph, source.shapes));
+  RETURN_IF_ERROR(Simplify(*imported.model.graph));
+  return imported;
+}
+
+absl::StatusOr<Imported> ImportFromCheckpoint(const Source& source) {
+  const Architecture* architecture = FindArchitecture(source.architecture);
+  Imported imported;
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, ReadCheckpoint(source.main.file));
+  absl::StatusOr<std::unique_ptr<Graph>> graph = BuildArchitecture(source.architecture, checkpoint);
+  if (!graph.ok()) return Annotate(graph.status(), source.main.path);
+  imported.model.graph = *std::move(graph);
+  imported.reference = fmt::format("zoo graph, checked against {}", architecture->checked_against);
+  RETURN_IF_ERROR(ApplyShapes(*imported.model.graph, source.shapes));
+  imported.as_written = imported.model.graph->Clone();
+  RETURN_IF_ERROR(Simplify(*imported.model.graph));
+  return imported;
+}
+
+}  // namespace
+
+absl::StatusOr<Imported> Import(const Source& source) {
+  switch (source.kind) {
+    case Source::Kind::kOnnx:
+      return ImportFromOnnx(source);
+    case Source::Kind::kCheckpoint:
+      return ImportFromCheckpoint(source);
+    case Source::Kind::kDummy:
+      break;
+  }
+  return WithKind(Unimplemented("'{}' needs a checkpoint: this version makes no weights up", source.architecture),
+                  ErrorKind::kUsage);
+}
+
+}  // namespace slipway
