@@ -2,12 +2,12 @@
 // and for the embedded one.
 //
 //   ASSIGN_OR_RETURN(auto farm, FarmClient::Connect("unix:/run/slipway.sock", absl::Now() + absl::Seconds(10)));
-//   ASSIGN_OR_RETURN(std::vector<Digest> digests, farm->UploadFiles({"model.onnx"}));   // hashed once; only what is
-//   missing travels v1::SubmitRequest request = …;                                                      // names those
-//   digests ASSIGN_OR_RETURN(v1::SubmitResponse submitted, farm->Submit(request));
+//   ASSIGN_OR_RETURN(std::vector<Digest> digests, farm->UploadFiles({"model.onnx"}));  // only what is missing travels
+//   v1::SubmitRequest request = …;                                                     // names those digests
+//   ASSIGN_OR_RETURN(v1::SubmitResponse submitted, farm->Submit(request));
 //   RETURN_IF_ERROR(farm->Watch(submitted.request_id(), {}, [&](const v1::WatchResponse& change) { … }));
-//   ASSIGN_OR_RETURN(RequestStatus status, farm->Get(submitted.request_id()));          // with every cell's result
-//   digest RETURN_IF_ERROR(farm->Download(digest, "exports/model.onnx"));
+//   ASSIGN_OR_RETURN(RequestStatus status, farm->Get(submitted.request_id()));         // every cell's result digest
+//   RETURN_IF_ERROR(farm->Download(digest, "exports/model.onnx"));
 //
 // Errors keep the farm's code and ErrorKind: INVALID_ARGUMENT (usage) an impossible request; FAILED_PRECONDITION input
 // blobs are missing; NOT_FOUND an unknown request or blob; DATA_LOSS damaged bytes; RESOURCE_EXHAUSTED a full farm;
