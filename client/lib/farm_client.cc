@@ -1,0 +1,141 @@
+#include "client/lib/farm_client.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
+#include "absl/time/clock.h"
+#include "client/lib/grpc_farm_client.h"
+#include "common/base/error.h"
+#include "common/base/random.h"
+#include "common/rpc/address.h"
+#include "common/rpc/digest_message.h"
+#include "common/rpc/endpoint.h"
+
+namespace slipway {
+namespace {
+
+constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
+constexpr absl::Duration kMaxBackoff = absl::Milliseconds(500);
+
+}  // namespace
+
+v1::Digest ToMessage(const Digest& digest) { return ToDigestMessage<v1::Digest>(digest); }
+
+absl::StatusOr<Digest> FromMessage(const v1::Digest& message) { return FromDigestMessage(message); }
+
+bool Patience::TryAgain(const absl::Status& status) {
+  if (!absl::IsUnavailable(status) && !absl::IsResourceExhausted(status)) return false;
+  const absl::Time now = absl::Now();
+  if (failing_since_ == absl::InfiniteFuture()) {
+    failing_since_ = now;
+    backoff_ = kFirstBackoff;
+  }
+  if (now - failing_since_ >= patience_) return false;
+  static thread_local Random jitter(
+      absl::ToUnixNanos(now));  // so that the watchers of a lost coordinator do not return all at once
+  const absl::Duration wait = std::min(backoff_ * (0.5 + 0.5 * jitter.Uniform()), failing_since_ + patience_ - now);
+  backoff_ = std::min(backoff_ * 2, kMaxBackoff);
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  stopped.wait_for(lock, stop_, absl::ToChronoNanoseconds(wait), [] { return false; });
+  return !stop_.stop_requested();
+}
+
+absl::StatusOr<std::unique_ptr<FarmClient>> FarmClient::Connect(std::string_view server, absl::Time deadline,
+                                                                const FarmClientOptions& options) {
+  ASSIGN_OR_RETURN(const Address address, Address::Parse(server));
+  const std::shared_ptr<grpc::Channel> channel = OpenChannel(address);
+  if (!channel->WaitForConnected(absl::ToChronoTime(deadline))) {
+    return Unavailable("no farm answers at {}; is slipway-coordinator running there?", address.ToString());
+  }
+  return std::make_unique<GrpcFarmClient>(channel, address.ToString(), options);
+}
+
+GrpcFarmClient::GrpcFarmClient(const std::shared_ptr<grpc::Channel>& channel, std::string server,
+                               const FarmClientOptions& options)
+    : server_(std::move(server)),
+      options_(options),
+      exports_(v1::ExportService::NewStub(channel)),
+      blobs_(v1::BlobService::NewStub(channel)),
+      fleet_(v1::FleetService::NewStub(channel)) {}
+
+absl::Status GrpcFarmClient::Explain(const grpc::Status& status, const grpc::ClientContext& context) const {
+  if (shutdown_.stop_requested() && !status.ok()) return Cancelled("the connection to {} was shut down", server_);
+  const absl::Status result = FromGrpc(status, context);
+  if (absl::IsUnavailable(result) || absl::IsDeadlineExceeded(result)) return Annotate(result, "farm at " + server_);
+  if (absl::IsUnimplemented(result))
+    return FailedPrecondition("what answers at {} is no farm that this client knows: {}", server_, Message(result));
+  return result;
+}
+
+absl::StatusOr<v1::SubmitResponse> GrpcFarmClient::Submit(const v1::SubmitRequest& request) {
+  if (const size_t bytes = request.ByteSizeLong(); bytes > kMaxRequestBytes) {
+    return WithKind(
+        InvalidArgument("the request has {} bytes and a farm takes {}; submit the models in several requests", bytes,
+                        kMaxRequestBytes),
+        ErrorKind::kUsage);
+  }
+  v1::SubmitResponse response;
+  RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->Submit(&context, request, &response); },
+                         /*repeatable=*/!request.idempotency_key().empty()));
+  return response;
+}
+
+absl::StatusOr<RequestStatus> GrpcFarmClient::Get(const std::string& request_id) {
+  RequestStatus result;
+  std::map<uint32_t, v1::Cell> cells;  // a cell that changes while pages are read comes again, newer
+  v1::GetRequest request;
+  request.set_request_id(request_id);
+  do {
+    v1::GetResponse page;
+    RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->Get(&context, request, &page); }));
+    for (v1::Cell& cell : *page.mutable_cells()) {
+      const uint32_t index = cell.index();
+      cells[index] = std::move(cell);
+    }
+    result.request = std::move(*page.mutable_request());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  for (auto& [index, cell] : cells) result.cells.push_back(std::move(cell));
+  return result;
+}
+
+absl::Status GrpcFarmClient::Cancel(const std::string& request_id) {
+  v1::CancelRequest request;
+  request.set_request_id(request_id);
+  v1::CancelResponse response;
+  return Repeat([&](grpc::ClientContext& context) { return exports_->Cancel(&context, request, &response); });
+}
+
+absl::StatusOr<std::vector<v1::RequestInfo>> GrpcFarmClient::List(uint32_t limit) {
+  std::vector<v1::RequestInfo> requests;
+  v1::ListRequest request;
+  do {
+    request.set_page_size(limit - static_cast<uint32_t>(requests.size()));
+    v1::ListResponse page;
+    RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->List(&context, request, &page); }));
+    for (v1::RequestInfo& info : *page.mutable_requests()) {
+      if (requests.size() < limit) requests.push_back(std::move(info));
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty() && requests.size() < limit);
+  return requests;
+}
+
+absl::StatusOr<std::vector<v1::Worker>> GrpcFarmClient::ListWorkers() {
+  std::vector<v1::Worker> workers;
+  v1::ListWorkersRequest request;
+  do {
+    v1::ListWorkersResponse page;
+    RETURN_IF_ERROR(
+        Repeat([&](grpc::ClientContext& context) { return fleet_->ListWorkers(&context, request, &page); }));
+    for (v1::Worker& worker : *page.mutable_workers()) workers.push_back(std::move(worker));
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return workers;
+}
+
+}  // namespace slipway

@@ -1,0 +1,103 @@
+// FarmClient over gRPC; only farm_client.cc, blobs.cc and watch.cc include this.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/lib/farm_client.h"
+#include "common/rpc/status.h"
+#include "proto/slipway/v1/blob.grpc.pb.h"
+#include "proto/slipway/v1/export.grpc.pb.h"
+#include "proto/slipway/v1/fleet.grpc.pb.h"
+
+namespace slipway {
+
+// How long to go on after the farm stopped answering. One a call.
+class Patience {
+ public:
+  Patience(absl::Duration patience, std::stop_token stop) : patience_(patience), stop_(std::move(stop)) {}
+
+  // Whether to try once more after `status`, having waited a little longer than the last time: only errors that time may mend, and not for longer than the
+  // patience since the first of an unbroken row of them. False at once when stopped.
+  bool TryAgain(const absl::Status& status);
+  // The farm answered: the row is broken.
+  void Reset() { failing_since_ = absl::InfiniteFuture(); }
+
+ private:
+  const absl::Duration patience_;
+  const std::stop_token stop_;
+  absl::Time failing_since_ = absl::InfiniteFuture();
+  absl::Duration backoff_;
+};
+
+class GrpcFarmClient final : public FarmClient {
+ public:
+  GrpcFarmClient(const std::shared_ptr<grpc::Channel>& channel, std::string server, const FarmClientOptions& options);
+
+  absl::StatusOr<std::vector<Digest>> FindMissing(std::span<const Digest> digests) override;
+  absl::StatusOr<std::vector<Digest>> UploadFiles(std::span<const std::filesystem::path> files,
+                                                  const TransferProgress& progress) override;
+  absl::Status UploadFile(const std::filesystem::path& file, const Digest& digest) override;
+  absl::StatusOr<Digest> UploadBytes(std::string_view bytes) override;
+  absl::Status Download(const Digest& digest, const std::filesystem::path& path) override;
+  absl::Status DownloadFiles(std::span<const DownloadItem> items, const TransferProgress& progress) override;
+  absl::StatusOr<std::string> DownloadBytes(const Digest& digest) override;
+
+  absl::StatusOr<v1::SubmitResponse> Submit(const v1::SubmitRequest& request) override;
+  absl::StatusOr<RequestStatus> Get(const std::string& request_id) override;
+  absl::Status Watch(const std::string& request_id, const WatchOptions& options,
+                     const std::function<void(const v1::WatchResponse&)>& on_change) override;
+  absl::Status Cancel(const std::string& request_id) override;
+  absl::StatusOr<std::vector<v1::RequestInfo>> List(uint32_t limit) override;
+  absl::StatusOr<std::vector<v1::Worker>> ListWorkers() override;
+
+  void Shutdown() override { shutdown_.request_stop(); }
+
+ private:
+  using BytesMoved = std::function<void(uint64_t)>;
+  // Fills `buffer` with the blob's bytes from `offset`.
+  using ReadSource = std::function<absl::Status(uint64_t offset, std::span<char> buffer)>;
+  using WriteSink = std::function<absl::Status(std::string_view data)>;
+
+  // One unary call, repeated while the farm does not answer. `call` is (grpc::ClientContext&) → grpc::Status.
+  template <typename Call>
+  absl::Status Repeat(const Call& call, bool repeatable = true);
+
+  absl::Status Upload(const Digest& digest, const ReadSource& source, const BytesMoved& moved);
+  absl::Status UploadOnce(const Digest& digest, const ReadSource& source, const BytesMoved& moved);
+  absl::Status UploadPath(const std::filesystem::path& file, const Digest& digest, const BytesMoved& moved);
+  absl::Status Fetch(const Digest& digest, const WriteSink& sink);
+  absl::Status FetchFile(const DownloadItem& item, const BytesMoved& moved);
+  // The error of a call that has ended, in words a user understands.
+  absl::Status Explain(const grpc::Status& status, const grpc::ClientContext& context) const;
+
+  const std::string server_;
+  const FarmClientOptions options_;
+  const std::unique_ptr<v1::ExportService::Stub> exports_;
+  const std::unique_ptr<v1::BlobService::Stub> blobs_;
+  const std::unique_ptr<v1::FleetService::Stub> fleet_;
+  std::stop_source shutdown_;
+};
+
+template <typename Call>
+absl::Status GrpcFarmClient::Repeat(const Call& call, bool repeatable) {
+  constexpr std::chrono::seconds kDeadline(60);  // of one attempt
+  Patience patience(options_.patience, shutdown_.get_token());
+  while (true) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    const std::stop_callback cancel(shutdown_.get_token(), [&context] { context.TryCancel(); });
+    const absl::Status status = Explain(call(context), context);
+    if (status.ok() || !repeatable || !patience.TryAgain(status)) return status;
+  }
+}
+
+}  // namespace slipway

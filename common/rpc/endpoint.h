@@ -1,0 +1,27 @@
+// Both ends of a connection, set up alike: message limits, keepalive, quick reconnection, gRPC's own log lines in ours.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/server_builder.h>
+
+#include <cstddef>
+#include <memory>
+
+#include "common/rpc/address.h"
+
+namespace slipway {
+
+inline constexpr size_t kMaxRequestBytes =
+    16 << 20;  // of one message to a server: a Submit of tens of thousands of models
+inline constexpr size_t kMaxResponseBytes = 4 << 20;  // of one message to a client: pages and chunks are made to fit
+inline constexpr size_t kMaxChunkBytes = 1 << 20;     // of blob data in one message
+inline constexpr size_t kChunkBytes = 512 << 10;      // what we send
+
+// A connection of its own (never shared with another channel of the process). A dead peer is noticed within 15 s of a call; a lost one is tried again
+// after 50 ms, then ever more slowly, at least each second.
+std::shared_ptr<grpc::Channel> OpenChannel(const Address& address);
+
+// Connections live at most half an hour, so that load spreads over new servers; calls then have five minutes to end.
+void ConfigureServer(grpc::ServerBuilder& builder);
+
+}  // namespace slipway

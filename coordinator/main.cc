@@ -1,0 +1,161 @@
+// slipway-coordinator: the farm's door. See --help.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/queue/queue.h"
+#include "common/store/store.h"
+#include "coordinator/service/coordinator.h"
+
+namespace slipway {
+namespace {
+
+constexpr int kExitUsage = 2;
+constexpr int kExitMachine = 5;
+constexpr absl::Duration kGrace = absl::Milliseconds(800);
+constexpr absl::Duration kQueuePatience = absl::Seconds(10);  // Redis may still be loading when we start
+
+constexpr char kExamples[] =
+    R"(Every flag has an environment variable: SLIPWAY_ and its name in capitals, '-' as '_'. Flags win.
+The Redis password comes from --redis-password-file or the variable SLIPWAY_REDIS_PASSWORD, never from the command line.
+
+Examples:
+  slipway-coordinator --redis 127.0.0.1:6379 --store /var/lib/slipway --listen 127.0.0.1:9000
+  slipway-coordinator --redis unix:/run/redis.sock --store /mnt/farm --listen 0.0.0.0:9000 --insecure --health-listen 0.0.0.0:9001
+  SLIPWAY_REDIS=redis:6379 SLIPWAY_STORE=/mnt/farm slipway-coordinator --listen unix:/run/slipway.sock
+
+Exit: 0 after SIGTERM or SIGINT, 2 usage, 5 the machine (address in use, Redis or store unreachable).)";
+
+struct Flags {
+  CoordinatorOptions coordinator;
+  QueueOptions queue;
+  LocalStoreOptions store;
+  std::string redis_password_file;
+  double lease_seconds = 15;
+  std::string log_level;
+  int ready_fd = -1;
+};
+
+void DefineFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--listen", flags.coordinator.listen,
+                 "Address of the API: unix:/PATH or HOST:PORT (port 0: any free one); repeatable")
+      ->envname("SLIPWAY_LISTEN")
+      ->delimiter(',')
+      ->required();
+  app.add_option("--health-listen", flags.coordinator.health_listen, "Address of the health service (grpc.health.v1)")
+      ->envname("SLIPWAY_HEALTH_LISTEN");
+  app.add_flag("--insecure", flags.coordinator.insecure, "Allow plain text on addresses that other machines reach")
+      ->envname("SLIPWAY_INSECURE");
+  app.add_option("--redis", flags.queue.address, "Redis: unix:/PATH or HOST:PORT")
+      ->envname("SLIPWAY_REDIS")
+      ->required();
+  app.add_option("--redis-password-file", flags.redis_password_file, "File whose first line is Redis' password")
+      ->envname("SLIPWAY_REDIS_PASSWORD_FILE");
+  app.add_option("--store", flags.store.root, "Folder of the blobs, shared by all of the farm")
+      ->envname("SLIPWAY_STORE")
+      ->required();
+  app.add_flag("--ephemeral-store", flags.store.ephemeral, "Blobs need not outlive a power cut")
+      ->envname("SLIPWAY_EPHEMERAL_STORE");
+  app.add_option("--shard", flags.queue.shard, "The farm's part of Redis")
+      ->envname("SLIPWAY_SHARD")
+      ->capture_default_str();
+  app.add_option("--lease", flags.lease_seconds, "Seconds after which a silent worker's task is given to another")
+      ->envname("SLIPWAY_LEASE")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+      ->envname("SLIPWAY_LOG_LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  app.add_option("--ready-fd", flags.ready_fd,
+                 "Descriptor that gets one line, the addresses, once all of them are served")
+      ->envname("SLIPWAY_READY_FD");
+  app.set_version_flag("--version", "slipway-coordinator " SLIPWAY_VERSION);
+  app.footer(kExamples);
+}
+
+absl::Status ReadPassword(Flags& flags) {
+  if (flags.redis_password_file.empty()) {
+    if (const char* password = std::getenv("SLIPWAY_REDIS_PASSWORD")) flags.queue.password = password;
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(flags.redis_password_file));
+  flags.queue.password = text.substr(0, text.find_first_of("\r\n"));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Queue>> ConnectPatiently(const QueueOptions& options) {
+  const absl::Time deadline = absl::Now() + kQueuePatience;
+  for (absl::Duration backoff = absl::Milliseconds(20);; backoff = std::min(backoff * 2, absl::Seconds(1))) {
+    absl::StatusOr<std::unique_ptr<Queue>> queue = ConnectQueue(options);
+    if (queue.ok() || !absl::IsUnavailable(queue.status()) || absl::Now() + backoff > deadline) return queue;
+    absl::SleepFor(backoff);
+  }
+}
+
+void TellReady(int fd, const std::vector<std::string>& addresses) {
+  std::string line;
+  for (const std::string& address : addresses) line += (line.empty() ? "" : " ") + address;
+  line += '\n';
+  if (write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+    LogWarning("nobody reads the ready descriptor");
+  close(fd);
+}
+
+absl::Status Run(Flags flags) {
+  // Blocked here, so in every thread to come: only the sigwait below takes them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  RETURN_IF_ERROR(ReadPassword(flags));
+  flags.queue.lease = absl::Seconds(flags.lease_seconds);
+  flags.coordinator.shard = flags.queue.shard;
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenLocalStore(flags.store));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator,
+                   Coordinator::Start(flags.coordinator, *queue, *store));
+  for (const std::string& address : coordinator->addresses()) LogInfo("serving", {{"address", address}});
+  if (flags.ready_fd >= 0) TellReady(flags.ready_fd, coordinator->addresses());
+
+  int received = 0;
+  sigwait(&signals, &received);
+  LogInfo("stopping", {{"signal", std::to_string(received)}});
+  coordinator->Stop(kGrace);
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app(
+      "The coordinator of a Slipway farm: takes requests, plans their tasks, tells their progress, moves their blobs.",
+      "slipway-coordinator");
+  DefineFlags(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  InitLogging("coordinator", flags.log_level);
+  const absl::Status status = Run(std::move(flags));
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "slipway-coordinator: %s\n", Message(status).c_str());
+  return KindOf(status) == ErrorKind::kUsage ? kExitUsage : kExitMachine;
+}
+
+}  // namespace
+}  // namespace slipway
+
+int main(int argc, char** argv) { return slipway::Main(argc, argv); }

@@ -1,0 +1,74 @@
+#include "coordinator/planner/plan.h"
+
+#include <string_view>
+
+#include "absl/container/flat_hash_set.h"
+#include "common/base/error.h"
+#include "common/rpc/digest_message.h"
+
+namespace slipway {
+namespace {
+
+std::string_view KindName(v1::SourceKind kind) {
+  switch (kind) {
+    case v1::SOURCE_KIND_CHECKPOINT:
+      return "checkpoint";
+    case v1::SOURCE_KIND_DUMMY:
+      return "dummy";
+    case v1::SOURCE_KIND_NOOP:
+      return "noop";
+    default:
+      return "onnx";
+  }
+}
+
+SpecOptions PlanOptions(const v1::ExportOptions& options) {
+  SpecOptions planned;
+  for (const auto& [input, shape] : options.shapes())
+    planned.shapes[input].assign(shape.values().begin(), shape.values().end());
+  if (options.opset() != 0) planned.opset = options.opset();
+  if (options.samples() != 0) planned.samples = options.samples();
+  planned.seed = options.seed();
+  planned.verify = !options.no_verify();
+  if (options.has_tolerance()) planned.tolerance = options.tolerance();
+  return planned;
+}
+
+}  // namespace
+
+Plan PlanRequest(const v1::SubmitRequest& request) {
+  Plan plan;
+  plan.spec.options = PlanOptions(request.options());
+  absl::flat_hash_set<Digest> inputs;
+  const auto add_task = [&plan](SpecTask task) {
+    QueuedTask queued;
+    queued.index = static_cast<uint32_t>(plan.spec.tasks.size());
+    queued.blocked_by = task.prepare;
+    plan.tasks.push_back(queued);
+    plan.spec.tasks.push_back(std::move(task));
+    return static_cast<int32_t>(queued.index);
+  };
+  for (const v1::ModelSpec& model : request.models()) {
+    SpecModel planned{
+        .name = model.name(), .kind = std::string(KindName(model.kind())), .architecture = model.architecture()};
+    for (const v1::InputFile& file : model.files()) {
+      const Digest digest = FromDigestMessage(file.digest()).value();
+      planned.files.push_back({.path = file.path(), .name = file.name(), .digest = digest});
+      if (inputs.insert(digest).second) plan.inputs.push_back(digest);
+    }
+    const auto model_index = static_cast<uint32_t>(plan.spec.models.size());
+    plan.spec.models.push_back(std::move(planned));
+    const int32_t prepare =
+        model.kind() == v1::SOURCE_KIND_NOOP ? -1 : add_task({.kind = SpecTask::Kind::kPrepare, .model = model_index});
+    for (const v1::Pair& pair : request.pairs()) {
+      add_task({.kind = SpecTask::Kind::kCell,
+                .model = model_index,
+                .target = pair.target(),
+                .precision = pair.precision(),
+                .prepare = prepare});
+    }
+  }
+  return plan;
+}
+
+}  // namespace slipway

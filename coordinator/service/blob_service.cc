@@ -1,0 +1,207 @@
+#include "coordinator/service/blob_service.h"
+
+#include <mutex>
+
+#include "common/base/error.h"
+#include "common/rpc/digest_message.h"
+#include "common/rpc/endpoint.h"
+#include "coordinator/service/caller.h"
+#include "coordinator/service/unary.h"
+
+namespace slipway {
+namespace {
+
+absl::StatusOr<Digest> DigestField(std::string_view field, const v1::Digest& message) {
+  const absl::StatusOr<Digest> digest = FromDigestMessage(message);
+  if (digest.ok()) return *digest;
+  return WithKind(InvalidArgument("{}: {}", field, Message(digest.status())), ErrorKind::kUsage);
+}
+
+absl::Status Usage(const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); }
+
+// Counts a transfer for as long as it lives.
+class TransferSlot {
+ public:
+  explicit TransferSlot(std::atomic<int>& count) : count_(count), number_(++count) {}
+  ~TransferSlot() { --count_; }
+  TransferSlot(const TransferSlot&) = delete;
+  absl::Status Check() const {
+    if (number_ <= BlobService::kMaxTransfers) return absl::OkStatus();
+    return ResourceExhausted("this coordinator already moves {} blobs; try again in a second",
+                             BlobService::kMaxTransfers);
+  }
+
+ private:
+  std::atomic<int>& count_;
+  const int number_;
+};
+
+// One upload. Its steps follow each other: at most one read or one job is under way, so nothing here needs a lock but the end of the call.
+class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
+ public:
+  UploadReactor(Store& store, Executor& executor, grpc::CallbackServerContext& context, v1::UploadResponse& response,
+                std::atomic<int>& transfers)
+      : store_(store), executor_(executor), context_(context), response_(response), slot_(transfers) {
+    const absl::Status status = slot_.Check();
+    status.ok() ? StartRead(&chunk_) : End(status);
+  }
+
+  void OnReadDone(bool ok) override {
+    executor_.Run([this, ok] { ok ? TakeChunk() : TakeEnd(); });
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  void TakeChunk() {
+    absl::StatusOr<bool> existed = Accept();
+    if (!existed.ok()) return End(existed.status());
+    if (*existed) {
+      response_.set_committed_bytes(digest_.bytes);
+      response_.set_existed(true);
+      return End(absl::OkStatus());
+    }
+    StartRead(&chunk_);
+  }
+
+  // Whether the blob is already there, in which case nothing more is read.
+  absl::StatusOr<bool> Accept() {
+    if (writer_ == nullptr) {
+      if (!chunk_.has_digest()) return Usage(InvalidArgument("digest: the first message has none"));
+      ASSIGN_OR_RETURN(digest_, DigestField("digest", chunk_.digest()));
+      const std::string tenant = TenantOf(context_);
+      ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, std::span(&digest_, 1)));
+      if (missing.empty()) return true;
+      ASSIGN_OR_RETURN(writer_, store_.Create(tenant, digest_));
+    } else if (chunk_.has_digest()) {
+      return Usage(InvalidArgument("digest: only the first message of an upload has one"));
+    }
+    if (chunk_.offset() != received_) {
+      return Usage(InvalidArgument("offset: {} does not continue at {}; an upload starts at 0 and leaves nothing out",
+                                   chunk_.offset(), received_));
+    }
+    const std::string& data = chunk_.data();
+    if (data.size() > kMaxChunkBytes)
+      return Usage(InvalidArgument("data: {} bytes; at most {} in one message", data.size(), kMaxChunkBytes));
+    if (data.size() > digest_.bytes - received_) {
+      return Usage(InvalidArgument("data: more than the {} bytes that the digest names", digest_.bytes));
+    }
+    RETURN_IF_ERROR(writer_->Write(std::as_bytes(std::span(data))));
+    received_ += data.size();
+    return false;
+  }
+
+  void TakeEnd() {
+    if (context_.IsCancelled()) return End(Cancelled("the caller has gone"));
+    if (writer_ == nullptr) return End(Usage(InvalidArgument("digest: the upload ended before its first message")));
+    if (received_ != digest_.bytes) {
+      return End(
+          Usage(InvalidArgument("data: it ended after {} of {} bytes; nothing was stored", received_, digest_.bytes)));
+    }
+    const absl::Status status = writer_->Commit();
+    if (status.ok()) response_.set_committed_bytes(digest_.bytes);
+    End(absl::IsInvalidArgument(status) ? Usage(status) : status);
+  }
+
+  void End(const absl::Status& status) {
+    writer_
+        .reset();  // without Commit nothing is stored; the temporary file goes now, not when the caller has read our answer
+    Finish(ToGrpc(status, context_));
+  }
+
+  Store& store_;
+  Executor& executor_;
+  grpc::CallbackServerContext& context_;
+  v1::UploadResponse& response_;
+  const TransferSlot slot_;
+  v1::UploadRequest chunk_;
+  Digest digest_;
+  std::unique_ptr<BlobWriter> writer_;
+  uint64_t received_ = 0;
+};
+
+// One download: a job reads a chunk, gRPC sends it, and only then the next is read.
+class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadResponse> {
+ public:
+  DownloadReactor(Store& store, Executor& executor, grpc::CallbackServerContext& context,
+                  const v1::DownloadRequest& request, std::atomic<int>& transfers)
+      : store_(store), executor_(executor), context_(context), slot_(transfers) {
+    executor_.Run([this, request] {
+      const absl::Status status = Open(request);
+      status.ok() ? SendNext() : End(status);
+    });
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return End(Cancelled("the caller has gone"));
+    executor_.Run([this] { SendNext(); });
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  absl::Status Open(const v1::DownloadRequest& request) {
+    RETURN_IF_ERROR(slot_.Check());
+    ASSIGN_OR_RETURN(const Digest digest, DigestField("digest", request.digest()));
+    if (request.offset() > digest.bytes) {
+      return Usage(InvalidArgument("offset: {} is beyond the blob's {} bytes", request.offset(), digest.bytes));
+    }
+    ASSIGN_OR_RETURN(reader_, store_.Open(TenantOf(context_), digest, request.offset()));
+    return absl::OkStatus();
+  }
+
+  void SendNext() {
+    if (context_.IsCancelled()) return End(Cancelled("the caller has gone"));
+    std::string& data = *chunk_.mutable_data();
+    data.resize(kChunkBytes);
+    const absl::StatusOr<size_t> read = reader_->Read(std::as_writable_bytes(std::span(data)));
+    if (!read.ok()) return End(read.status());
+    if (*read == 0) return End(absl::OkStatus());
+    data.resize(*read);
+    StartWrite(&chunk_);
+  }
+
+  void End(const absl::Status& status) {
+    reader_.reset();
+    Finish(ToGrpc(status, context_));
+  }
+
+  Store& store_;
+  Executor& executor_;
+  grpc::CallbackServerContext& context_;
+  const TransferSlot slot_;
+  v1::DownloadResponse chunk_;
+  std::unique_ptr<BlobReader> reader_;
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* context,
+                                                   const v1::FindMissingRequest* request,
+                                                   v1::FindMissingResponse* response) {
+  return RunUnary(context, executor_, [=, this]() -> absl::Status {
+    if (request->digests_size() > kMaxDigests) {
+      return Usage(
+          InvalidArgument("digests: there are {}; ask for at most {} at once", request->digests_size(), kMaxDigests));
+    }
+    std::vector<Digest> wanted;
+    wanted.reserve(request->digests_size());
+    for (int i = 0; i < request->digests_size(); ++i) {
+      ASSIGN_OR_RETURN(const Digest digest, DigestField(fmt::format("digests[{}]", i), request->digests(i)));
+      wanted.push_back(digest);
+    }
+    ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(TenantOf(*context), wanted));
+    for (const Digest& digest : missing) *response->add_missing() = ToDigestMessage<v1::Digest>(digest);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerReadReactor<v1::UploadRequest>* BlobService::Upload(grpc::CallbackServerContext* context,
+                                                                v1::UploadResponse* response) {
+  return new UploadReactor(store_, executor_, *context, *response, transfers_);
+}
+
+grpc::ServerWriteReactor<v1::DownloadResponse>* BlobService::Download(grpc::CallbackServerContext* context,
+                                                                      const v1::DownloadRequest* request) {
+  return new DownloadReactor(store_, executor_, *context, *request, transfers_);
+}
+
+}  // namespace slipway

@@ -1,0 +1,32 @@
+// BlobService: bytes between clients and the store, in bounded buffers: one chunk a call.
+#pragma once
+
+#include <atomic>
+
+#include "common/store/store.h"
+#include "coordinator/service/executor.h"
+#include "proto/slipway/v1/blob.grpc.pb.h"
+
+namespace slipway {
+
+class BlobService final : public v1::BlobService::CallbackService {
+ public:
+  static constexpr int kMaxDigests = 10'000;  // of one FindMissing
+  static constexpr int kMaxTransfers = 256;   // uploads and downloads at once; more are RESOURCE_EXHAUSTED
+
+  BlobService(Store& store, Executor& executor) : store_(store), executor_(executor) {}
+
+  grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context, const v1::FindMissingRequest* request,
+                                        v1::FindMissingResponse* response) override;
+  grpc::ServerReadReactor<v1::UploadRequest>* Upload(grpc::CallbackServerContext* context,
+                                                     v1::UploadResponse* response) override;
+  grpc::ServerWriteReactor<v1::DownloadResponse>* Download(grpc::CallbackServerContext* context,
+                                                           const v1::DownloadRequest* request) override;
+
+ private:
+  Store& store_;
+  Executor& executor_;
+  std::atomic<int> transfers_{0};
+};
+
+}  // namespace slipway

@@ -1,0 +1,130 @@
+#include "coordinator/service/export_service.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/random.h"
+#include "coordinator/planner/plan.h"
+#include "coordinator/planner/validate.h"
+#include "coordinator/service/caller.h"
+#include "coordinator/service/messages.h"
+#include "coordinator/service/requests.h"
+#include "coordinator/service/unary.h"
+
+namespace slipway {
+namespace {
+
+constexpr size_t kMissingNamed = 100;  // digests in the message; FindMissing tells all
+constexpr uint32_t kDefaultListPage = 100;
+
+uint32_t PageSize(uint32_t asked, uint32_t standard) {
+  return std::min(asked == 0 ? standard : asked, ExportService::kMaxPage);
+}
+
+absl::Status MissingBlobs(std::span<const Digest> missing) {
+  std::string names;
+  for (const Digest& digest : missing.first(std::min(missing.size(), kMissingNamed))) names += " " + digest.ToString();
+  if (missing.size() > kMissingNamed) names += fmt::format(" and {} more", missing.size() - kMissingNamed);
+  return WithKind(FailedPrecondition("input blobs are missing; upload them and submit again:{}", names),
+                  ErrorKind::kUsage);
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ExportService::Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
+                                                v1::SubmitResponse* response) {
+  return RunUnary(context, executor_, [=, this] { return DoSubmit(TenantOf(*context), *request, *response); });
+}
+
+grpc::ServerUnaryReactor* ExportService::Get(grpc::CallbackServerContext* context, const v1::GetRequest* request,
+                                             v1::GetResponse* response) {
+  return RunUnary(context, executor_, [=, this] { return DoGet(TenantOf(*context), *request, *response); });
+}
+
+grpc::ServerWriteReactor<v1::WatchResponse>* ExportService::Watch(grpc::CallbackServerContext* context,
+                                                                  const v1::WatchRequest* request) {
+  return watches_.Watch(*context, TenantOf(*context), request->request_id(), request->cursor());
+}
+
+grpc::ServerUnaryReactor* ExportService::Cancel(grpc::CallbackServerContext* context, const v1::CancelRequest* request,
+                                                v1::CancelResponse*) {
+  return RunUnary(context, executor_, [=, this] { return DoCancel(TenantOf(*context), *request); });
+}
+
+grpc::ServerUnaryReactor* ExportService::List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
+                                              v1::ListResponse* response) {
+  return RunUnary(context, executor_, [=, this] { return DoList(TenantOf(*context), *request, *response); });
+}
+
+absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::SubmitRequest& request,
+                                     v1::SubmitResponse& response) {
+  RETURN_IF_ERROR(ValidateRequest(request));
+  Plan plan = PlanRequest(request);
+  ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, plan.inputs));
+  if (!missing.empty()) return MissingBlobs(missing);
+
+  const std::string spec = plan.spec.ToJson();
+  ASSIGN_OR_RETURN(const Digest spec_digest, WriteBlob(store_, tenant, spec));
+  QueuedRequest queued{
+      .id = shard_ + "-" + RandomHex(16),
+      .tenant = tenant,
+      .idempotency_key = request.idempotency_key(),
+      .request_digest = Digest::Of(fmt::format("{} priority {}", spec_digest.ToString(), request.priority())).Hex(),
+      .spec = spec_digest.ToString(),
+      .priority = request.priority(),
+      .tasks = std::move(plan.tasks)};
+  const absl::StatusOr<std::string> id = queue_.Submit(queued);
+  if (absl::IsAlreadyExists(id.status())) {
+    return WithKind(absl::AlreadyExistsError(fmt::format("idempotency_key: \"{}\" named another request; use a new key",
+                                                         request.idempotency_key())),
+                    ErrorKind::kUsage);
+  }
+  if (!id.ok()) return id.status();
+  response.set_request_id(*id);
+  response.set_joined(*id != queued.id);
+  LogInfo("submitted", {{"request", *id},
+                        {"models", std::to_string(request.models_size())},
+                        {"tasks", std::to_string(queued.tasks.size())}});
+  return absl::OkStatus();
+}
+
+// A page token is the version up to which the caller has seen all cells: a cell that changes while pages are read is told again, none is left out.
+absl::Status ExportService::DoGet(const std::string& tenant, const v1::GetRequest& request, v1::GetResponse& response) {
+  uint64_t since = 0;
+  const std::string& token = request.page_token();
+  if (!token.empty()) {
+    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), since);
+    if (error != std::errc() || end != token.data() + token.size()) {
+      return WithKind(InvalidArgument("page_token: it is none that Get gave; leave it empty for the first page"),
+                      ErrorKind::kUsage);
+    }
+  }
+  const uint32_t limit = PageSize(request.page_size(), kMaxPage);
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
+  ASSIGN_OR_RETURN(const auto spec, specs_.Get(tenant, view.spec));
+  ASSIGN_OR_RETURN(const std::vector<TaskView> tasks, queue_.ListTasks(view.id, since, limit));
+  SetRequestInfo(view, *response.mutable_request());
+  for (const TaskView& task : tasks) SetCell(task, *spec, *response.add_cells());
+  if (tasks.size() >= limit) response.set_next_page_token(std::to_string(tasks.back().version));
+  return absl::OkStatus();
+}
+
+absl::Status ExportService::DoCancel(const std::string& tenant, const v1::CancelRequest& request) {
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
+  RETURN_IF_ERROR(queue_.Cancel(view.id));
+  LogInfo("cancelled", {{"request", view.id}});
+  return absl::OkStatus();
+}
+
+absl::Status ExportService::DoList(const std::string& tenant, const v1::ListRequest& request,
+                                   v1::ListResponse& response) {
+  ASSIGN_OR_RETURN(const auto page,
+                   queue_.ListRequests(tenant, PageSize(request.page_size(), kDefaultListPage), request.page_token()));
+  for (const RequestView& view : page.first) SetRequestInfo(view, *response.add_requests());
+  response.set_next_page_token(page.second);
+  return absl::OkStatus();
+}
+
+}  // namespace slipway

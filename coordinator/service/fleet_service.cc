@@ -1,0 +1,34 @@
+#include "coordinator/service/fleet_service.h"
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "coordinator/service/messages.h"
+#include "coordinator/service/unary.h"
+
+namespace slipway {
+namespace {
+
+constexpr uint32_t kMaxPage = 500;
+
+absl::Status ListPage(Queue& queue, const v1::ListWorkersRequest& request, v1::ListWorkersResponse& response) {
+  ASSIGN_OR_RETURN(std::vector<WorkerView> workers, queue.ListWorkers());
+  std::sort(workers.begin(), workers.end(), [](const WorkerView& a, const WorkerView& b) { return a.id < b.id; });
+  const uint32_t limit = std::min(request.page_size() == 0 ? kMaxPage : request.page_size(), kMaxPage);
+  auto next = std::upper_bound(workers.begin(), workers.end(), request.page_token(),
+                               [](const std::string& token, const WorkerView& worker) { return token < worker.id; });
+  for (; next != workers.end() && response.workers_size() < static_cast<int>(limit); ++next)
+    SetWorker(*next, *response.add_workers());
+  if (next != workers.end()) response.set_next_page_token(std::prev(next)->id);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* FleetService::ListWorkers(grpc::CallbackServerContext* context,
+                                                    const v1::ListWorkersRequest* request,
+                                                    v1::ListWorkersResponse* response) {
+  return RunUnary(context, executor_, [=, this] { return ListPage(queue_, *request, *response); });
+}
+
+}  // namespace slipway

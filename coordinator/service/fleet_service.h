@@ -1,0 +1,23 @@
+// FleetService: who works.
+#pragma once
+
+#include "common/queue/queue.h"
+#include "coordinator/service/executor.h"
+#include "proto/slipway/v1/fleet.grpc.pb.h"
+
+namespace slipway {
+
+class FleetService final : public v1::FleetService::CallbackService {
+ public:
+  FleetService(Queue& queue, Executor& executor) : queue_(queue), executor_(executor) {}
+
+  // By id; a page token is the last id told.
+  grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context, const v1::ListWorkersRequest* request,
+                                        v1::ListWorkersResponse* response) override;
+
+ private:
+  Queue& queue_;
+  Executor& executor_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,96 @@
+#include "coordinator/service/messages.h"
+
+#include "common/rpc/digest_message.h"
+
+namespace slipway {
+namespace {
+
+v1::CellState CellStateOf(TaskState state) {
+  switch (state) {
+    case TaskState::kBlocked:
+      return v1::CELL_STATE_BLOCKED;
+    case TaskState::kReady:
+      return v1::CELL_STATE_READY;
+    case TaskState::kDelayed:
+      return v1::CELL_STATE_DELAYED;
+    case TaskState::kRunning:
+      return v1::CELL_STATE_RUNNING;
+    case TaskState::kPassed:
+      return v1::CELL_STATE_PASSED;
+    case TaskState::kUnverified:
+      return v1::CELL_STATE_UNVERIFIED;
+    case TaskState::kParityFailed:
+      return v1::CELL_STATE_PARITY_FAILED;
+    case TaskState::kFailed:
+      return v1::CELL_STATE_FAILED;
+    case TaskState::kCancelled:
+      return v1::CELL_STATE_CANCELLED;
+    case TaskState::kSkipped:
+      return v1::CELL_STATE_SKIPPED;
+  }
+  return v1::CELL_STATE_UNSPECIFIED;
+}
+
+v1::RequestState RequestStateOf(RequestState state) {
+  switch (state) {
+    case RequestState::kPlanning:
+      return v1::REQUEST_STATE_PLANNING;
+    case RequestState::kActive:
+      return v1::REQUEST_STATE_ACTIVE;
+    case RequestState::kDone:
+      return v1::REQUEST_STATE_DONE;
+    case RequestState::kCancelled:
+      return v1::REQUEST_STATE_CANCELLED;
+  }
+  return v1::REQUEST_STATE_UNSPECIFIED;
+}
+
+void SetTime(absl::Time time, google::protobuf::Timestamp& timestamp) {
+  const int64_t nanos = absl::ToUnixNanos(time);
+  timestamp.set_seconds(nanos / 1'000'000'000);
+  timestamp.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+}
+
+}  // namespace
+
+void SetCell(const TaskView& task, const RequestSpec& spec, v1::Cell& cell) {
+  cell.set_index(task.index);
+  if (task.index < spec.tasks.size()) {
+    const SpecTask& planned = spec.tasks[task.index];
+    if (planned.model < spec.models.size()) cell.set_model(spec.models[planned.model].name);
+    cell.set_target(planned.target);
+    cell.set_precision(planned.precision);
+  }
+  cell.set_state(CellStateOf(task.state));
+  cell.set_version(task.version);
+  cell.set_attempts(task.attempts);
+  cell.set_worker(task.worker);
+  cell.set_reason(task.reason);
+  cell.set_progress(task.progress);
+  if (const auto result = Digest::Parse(task.result); result.ok())
+    *cell.mutable_result() = ToDigestMessage<v1::Digest>(*result);
+}
+
+void SetRequestInfo(const RequestView& request, v1::RequestInfo& info) {
+  info.set_request_id(request.id);
+  info.set_state(RequestStateOf(request.state));
+  SetTime(request.created, *info.mutable_created());
+  info.set_cells(request.tasks);
+  info.set_open(request.open);
+  for (const auto& [state, count] : request.counts) {
+    if (count > 0) (*info.mutable_counts())[std::string(Name(state))] = count;
+  }
+  info.set_priority(request.priority);
+}
+
+void SetWorker(const WorkerView& view, v1::Worker& worker) {
+  worker.set_id(view.id);
+  worker.set_host(view.host);
+  worker.set_version(view.version);
+  worker.set_slots(view.slots);
+  worker.set_busy(view.busy);
+  for (const std::string& name : view.classes) worker.add_classes(name);
+  SetTime(view.last_seen, *worker.mutable_last_seen());
+}
+
+}  // namespace slipway
