@@ -1,4 +1,5 @@
-// What coordinators tell workers and workers answer, as JSON blobs in the store. A request's spec is one blob; each ended task's result is one.
+// What coordinators tell workers and workers answer, as JSON blobs in the store. A request's spec is one blob; each
+// ended task's result is one.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +41,10 @@ struct SpecOptions {
 struct SpecTask {
   enum class Kind { kPrepare, kCell };
   Kind kind = Kind::kPrepare;
-  uint32_t model = 0;      // index into models
-  std::string target;      // cell
-  std::string precision;   // cell
-  int32_t prepare = -1;    // cell: index of its prepare task; -1 when none is needed
+  uint32_t model = 0;     // index into models
+  std::string target;     // cell
+  std::string precision;  // cell
+  int32_t prepare = -1;   // cell: index of its prepare task; -1 when none is needed
 };
 
 struct RequestSpec {
@@ -51,7 +52,7 @@ struct RequestSpec {
   SpecOptions options;
   std::vector<SpecTask> tasks;  // a task's index is its position
 
-  std::string ToJson() const;   // "schema": "slipway.request/1"; keys sorted: equal specs, equal bytes
+  std::string ToJson() const;  // "schema": "slipway.request/1"; keys sorted: equal specs, equal bytes
   static absl::StatusOr<RequestSpec> FromJson(std::string_view json);
 };
 
@@ -60,15 +61,15 @@ struct ResultFile {
   Digest digest;
 };
 
-// Result of a task. `entry` is what goes into the manifest: of a prepare task the model's fields, of a cell the artifact's (contract.md), paths
-// relative to the cell's folder; the client makes them relative to the manifest.
+// Result of a task. `entry` is what goes into the manifest: of a prepare task the model's fields, of a cell the
+// artifact's (contract.md), paths relative to the cell's folder; the client makes them relative to the manifest.
 struct TaskResult {
-  std::string entry;                 // JSON object
-  std::vector<ResultFile> files;     // cell: the artifact's files
-  std::optional<Digest> parity;      // cell: parity.json
-  std::optional<Digest> reference;   // prepare: the reference bundle
+  std::string entry;                // JSON object
+  std::vector<ResultFile> files;    // cell: the artifact's files
+  std::optional<Digest> parity;     // cell: parity.json
+  std::optional<Digest> reference;  // prepare: the reference bundle
 
-  std::string ToJson() const;        // "schema": "slipway.result/1"
+  std::string ToJson() const;  // "schema": "slipway.result/1"
   static absl::StatusOr<TaskResult> FromJson(std::string_view json);
 };
 

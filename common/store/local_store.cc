@@ -1,0 +1,143 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/container/flat_hash_set.h"
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/store/layout.h"
+#include "common/store/local_reader.h"
+#include "common/store/local_writer.h"
+#include "common/store/store.h"
+#include "common/store/verified.h"
+
+namespace slipway {
+namespace {
+
+constexpr size_t kRememberedFiles = 65536;
+
+bool IsWhole(const struct stat& info, const Digest& digest) {
+  return S_ISREG(info.st_mode) && std::cmp_equal(info.st_size, digest.bytes);
+}
+
+// Whether renaming `info`'s only name away leaves nobody able to change the blob by another one.
+bool MayBeMoved(const struct stat& info) { return S_ISREG(info.st_mode) && info.st_nlink == 1; }
+
+class LocalStore final : public Store {
+ public:
+  explicit LocalStore(const LocalStoreOptions& options) : layout_(options.root, options.ephemeral) {}
+
+  absl::StatusOr<std::vector<Digest>> FindMissing(std::string_view tenant, std::span<const Digest> wanted) override {
+    RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
+    std::vector<Digest> missing;
+    absl::flat_hash_set<Digest> seen;
+    for (const Digest& digest : wanted) {
+      if (!seen.insert(digest).second) continue;
+      struct stat info;
+      std::filesystem::path path = layout_.BlobPath(tenant, digest);
+      if (::lstat(path.c_str(), &info) != 0) {
+        if (errno != ENOENT) return StoreErrno(errno, fmt::format("stat {}", path.string()));
+        missing.push_back(digest);
+      } else if (!IsWhole(info, digest)) {
+        missing.push_back(digest);
+      }
+    }
+    return missing;
+  }
+
+  absl::StatusOr<std::unique_ptr<BlobReader>> Open(std::string_view tenant, const Digest& digest,
+                                                   uint64_t offset) override {
+    if (offset > digest.bytes)
+      return InvalidArgument("offset {} is beyond the end of blob {}", offset, digest.ToString());
+    // A stream that skips the start cannot be hashed on the way: the whole file is verified first.
+    absl::StatusOr<UniqueFd> fd = offset == 0 ? OpenUnverified(tenant, digest) : OpenLocal(tenant, digest);
+    RETURN_IF_ERROR(fd.status());
+    return MakeLocalReader(*std::move(fd), digest, offset,
+                           [this, tenant = std::string(tenant), digest] { Drop(tenant, digest); });
+  }
+
+  absl::StatusOr<std::unique_ptr<BlobWriter>> Create(std::string_view tenant, const Digest& digest) override {
+    RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
+    return CreateLocalWriter(layout_, verified_, std::string(tenant), digest);
+  }
+
+  absl::StatusOr<UniqueFd> OpenLocal(std::string_view tenant, const Digest& digest) override {
+    ASSIGN_OR_RETURN(UniqueFd fd, OpenUnverified(tenant, digest));
+    struct stat info;
+    if (::fstat(fd.get(), &info) != 0) return StoreErrno(errno, "fstat");
+    FileIdentity identity = FileIdentity::Of(info);
+    if (verified_.Contains(identity, digest)) return fd;
+    ASSIGN_OR_RETURN(Digest found, DigestOfFile(fd.get()));
+    if (found != digest) {
+      Drop(tenant, digest);
+      return DataLoss("blob {}: the stored bytes are damaged", digest.ToString());
+    }
+    verified_.Add(identity, digest);
+    return fd;
+  }
+
+  absl::StatusOr<Digest> PutFile(std::string_view tenant, const std::filesystem::path& file) override {
+    RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
+    UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) return StoreErrno(errno, fmt::format("open {}", file.string()));
+    ASSIGN_OR_RETURN(Digest digest, DigestOfFile(fd.get()));
+    struct stat info;
+    if (::lstat(file.c_str(), &info) != 0) return StoreErrno(errno, fmt::format("stat {}", file.string()));
+    if (MayBeMoved(info)) {
+      absl::Status moved = layout_.Publish(fd.get(), file, tenant, digest);
+      if (moved.ok()) {
+        verified_.Add(FileIdentity::Of(info), digest);
+        return digest;
+      }
+      if (moved.code() == absl::StatusCode::kResourceExhausted) return moved;
+    }
+    RETURN_IF_ERROR(PutCopy(fd.get(), tenant, digest));
+    return digest;
+  }
+
+ private:
+  absl::StatusOr<UniqueFd> OpenUnverified(std::string_view tenant, const Digest& digest) {
+    RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
+    std::filesystem::path path = layout_.BlobPath(tenant, digest);
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd.valid() && errno == ENOENT) return NotFound("blob {} is not stored", digest.ToString());
+    if (!fd.valid()) return StoreErrno(errno, fmt::format("open {}", path.string()));
+    return fd;
+  }
+
+  // Another file system, or a file that others hold too. The copy is not remembered as verified: it is read back when
+  // opened.
+  absl::Status PutCopy(int fd, std::string_view tenant, const Digest& digest) {
+    ASSIGN_OR_RETURN(std::filesystem::path path, layout_.TemporaryPath(tenant));
+    ScopedFile copy(path);
+    if (absl::Status copied = CopyToNewFile(fd, path); !copied.ok()) return copied;
+    UniqueFd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!opened.valid()) return StoreErrno(errno, fmt::format("open {}", path.string()));
+    RETURN_IF_ERROR(layout_.Publish(opened.get(), path, tenant, digest));
+    copy.Release();
+    return absl::OkStatus();
+  }
+
+  void Drop(std::string_view tenant, const Digest& digest) {
+    LogWarning("damaged blob dropped", {{"tenant", std::string(tenant)}, {"digest", digest.ToString()}});
+    ::unlink(layout_.BlobPath(tenant, digest).c_str());
+  }
+
+  StoreLayout layout_;
+  VerifiedFiles verified_{kRememberedFiles};
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenLocalStore(const LocalStoreOptions& options) {
+  if (options.root.empty()) return InvalidArgument("the store's folder is not named");
+  RETURN_IF_ERROR(MakeFolders(options.root));
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(options.root, ignored))
+    return InvalidArgument("the store's folder {} is no folder", options.root.string());
+  return std::make_unique<LocalStore>(options);
+}
+
+}  // namespace slipway

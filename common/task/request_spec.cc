@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <set>
+
+#include "common/base/file.h"
+#include "common/task/fields.h"
+#include "common/task/task.h"
+
+namespace slipway {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kSchema = "slipway.request/1";
+constexpr const char* kPrepare = "prepare";
+constexpr const char* kCell = "cell";
+
+// Names become folders and files on the user's machine.
+bool IsModelName(std::string_view name) {
+  auto allowed = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  };
+  return !name.empty() && name != "." && name != ".." && std::all_of(name.begin(), name.end(), allowed);
+}
+
+json ToJsonValue(const SpecModel& model) {
+  json files = json::array();
+  for (const SpecFile& file : model.files)
+    files.push_back({{"path", file.path}, {"name", file.name}, {"digest", file.digest.ToString()}});
+  return {{"name", model.name}, {"kind", model.kind}, {"architecture", model.architecture}, {"files", files}};
+}
+
+json ToJsonValue(const SpecOptions& options) {
+  return {{"shapes", options.shapes},   {"opset", options.opset},
+          {"samples", options.samples}, {"seed", options.seed},
+          {"verify", options.verify},   {"tolerance", options.tolerance ? json(*options.tolerance) : json(nullptr)}};
+}
+
+json ToJsonValue(const SpecTask& task) {
+  if (task.kind == SpecTask::Kind::kPrepare) return {{"kind", kPrepare}, {"model", task.model}};
+  return {{"kind", kCell},
+          {"model", task.model},
+          {"target", task.target},
+          {"precision", task.precision},
+          {"prepare", task.prepare}};
+}
+
+absl::StatusOr<SpecFile> ReadFile(const json& value, std::string where) {
+  Fields fields(value, std::move(where));
+  SpecFile file{fields.String("path"), fields.String("name"), fields.BlobDigest("digest")};
+  if (!file.name.empty() && !IsContainedPath(file.name)) fields.Fail("name", "leaves the model's folder");
+  RETURN_IF_ERROR(fields.Finish());
+  return file;
+}
+
+absl::StatusOr<SpecModel> ReadModel(const json& value, std::string where) {
+  static constexpr std::string_view kKinds[] = {"onnx", "checkpoint", "dummy", "noop"};
+  Fields fields(value, std::move(where));
+  SpecModel model{fields.String("name"), fields.String("kind"), fields.String("architecture"), {}};
+  if (!IsModelName(model.name)) fields.Fail("name", "must be of A-Z a-z 0-9 . _ -");
+  if (std::find(std::begin(kKinds), std::end(kKinds), model.kind) == std::end(kKinds))
+    fields.Fail("kind", "must be onnx, checkpoint, dummy or noop");
+  const json& files = fields.Array("files");
+  for (size_t i = 0; i < files.size(); ++i) {
+    absl::StatusOr<SpecFile> file = ReadFile(files[i], fields.Where("files", i));
+    if (file.ok()) model.files.push_back(*std::move(file));
+    fields.Adopt(file.status());
+  }
+  RETURN_IF_ERROR(fields.Finish());
+  return model;
+}
+
+absl::StatusOr<std::vector<int64_t>> ReadShape(const json& value, const std::string& where) {
+  if (!value.is_array()) return InvalidArgument("{} must be an array of sizes", where);
+  std::vector<int64_t> sizes;
+  for (const json& size : value) {
+    bool fits =
+        size.is_number_integer() && (!size.is_number_unsigned() || std::in_range<int64_t>(size.get<uint64_t>()));
+    if (!fits || size.get<int64_t>() < 1) return InvalidArgument("{} must hold sizes of 1 or more", where);
+    sizes.push_back(size.get<int64_t>());
+  }
+  return sizes;
+}
+
+absl::StatusOr<SpecOptions> ReadOptions(const json& value) {
+  Fields fields(value, "options");
+  SpecOptions options;
+  for (const auto& [name, shape] : fields.Object("shapes").items()) {
+    absl::StatusOr<std::vector<int64_t>> sizes = ReadShape(shape, fields.Where("shapes." + name));
+    if (sizes.ok()) options.shapes[name] = *std::move(sizes);
+    fields.Adopt(sizes.status());
+  }
+  options.opset = fields.Integer<int>("opset", 1);
+  options.samples = fields.Integer<int>("samples", 1);
+  options.seed = fields.Integer<uint64_t>("seed");
+  options.verify = fields.Bool("verify");
+  if (fields.Has("tolerance")) {
+    options.tolerance = fields.Number("tolerance");
+    if (*options.tolerance < 0) fields.Fail("tolerance", "must not be negative");
+  }
+  RETURN_IF_ERROR(fields.Finish());
+  return options;
+}
+
+absl::StatusOr<SpecTask> ReadTask(const json& value, std::string where, size_t models) {
+  Fields fields(value, std::move(where));
+  SpecTask task;
+  std::string kind = fields.String("kind");
+  task.model = fields.Integer<uint32_t>("model");
+  if (task.model >= models) fields.Fail("model", "names no model of this request");
+  if (kind == kCell) {
+    task.kind = SpecTask::Kind::kCell;
+    task.target = fields.String("target");
+    task.precision = fields.String("precision");
+    task.prepare = fields.Integer<int32_t>("prepare", -1);
+  } else if (kind != kPrepare) {
+    fields.Fail("kind", "must be prepare or cell");
+  }
+  RETURN_IF_ERROR(fields.Finish());
+  return task;
+}
+
+absl::Status CheckReferences(const RequestSpec& spec) {
+  std::set<std::string_view> names;
+  for (const SpecModel& model : spec.models) {
+    if (!names.insert(model.name).second) return InvalidArgument("models: two are named \"{}\"", model.name);
+  }
+  for (size_t i = 0; i < spec.tasks.size(); ++i) {
+    int32_t prepare = spec.tasks[i].prepare;
+    if (prepare < 0) continue;
+    if (std::cmp_greater_equal(prepare, spec.tasks.size()) || spec.tasks[prepare].kind != SpecTask::Kind::kPrepare)
+      return InvalidArgument("tasks[{}].prepare: task {} is no prepare task of this request", i, prepare);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string RequestSpec::ToJson() const {
+  json models_json = json::array(), tasks_json = json::array();
+  for (const SpecModel& model : models) models_json.push_back(ToJsonValue(model));
+  for (const SpecTask& task : tasks) tasks_json.push_back(ToJsonValue(task));
+  return Dump({{"schema", kSchema}, {"models", models_json}, {"options", ToJsonValue(options)}, {"tasks", tasks_json}});
+}
+
+absl::StatusOr<RequestSpec> RequestSpec::FromJson(std::string_view text) {
+  ASSIGN_OR_RETURN(json document, ParseDocument(text, kSchema));
+  Fields fields(document, "");
+  fields.String("schema");
+  RequestSpec spec;
+  const json& models = fields.Array("models");
+  const json& tasks = fields.Array("tasks");
+  const json& options = fields.Object("options");
+  RETURN_IF_ERROR(fields.Finish());
+  for (size_t i = 0; i < models.size(); ++i) {
+    ASSIGN_OR_RETURN(SpecModel model, ReadModel(models[i], fields.Where("models", i)));
+    spec.models.push_back(std::move(model));
+  }
+  ASSIGN_OR_RETURN(spec.options, ReadOptions(options));
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    ASSIGN_OR_RETURN(SpecTask task, ReadTask(tasks[i], fields.Where("tasks", i), spec.models.size()));
+    spec.tasks.push_back(std::move(task));
+  }
+  RETURN_IF_ERROR(CheckReferences(spec));
+  return spec;
+}
+
+}  // namespace slipway
