@@ -18,9 +18,15 @@ inline constexpr int kDefaultOpset = 17;
 inline constexpr int kMinOpset = 7;
 inline constexpr int kMaxOpset = 26;
 
+// Takes the pieces of a file in order; they are valid only during the call.
+using ByteSink = std::function<absl::Status(std::span<const std::byte>)>;
+
 struct OnnxFormOptions {
-  int opset = kDefaultOpset;              // raised to what the graph's ops need
-  std::vector<const Value*> extra_outputs; // also made outputs, after the graph's own (per-layer runs)
+  int opset = kDefaultOpset;                // raised to what the graph's ops need
+  std::vector<const Value*> extra_outputs;  // also made outputs, after the graph's own (per-layer runs)
+  // Not empty: tensors of 1 KiB and more go to `external_sink`, each at a 64-byte aligned offset, and the model refers to this file.
+  std::string external_file;
+  ByteSink external_sink;
 };
 
 // What was written.
@@ -33,15 +39,13 @@ struct OnnxFormInfo {
 // UNIMPLEMENTED with node, reason, hint.
 absl::Status CheckOnnxForm(const Node& node);
 
-// Takes the pieces of the file in order; they are valid only during the call.
-using ByteSink = std::function<absl::Status(std::span<const std::byte>)>;
-
-// Streams a ModelProto: no copy of the weights is made. Over 2 GiB: RESOURCE_EXHAUSTED (external data is the ONNX target's).
+// Streams a ModelProto: no copy of the weights is made. Over 2 GiB without an external file: RESOURCE_EXHAUSTED.
 // Deterministic; no stack traces, paths or times.
 absl::StatusOr<OnnxFormInfo> WriteOnnx(const Graph& graph, const OnnxFormOptions& options, const ByteSink& sink);
 
 // The same into a file / a string.
-absl::StatusOr<OnnxFormInfo> WriteOnnxFile(const Graph& graph, const OnnxFormOptions& options, const std::filesystem::path& path);
+absl::StatusOr<OnnxFormInfo> WriteOnnxFile(const Graph& graph, const OnnxFormOptions& options,
+                                           const std::filesystem::path& path);
 absl::StatusOr<std::string> OnnxBytes(const Graph& graph, const OnnxFormOptions& options = {});
 
 }  // namespace slipway

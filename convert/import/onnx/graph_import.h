@@ -1,0 +1,70 @@
+// The nodes of ONNX graphs and functions → an IR graph: names resolved, functions inlined, sub-graphs built.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "convert/import/onnx/model_view.h"
+#include "convert/import/onnx/op_import.h"
+#include "convert/import/source.h"
+#include "convert/ir/graph.h"
+
+namespace slipway::onnx_import {
+
+class GraphImporter : public NameSource {
+ public:
+  GraphImporter(const ModelView& model, const Source& source);
+
+  // The model's graph. Errors name the node or tensor.
+  absl::StatusOr<std::unique_ptr<Graph>> Import();
+
+  std::string Fresh(std::string_view base) override;
+
+ private:
+  // What a body of nodes sees: the names in it, those around it, and in a function its attributes' values.
+  struct Scope {
+    const Scope* parent = nullptr;  // names of an enclosing graph; functions have none
+    Graph* graph = nullptr;
+    OpsetImports opsets;
+    std::string prefix;                                       // of inner names: "" in the model's graph
+    std::map<std::string, std::string, std::less<>> renamed;  // a function's outputs → the caller's names
+    std::map<std::string_view, const AttributeView*> bindings;
+    bool in_function = false;
+    int depth = 0;
+    absl::flat_hash_map<std::string, Value*> values;
+
+    Value* Find(std::string_view name) const;
+  };
+
+  absl::Status ReadNames(const GraphView& graph);
+  absl::Status AddInputs(const GraphView& view, Scope& scope);
+  absl::StatusOr<Shape> InputShape(const ValueInfoView& info);
+  absl::Status CollectSizes(const GraphView& view);
+  absl::Status AddInitializers(const GraphView& view, Scope& scope);
+  absl::Status AddNodes(const std::vector<NodeView>& nodes, Scope& scope);
+  absl::Status AddNode(const NodeView& node, Scope& scope);
+  absl::Status AddConstantNode(const NodeView& node, Scope& scope);
+  absl::Status InlineFunction(const FunctionView& function, const NodeView& node, Scope& scope);
+  absl::StatusOr<Attributes> ReadAttributes(const NodeView& node, Scope& scope);
+  absl::StatusOr<AttributeValue> ReadAttribute(const AttributeView& attribute, Scope& scope);
+  absl::StatusOr<std::shared_ptr<Graph>> Subgraph(const GraphView& view, Scope& scope);
+  absl::Status Define(std::string_view name, Value* value, Scope& scope);
+  std::string ValueName(std::string_view name, const Scope& scope) const;
+  const FunctionView* FindFunction(const NodeView& node) const;
+
+  const ModelView& model_;
+  const Source& source_;
+  absl::flat_hash_set<std::string> names_;       // every name of the model and every made-up one
+  std::map<std::string, int64_t> symbol_sizes_;  // by Source::shapes
+  int64_t node_count_ = 0;
+};
+
+}  // namespace slipway::onnx_import

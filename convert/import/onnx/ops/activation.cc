@@ -1,0 +1,67 @@
+#include <limits>
+
+#include "convert/import/onnx/op_import.h"
+
+namespace slipway::onnx_import {
+namespace {
+
+// Bounds were attributes before opset 11.
+absl::Status Clip(OpContext& op) {
+  if (op.opset < 11) {
+    const DataType type = op.input(0)->type == DataType::kUndefined ? DataType::kFloat32 : op.input(0)->type;
+    for (const auto& [name, index] : {std::pair{"min", 1}, {"max", 2}}) {
+      if (!op.attributes.Has(name)) continue;
+      op.SetInput(index, op.Constant(name, Tensor::Scalar(op.attributes.Float(name, 0)).Cast(type)));
+      op.attributes.Erase(name);
+    }
+  }
+  op.Emit();
+  return absl::OkStatus();
+}
+
+// At inference time Dropout passes its input through and keeps everything.
+absl::Status Dropout(OpContext& op) {
+  const Value* training = op.input(2);
+  if (training != nullptr &&
+      !(training->IsConstant() && training->constant->size() == 1 && training->constant->ToDoubles()[0] == 0)) {
+    return Unimplemented("it is in training mode; export the model in evaluation mode (model.eval())");
+  }
+  Value* x = op.input(0);
+  op.EmitOutput(0, OpKind::kIdentity, {x});
+  if (op.WantsOutput(1)) {
+    const DataType type = op.opset >= 10 ? DataType::kBool : x->type;
+    Attributes ones;
+    ones.Set("value", Tensor::Int64s({1}).Cast(type));
+    op.EmitOutput(1, OpKind::kConstantOfShape, {op.Make(OpKind::kShape, {x})}, std::move(ones));
+  }
+  return absl::OkStatus();
+}
+
+constexpr OpImport kOps[] = {
+    {"Relu", OpKind::kRelu},
+    {"LeakyRelu", OpKind::kLeakyRelu},
+    {"PRelu", OpKind::kPRelu},
+    {"ThresholdedRelu", OpKind::kThresholdedRelu},
+    {"Elu", OpKind::kElu},
+    {"Selu", OpKind::kSelu},
+    {"Celu", OpKind::kCelu},
+    {"Gelu", OpKind::kGelu},
+    {"Gelu", OpKind::kGelu, nullptr, 1, 1, "com.microsoft"},
+    {"Sigmoid", OpKind::kSigmoid},
+    {"HardSigmoid", OpKind::kHardSigmoid},
+    {"HardSwish", OpKind::kHardSwish},
+    {"Swish", OpKind::kSwish},
+    {"Mish", OpKind::kMish},
+    {"Tanh", OpKind::kTanh},
+    {"Softplus", OpKind::kSoftplus},
+    {"Softsign", OpKind::kSoftsign},
+    {"Clip", OpKind::kClip, Clip},
+    {"Shrink", OpKind::kShrink},
+    {"Dropout", OpKind::kIdentity, Dropout, 1, 3},
+};
+
+}  // namespace
+
+std::span<const OpImport> ActivationOps() { return kOps; }
+
+}  // namespace slipway::onnx_import
