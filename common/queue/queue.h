@@ -21,14 +21,14 @@ namespace slipway {
 
 // What a task is about to the queue. `cost` is its share of a flow's virtual time (1 = one ordinary task).
 struct QueuedTask {
-  uint32_t index = 0;             // in its request: the key of everything about it
-  std::string task_class = "any"; // needed capabilities × memory bucket
+  uint32_t index = 0;              // in its request: the key of everything about it
+  std::string task_class = "any";  // needed capabilities × memory bucket
   double cost = 1;
-  int32_t blocked_by = -1;        // index of the prepare task whose commit opens it; -1: ready at once
+  int32_t blocked_by = -1;  // index of the prepare task whose commit opens it; -1: ready at once
 };
 
 struct QueuedRequest {
-  std::string id;               // chosen by the caller: "<shard>-<random hex>"
+  std::string id;  // chosen by the caller: "<shard>-<random hex>"
   std::string tenant = "default";
   std::string idempotency_key;  // same tenant and key: the earlier request is returned instead
   std::string request_digest;   // of what was asked; another digest under the same key is ALREADY_EXISTS
@@ -37,7 +37,18 @@ struct QueuedRequest {
   std::vector<QueuedTask> tasks;
 };
 
-enum class TaskState : uint8_t { kBlocked, kReady, kDelayed, kRunning, kPassed, kUnverified, kParityFailed, kFailed, kCancelled, kSkipped };
+enum class TaskState : uint8_t {
+  kBlocked,
+  kReady,
+  kDelayed,
+  kRunning,
+  kPassed,
+  kUnverified,
+  kParityFailed,
+  kFailed,
+  kCancelled,
+  kSkipped
+};
 std::string_view Name(TaskState state);
 bool IsTerminal(TaskState state);
 
@@ -54,10 +65,11 @@ struct LeasedTask {
   std::string request;
   uint32_t index = 0;
   std::string tenant;
-  std::string spec;      // digest of the spec blob
+  std::string spec;  // digest of the spec blob
   std::string token;
-  int attempt = 1;       // 1 for the first
-  std::string prepare_result;  // of the prepare task that opened it: digest of its result blob; empty for prepare itself
+  int attempt = 1;  // 1 for the first
+  std::string
+      prepare_result;  // of the prepare task that opened it: digest of its result blob; empty for prepare itself
 };
 
 enum class CommitOutcome { kCommitted, kAlready, kFenced, kCancelled };
@@ -67,8 +79,8 @@ struct TaskCommit {
   uint32_t index = 0;
   std::string token;
   TaskState state = TaskState::kPassed;  // terminal
-  std::string result;  // digest of the result blob; may be empty
-  std::string reason;  // one short line unless passed
+  std::string result;                    // digest of the result blob; may be empty
+  std::string reason;                    // one short line unless passed
 };
 
 // A cell as watchers see it. `version` grows with every change within its request.
@@ -77,7 +89,7 @@ struct TaskView {
   TaskState state = TaskState::kBlocked;
   uint64_t version = 0;
   int attempts = 0;
-  std::string worker;    // of the last lease
+  std::string worker;  // of the last lease
   std::string result;
   std::string reason;
   std::string progress;  // "converting", "judging": coalesced, lost when it ends
@@ -88,9 +100,9 @@ struct RequestView {
   RequestState state = RequestState::kPlanning;
   int priority = 0;
   absl::Time created;
-  uint64_t version = 0;     // the highest of its tasks'
+  uint64_t version = 0;  // the highest of its tasks'
   uint32_t tasks = 0;
-  uint32_t open = 0;        // not terminal
+  uint32_t open = 0;  // not terminal
   std::map<TaskState, uint32_t> counts;
 };
 
@@ -106,7 +118,10 @@ struct QueueOptions {
   std::string password;  // empty: none
   std::string shard = "0";
   absl::Duration lease = absl::Seconds(15);
-  int max_attempts = 3;  // leases lost or retried before the task ends failed
+  int max_attempts = 3;                            // leases lost or retried before the task ends failed
+  absl::Duration retention = absl::Hours(7 * 24);  // how long an ended request can still be asked for
+  absl::Duration planning = absl::Minutes(1);      // a large submit that rests longer half-written is dropped
+  size_t connections = 16;                         // most in the pool; waiting for work has a pool of its own
 };
 
 // Waits for changes of one request. Not thread-safe; owns a connection.
@@ -129,9 +144,11 @@ class Queue {
   virtual absl::Status Cancel(const std::string& request) = 0;  // NOT_FOUND; repeating is fine
   virtual absl::StatusOr<RequestView> GetRequest(const std::string& request) = 0;
   // Tasks changed after `since_version`, oldest change first, at most `limit`.
-  virtual absl::StatusOr<std::vector<TaskView>> ListTasks(const std::string& request, uint64_t since_version, uint32_t limit) = 0;
+  virtual absl::StatusOr<std::vector<TaskView>> ListTasks(const std::string& request, uint64_t since_version,
+                                                          uint32_t limit) = 0;
   // Newest first; `page_token` empty for the first page and, in the reply, after the last.
-  virtual absl::StatusOr<std::pair<std::vector<RequestView>, std::string>> ListRequests(const std::string& tenant, uint32_t limit, const std::string& page_token) = 0;
+  virtual absl::StatusOr<std::pair<std::vector<RequestView>, std::string>> ListRequests(
+      const std::string& tenant, uint32_t limit, const std::string& page_token) = 0;
   virtual absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(const std::string& request) = 0;
   virtual absl::StatusOr<std::vector<WorkerView>> ListWorkers() = 0;
   // Returns expired leases (restart grace first) and promotes delayed tasks. Every coordinator calls it each 500 ms. Returns how many tasks moved.
@@ -143,10 +160,12 @@ class Queue {
   virtual absl::Status WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) = 0;
   virtual absl::StatusOr<CommitOutcome> Commit(const TaskCommit& commit) = 0;
   // Gives a leased task back to the head of its flow after `delay`; a counted attempt ends it as failed once max_attempts are used.
-  virtual absl::StatusOr<CommitOutcome> Return(const LeasedTask& task, absl::Duration delay, bool count_attempt, const std::string& reason) = 0;
+  virtual absl::StatusOr<CommitOutcome> Return(const LeasedTask& task, absl::Duration delay, bool count_attempt,
+                                               const std::string& reason) = 0;
   virtual absl::Status Progress(const LeasedTask& task, const std::string& progress) = 0;
   // Extends the leases of `tokens` and says which are no longer this worker's (lost or cancelled): stop those.
-  virtual absl::StatusOr<std::vector<std::string>> Heartbeat(const WorkerView& self, const std::vector<std::string>& tokens) = 0;
+  virtual absl::StatusOr<std::vector<std::string>> Heartbeat(const WorkerView& self,
+                                                             const std::vector<std::string>& tokens) = 0;
   // Called from a thread of the queue's own when a cancellation is published; the heartbeat's reply is the safety net.
   virtual absl::Status OnCancelled(std::function<void(const std::string& request)> callback) = 0;
   virtual absl::Status RemoveWorker(const std::string& worker) = 0;

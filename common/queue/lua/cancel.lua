@@ -1,0 +1,45 @@
+#!lua flags=allow-oom
+-- Cancels a request: the first call stops it as a whole (no lease, no commit), and each call marks a range of its tasks,
+-- taking their tokens in the same step.
+-- KEYS: 1 meta. ARGV: 1 request, 2 first index, 3 how many, 4 ms after which maintenance goes on for a lost caller.
+-- Returns the index to go on from, or -1 when all is done. Error: GONE.
+--!include farm.lua
+--!include task.lua
+local from, count = tonumber(ARGV[2]), tonumber(ARGV[3])
+local r = request(ARGV[1])
+if not r then return redis.error_reply('GONE the request is not there') end
+if r.open == 0 then return -1 end
+
+if r.state ~= 'C' then
+  for class in string.gmatch(call('HGET', r.key, 'cl'), '[^,]+') do
+    call('ZREM', P .. 'flows:' .. class, r.flow)
+    call('UNLINK', P .. 'ready:' .. class .. ':' .. r.flow)
+  end
+  call('UNLINK', P .. 'blocked:' .. r.id)
+  r.state = 'C'
+end
+
+local last = math.min(from + count, r.tasks) - 1
+local indexes = {}
+for i = from, last do indexes[#indexes + 1] = string.format('%d', i) end
+local records = #indexes > 0 and call('HMGET', P .. 'tasks:' .. r.id, unpack(indexes)) or {}
+for i, index in ipairs(indexes) do
+  -- A task that was never written (the plan was cut short) ends as well.
+  local t = records[i] and decode(records[i]) or {attempts = '0', blocked_by = '', worker = '', token = '', result = ''}
+  if not ENDED[t.state] then
+    if t.state == 'R' then release(t.token) end
+    if t.state == 'D' then call('ZREM', P .. 'delayed', index .. ':' .. r.id) end
+    t.token, t.reason, t.progress = '', 'cancelled', ''
+    step(r, index, t, 'C')
+  end
+end
+
+local more = last + 1 < r.tasks
+if more then
+  call('ZADD', P .. 'unfinished', now() + tonumber(ARGV[4]), r.id)
+else
+  call('ZREM', P .. 'unfinished', r.id)
+end
+save(r)
+if from == 0 then call('PUBLISH', P .. 'cancelled', r.id) end
+return more and last + 1 or -1

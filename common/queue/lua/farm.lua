@@ -1,0 +1,13 @@
+-- Inserted into every script but open.lua. KEYS[1] is the farm's meta hash; all other keys share its prefix, and so its
+-- cluster slot. Answers the error SCHEMA unless the farm's keys are of the schema that these scripts know.
+local P = string.sub(KEYS[1], 1, -5)
+local call = redis.call
+if call('HGET', KEYS[1], 'schema') ~= '1' then
+  return redis.error_reply('SCHEMA this farm is not of schema 1')
+end
+
+-- Milliseconds of the server's clock: the only clock of the queue.
+local function now()
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end

@@ -1,0 +1,93 @@
+#!lua flags=allow-oom
+-- Maintenance, by every coordinator twice a second: returns expired leases, promotes delayed tasks, drops requests whose
+-- plan was never finished or whose retention is over, forgets workers not seen for 40 leases.
+-- Grace: after a restart of Redis, or a time in which nobody called this, live workers look dead. All leases are then
+-- first extended to one lease from now.
+-- KEYS: 1 meta. ARGV: 1 the server's run id, 2 lease in ms, 3 most attempts, 4 used memory, 5 memory limit (0: none),
+-- 6 how many of each at most.
+-- Returns {tasks moved, "1" if more is due, requests whose cancellation was cut short…}.
+--!include farm.lua
+--!include task.lua
+local lease, max_attempts, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
+local used, most = tonumber(ARGV[4]), tonumber(ARGV[5])
+local time = now()
+
+local before = call('HMGET', KEYS[1], 'run_id', 'seen')
+local gap = time - tonumber(before[2] or 0)
+if before[1] ~= ARGV[1] or gap > lease / 3 or gap < 0 then
+  local held = call('ZRANGE', P .. 'leases', '-inf', time + lease, 'BYSCORE')
+  for _, token in ipairs(held) do call('ZADD', P .. 'leases', time + lease, token) end
+end
+call('HSET', KEYS[1], 'run_id', ARGV[1], 'seen', time, 'full', (most > 0 and used > 0.8 * most) and '1' or '0')
+
+local function due(key) return call('ZRANGE', key, '-inf', time, 'BYSCORE', 'LIMIT', 0, limit) end
+local touched, moved = {}, 0
+
+local expired = due(P .. 'leases')
+for _, token in ipairs(expired) do
+  local index, id = string.match(call('HGET', P .. 'tokens', token) or '', '^(%d+):(.*)$')
+  local r = id and request(id)
+  local t = r and task(r, index)
+  release(token)
+  if t and owns(t, token) then
+    t.token = ''
+    if r.state == 'C' then
+      t.reason = 'cancelled'
+      step(r, index, t, 'C')
+    else
+      give_back(r, index, t, 0, true, max_attempts, 'worker ' .. t.worker .. ' lost its lease')
+    end
+    touched[id] = r
+    moved = moved + 1
+  end
+end
+
+local promoted = due(P .. 'delayed')
+for _, member in ipairs(promoted) do
+  local index, id = string.match(member, '^(%d+):(.*)$')
+  local r = request(id)
+  local t = r and task(r, index)
+  call('ZREM', P .. 'delayed', member)
+  if t and t.state == 'D' and r.state == 'A' then
+    make_ready(r, index, t, true)
+    touched[id] = r
+    moved = moved + 1
+  end
+end
+for _, r in pairs(touched) do save(r) end
+
+local function drop(id)
+  local f = call('HMGET', P .. 'request:' .. id, 't', 'ik', 'cl')
+  call('ZREM', P .. 'ended', id)
+  call('ZREM', P .. 'unfinished', id)
+  if not f[1] then return end
+  local flow = f[1] .. ':' .. id
+  for class in string.gmatch(f[3], '[^,]+') do
+    call('ZREM', P .. 'flows:' .. class, flow)
+    call('UNLINK', P .. 'ready:' .. class .. ':' .. flow)
+  end
+  if f[2] ~= '' and call('GET', P .. 'idempotency:' .. f[1] .. ':' .. f[2]) == id then
+    call('UNLINK', P .. 'idempotency:' .. f[1] .. ':' .. f[2])
+  end
+  call('ZREM', P .. 'requests:' .. f[1], id)
+  call('UNLINK', P .. 'request:' .. id, P .. 'tasks:' .. id, P .. 'versions:' .. id, P .. 'blocked:' .. id)
+  call('PUBLISH', P .. 'changes:' .. id, 0)
+end
+
+local ended = due(P .. 'ended')
+for _, id in ipairs(ended) do drop(id) end
+
+local answer = {moved, (#expired == limit or #promoted == limit or #ended == limit) and '1' or '0'}
+for _, id in ipairs(due(P .. 'unfinished')) do
+  if call('HGET', P .. 'request:' .. id, 's') == 'C' then
+    answer[#answer + 1] = id
+  else
+    drop(id)
+  end
+end
+
+for _, worker in ipairs(call('ZRANGE', P .. 'seen', '-inf', time - 40 * lease, 'BYSCORE', 'LIMIT', 0, limit)) do
+  call('HDEL', P .. 'workers', worker)
+  call('ZREM', P .. 'seen', worker)
+end
+return answer

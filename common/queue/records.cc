@@ -1,0 +1,133 @@
+#include "common/queue/records.h"
+
+#include <charconv>
+
+#include "common/base/error.h"
+#include "common/queue/states.h"
+
+namespace slipway {
+namespace {
+
+constexpr size_t kLongestLine = 400;
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+template <typename T>
+bool ParseNumber(std::string_view text, T& number) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record) {
+  // state, version, attempts, class, cost, blocked by, worker, token, result, reason, progress
+  std::vector<std::string_view> parts = Split(record, '\n');
+  TaskView task;
+  task.index = index;
+  if (parts.size() == 11 && parts[0].size() == 1) {
+    std::optional<TaskState> state = TaskStateOf(parts[0][0]);
+    if (state && ParseNumber(parts[1], task.version) && ParseNumber(parts[2], task.attempts)) {
+      task.state = *state;
+      task.worker = parts[6];
+      task.result = parts[8];
+      task.reason = parts[9];
+      task.progress = parts[10];
+      return task;
+    }
+  }
+  return DataLoss("Redis: the record of task {} is malformed", index);
+}
+
+absl::StatusOr<RequestView> ParseRequest(std::string id, std::span<redisReply* const> fields, uint64_t* sequence) {
+  RequestView request;
+  request.id = std::move(id);
+  bool whole = !fields.empty() && fields.size() % 2 == 0;
+  int64_t created = 0;
+  for (size_t i = 0; i + 1 < fields.size(); i += 2) {
+    std::string_view name = Text(fields[i]), value = Text(fields[i + 1]);
+    if (name == "t")
+      request.tenant = value;
+    else if (name == "sp")
+      request.spec = value;
+    else if (name == "p")
+      whole &= ParseNumber(value, request.priority);
+    else if (name == "c")
+      whole &= ParseNumber(value, created);
+    else if (name == "v")
+      whole &= ParseNumber(value, request.version);
+    else if (name == "n")
+      whole &= ParseNumber(value, request.tasks);
+    else if (name == "o")
+      whole &= ParseNumber(value, request.open);
+    else if (name == "q" && sequence != nullptr)
+      whole &= ParseNumber(value, *sequence);
+    else if (name == "s") {
+      std::optional<RequestState> state = value.size() == 1 ? RequestStateOf(value[0]) : std::nullopt;
+      whole &= state.has_value();
+      request.state = state.value_or(RequestState::kPlanning);
+    } else if (name.size() == 1 && TaskStateOf(name[0])) {
+      uint32_t count = 0;
+      whole &= ParseNumber(value, count);
+      if (count > 0) request.counts[*TaskStateOf(name[0])] = count;
+    }
+  }
+  if (!whole) return DataLoss("Redis: the record of request {} is malformed", request.id);
+  request.created = absl::FromUnixMillis(created);
+  return request;
+}
+
+absl::StatusOr<WorkerView> ParseWorker(std::string id, std::string_view record) {
+  std::vector<std::string_view> parts = Split(record, '\n');  // last seen, host, version, slots, busy, classes
+  WorkerView worker;
+  worker.id = std::move(id);
+  int64_t seen = 0;
+  if (parts.size() != 6 || !ParseNumber(parts[0], seen) || !ParseNumber(parts[3], worker.slots) ||
+      !ParseNumber(parts[4], worker.busy))
+    return DataLoss("Redis: the record of worker {} is malformed", worker.id);
+  worker.last_seen = absl::FromUnixMillis(seen);
+  worker.host = parts[1];
+  worker.version = parts[2];
+  for (std::string_view name : Split(parts[5], ',')) {
+    if (!name.empty()) worker.classes.emplace_back(name);
+  }
+  return worker;
+}
+
+std::string WorkerRecord(const WorkerView& worker) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}", OneLine(worker.host), OneLine(worker.version), worker.slots, worker.busy,
+                     OneLine(Join(worker.classes, ',')));
+}
+
+std::string OneLine(std::string_view text) {
+  std::string line(text.substr(0, kLongestLine));
+  if (text.size() > kLongestLine) {
+    auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
+    size_t end = kLongestLine - 3;
+    while (end > 0 && continues(text[end])) --end;
+    line = std::string(text.substr(0, end)) + "...";
+  }
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return line;
+}
+
+std::string Join(std::span<const std::string> parts, char separator) {
+  std::string joined;
+  for (const std::string& part : parts) {
+    if (!joined.empty()) joined += separator;
+    joined += part;
+  }
+  return joined;
+}
+
+}  // namespace slipway

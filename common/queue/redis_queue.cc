@@ -1,0 +1,69 @@
+#include "common/queue/redis_queue.h"
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+
+namespace slipway {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+constexpr size_t kWaiting = 64;
+
+}  // namespace
+
+std::string KeyPrefix(const QueueOptions& options) { return fmt::format("{{slipway:{}}}:v1:", options.shard); }
+
+RedisQueue::RedisQueue(const QueueOptions& options, Endpoint endpoint)
+    : options_(options),
+      prefix_(KeyPrefix(options)),
+      endpoint_(std::move(endpoint)),
+      pool_(endpoint_, options.connections),
+      waiting_(endpoint_, kWaiting) {}
+
+absl::StatusOr<Reply> RedisQueue::Execute(const Use& use) {
+  absl::Time deadline = absl::Now() + kCallTimeout;
+  for (bool again = false;; again = true) {
+    absl::StatusOr<Pool::Borrowed> connection = pool_.Borrow(deadline);
+    if (!connection.ok()) {
+      if (again || connection.status().code() != absl::StatusCode::kUnavailable) return connection.status();
+      continue;
+    }
+    absl::StatusOr<Reply> reply = use(**connection, deadline);
+    // SCHEMA from a farm that this connection has opened: its keys are gone, and a new connection makes them.
+    bool lost = (*connection)->broken() || reply.status().code() == absl::StatusCode::kFailedPrecondition;
+    if (lost) pool_.CloseIdle();
+    if (reply.ok() || !lost || again) return reply;
+  }
+}
+
+absl::StatusOr<Reply> RedisQueue::RunScript(std::string_view name, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), Key("meta"));
+  return Execute([&](Connection& connection, absl::Time deadline) {
+    return connection.Run(FindScript(name), arguments, deadline);
+  });
+}
+
+absl::StatusOr<Reply> RedisQueue::RunCommand(std::vector<std::string> arguments) {
+  return Execute([&](Connection& connection, absl::Time deadline) { return connection.Call(arguments, deadline); });
+}
+
+absl::Status RedisQueue::Ping() { return RunCommand({"PING"}).status(); }
+
+absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options) {
+  ASSIGN_OR_RETURN(Endpoint endpoint, Endpoint::Parse(options.address));
+  bool plain_shard = !options.shard.empty() && options.shard.size() <= 16 &&
+                     options.shard.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string::npos;
+  if (!plain_shard) return InvalidArgument("shard \"{}\": must be 1 to 16 of a-z 0-9", options.shard);
+  if (options.lease < absl::Milliseconds(10)) return InvalidArgument("a lease is 10 ms or more");
+  if (options.max_attempts < 1) return InvalidArgument("max_attempts must be 1 or more");
+  if (options.connections < 1) return InvalidArgument("connections must be 1 or more");
+  endpoint.password = options.password;
+  endpoint.meta_key = KeyPrefix(options) + "meta";
+  auto queue = std::make_unique<RedisQueue>(options, std::move(endpoint));
+  RETURN_IF_ERROR(queue->Ping());
+  return queue;
+}
+
+}  // namespace slipway

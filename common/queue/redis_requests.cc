@@ -1,0 +1,155 @@
+#include <algorithm>
+#include <charconv>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+#include "common/queue/plan.h"
+#include "common/queue/records.h"
+#include "common/queue/redis_queue.h"
+
+namespace slipway {
+namespace {
+
+constexpr int64_t kCancelledPerCall = 2000;
+constexpr int kReapedPerCall = 500;
+constexpr uint32_t kTasksPerPage = 1000;
+constexpr uint32_t kRequestsPerPage = 1000;
+constexpr int kMostRounds = 100;  // of one Maintain; the next goes on
+
+std::string Milliseconds(absl::Duration duration) { return std::to_string(absl::ToInt64Milliseconds(duration)); }
+
+absl::Status NoRequest(const std::string& request) { return NotFound("request {} is not known", request); }
+
+// The scripts' GONE, with the request's name.
+absl::Status Named(const absl::Status& status, const std::string& request) {
+  return status.code() == absl::StatusCode::kNotFound ? NoRequest(request) : status;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> RedisQueue::Submit(const QueuedRequest& request) {
+  RETURN_IF_ERROR(CheckRequest(request, options_));
+  for (std::vector<std::string>& arguments : SubmitCalls(request, options_)) {
+    absl::StatusOr<Reply> reply = RunScript("submit", std::move(arguments));
+    if (reply.status().code() == absl::StatusCode::kNotFound)
+      return Unavailable("request {} was dropped while it was being written: submit it again", request.id);
+    RETURN_IF_ERROR(reply.status());
+    auto elements = Elements(reply->get());
+    if (elements.size() != 2) return Internal("Redis: submit.lua answered {} elements", elements.size());
+    std::string id(Text(elements[0]));
+    if (id != request.id) return id;
+  }
+  return request.id;
+}
+
+absl::Status RedisQueue::Cancel(const std::string& request) {
+  for (int64_t from = 0; from >= 0;) {
+    absl::StatusOr<Reply> reply = RunScript("cancel", {request, std::to_string(from), std::to_string(kCancelledPerCall),
+                                                       Milliseconds(std::max(options_.lease, absl::Seconds(1)))});
+    if (!reply.ok()) return Named(reply.status(), request);
+    from = Number(reply->get());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RequestView> RedisQueue::GetRequest(const std::string& request) {
+  ASSIGN_OR_RETURN(Reply reply, RunCommand({"HGETALL", Key("request:" + request)}));
+  if (Elements(reply.get()).empty()) return NoRequest(request);
+  return ParseRequest(request, Elements(reply.get()));
+}
+
+absl::StatusOr<std::vector<TaskView>> RedisQueue::ListTasks(const std::string& request, uint64_t since_version,
+                                                            uint32_t limit) {
+  std::vector<TaskView> tasks;
+  while (tasks.size() < limit) {
+    uint32_t wanted = std::min<uint32_t>(limit - tasks.size(), kTasksPerPage);
+    absl::StatusOr<Reply> reply =
+        RunScript("list_tasks", {request, std::to_string(since_version), std::to_string(wanted)});
+    if (!reply.ok()) return Named(reply.status(), request);
+    auto elements = Elements(reply->get());
+    for (size_t i = 0; i + 1 < elements.size(); i += 2) {
+      std::string_view text = Text(elements[i]);
+      uint32_t index = 0;
+      std::from_chars(text.data(), text.data() + text.size(), index);
+      ASSIGN_OR_RETURN(TaskView task, ParseTask(index, Text(elements[i + 1])));
+      since_version = std::max(since_version, task.version);
+      tasks.push_back(std::move(task));
+    }
+    if (elements.size() / 2 < wanted) break;
+  }
+  return tasks;
+}
+
+absl::StatusOr<std::pair<std::vector<RequestView>, std::string>> RedisQueue::ListRequests(
+    const std::string& tenant, uint32_t limit, const std::string& page_token) {
+  if (limit == 0) return InvalidArgument("a page holds 1 request or more");
+  if (page_token.size() > 18 || page_token.find_first_not_of("0123456789") != std::string::npos)
+    return InvalidArgument("the page token \"{}\" is not one of ours", page_token);
+  limit = std::min(limit, kRequestsPerPage);
+  ASSIGN_OR_RETURN(Reply reply, RunScript("list_requests", {tenant, page_token.empty() ? "+inf" : page_token,
+                                                            std::to_string(limit + 1)}));
+  std::pair<std::vector<RequestView>, std::string> page;
+  uint64_t sequence = 0;
+  for (const redisReply* entry : Elements(reply.get())) {
+    if (page.first.size() == limit) {
+      page.second = std::to_string(sequence);
+      break;
+    }
+    auto fields = Elements(entry);
+    if (fields.empty()) continue;
+    ASSIGN_OR_RETURN(RequestView request, ParseRequest(std::string(Text(fields[0])), fields.subspan(1), &sequence));
+    page.first.push_back(std::move(request));
+  }
+  return page;
+}
+
+absl::StatusOr<std::unique_ptr<Subscription>> RedisQueue::Subscribe(const std::string& request) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                   OpenChannel(endpoint_, Key("changes:" + request), absl::Now() + absl::Seconds(5)));
+  return MakeSubscription(std::move(connection));
+}
+
+absl::StatusOr<std::vector<WorkerView>> RedisQueue::ListWorkers() {
+  ASSIGN_OR_RETURN(Reply reply, RunCommand({"HGETALL", Key("workers")}));
+  std::vector<WorkerView> workers;
+  auto elements = Elements(reply.get());
+  for (size_t i = 0; i + 1 < elements.size(); i += 2) {
+    ASSIGN_OR_RETURN(WorkerView worker, ParseWorker(std::string(Text(elements[i])), Text(elements[i + 1])));
+    workers.push_back(std::move(worker));
+  }
+  std::sort(workers.begin(), workers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return workers;
+}
+
+absl::StatusOr<int> RedisQueue::MaintainOnce(bool& more) {
+  ASSIGN_OR_RETURN(
+      Reply reply, Execute([&](Connection& connection, absl::Time deadline) -> absl::StatusOr<Reply> {
+        ASSIGN_OR_RETURN(Reply memory, connection.Call(std::vector<std::string>{"INFO", "memory"}, deadline));
+        return connection.Run(FindScript("reap"),
+                              std::vector<std::string>{
+                                  Key("meta"), connection.run_id(), Milliseconds(options_.lease),
+                                  std::to_string(options_.max_attempts), InfoField(Text(memory.get()), "used_memory"),
+                                  InfoField(Text(memory.get()), "maxmemory"), std::to_string(kReapedPerCall)},
+                              deadline);
+      }));
+  auto elements = Elements(reply.get());
+  if (elements.size() < 2) return Internal("Redis: reap.lua answered {} elements", elements.size());
+  more = Text(elements[1]) == "1";
+  for (const redisReply* cancelled : elements.subspan(2)) {
+    absl::Status status = Cancel(std::string(Text(cancelled)));
+    if (!status.ok() && status.code() != absl::StatusCode::kNotFound) return status;
+  }
+  return static_cast<int>(Number(elements[0]));
+}
+
+absl::StatusOr<int> RedisQueue::Maintain() {
+  int moved = 0;
+  bool more = true;
+  for (int round = 0; more && round < kMostRounds; ++round) {
+    ASSIGN_OR_RETURN(int now, MaintainOnce(more));
+    moved += now;
+  }
+  return moved;
+}
+
+}  // namespace slipway
