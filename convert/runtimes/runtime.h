@@ -26,7 +26,7 @@ using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 // Who judged, and how: the manifest's `verified_by`.
 struct JudgeIdentity {
-  std::string name;           // "onnxruntime", "litert", "ncnn", "coreml-interpreter"
+  std::string name;  // "onnxruntime", "litert", "ncnn", "coreml-interpreter"
   std::string version;
   std::string kind;           // "runtime" or "interpreter"
   std::string configuration;  // "default level", "xnnpack", "built-in kernels", "fp16 options off", …
@@ -65,8 +65,10 @@ std::vector<std::string> HostCommand(std::string_view runtime, const std::filesy
 std::vector<std::string> JudgeConfigurations(std::string_view target, std::string_view precision);
 
 // Loads an artifact's main file or folder for judging. `extra_outputs` are inner tensors that will be fetched (ONNX and Core ML load a copy with more outputs).
-absl::StatusOr<std::unique_ptr<Session>> LoadArtifact(HostProvider& hosts, std::string_view target, std::string_view configuration,
-                                                      const std::filesystem::path& artifact, const std::vector<std::string>& extra_outputs = {});
+absl::StatusOr<std::unique_ptr<Session>> LoadArtifact(HostProvider& hosts, std::string_view target,
+                                                      std::string_view configuration,
+                                                      const std::filesystem::path& artifact,
+                                                      const std::vector<std::string>& extra_outputs = {});
 
 // The calculator: an ONNX file in onnxruntime with layout optimisations off. For references.
 absl::StatusOr<std::unique_ptr<Session>> LoadReference(HostProvider& hosts, const std::filesystem::path& onnx_file);
