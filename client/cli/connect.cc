@@ -1,0 +1,16 @@
+#include "client/cli/connect.h"
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+
+namespace slipway::cli {
+
+absl::StatusOr<std::unique_ptr<FarmClient>> ConnectToServer(const Settings& settings) {
+  if (!settings.Has("server")) {
+    return WithKind(InvalidArgument("which farm? Name it with --server HOST:PORT or SLIPWAY_SERVER"),
+                    ErrorKind::kUsage);
+  }
+  return FarmClient::Connect(settings.Text("server"), absl::Now() + absl::Seconds(10));
+}
+
+}  // namespace slipway::cli

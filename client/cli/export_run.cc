@@ -1,0 +1,148 @@
+#include "client/cli/export_run.h"
+
+#include <fcntl.h>
+
+#include <filesystem>
+#include <map>
+#include <vector>
+
+#include "client/report/figures.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/base/random.h"
+
+namespace slipway::cli {
+namespace {
+
+constexpr int kSubmissions = 4;  // a farm whose Redis lost the request gets it again
+
+}  // namespace
+
+ExportRun::ExportRun(ExportPlan& plan, OutputFolder& out, Reporter& reporter)
+    : plan_(plan), out_(out), reporter_(reporter), key_(RandomHex(16)) {}
+
+absl::Status ExportRun::HashInputs() {
+  std::map<std::string, Digest> known;  // one checkpoint may serve several models
+  for (ModelArgument& model : plan_.models) {
+    for (ModelFile& file : model.files) {
+      if (cancelled()) return Cancelled("{}", cancel_reason());
+      if (const auto it = known.find(file.path); it != known.end()) {
+        file.digest = it->second;
+        continue;
+      }
+      UniqueFd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
+      if (!fd.valid()) return ErrnoStatus(errno, "open " + file.path);
+      absl::StatusOr<Digest> digest = DigestOfFile(fd.get());
+      if (!digest.ok()) return Annotate(digest.status(), file.path);
+      known[file.path] = file.digest = *digest;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ExportRun::Follow(FarmClient& farm) {
+  {
+    const std::lock_guard lock(mutex_);
+    farm_ = &farm;
+  }
+  absl::Status status;
+  for (int submission = 0; submission < kSubmissions; ++submission) {
+    status = Upload(farm);
+    if (status.ok()) status = SubmitAndWatch(farm);
+    // NOT_FOUND, FAILED_PRECONDITION: the farm lost the request or its blobs. It gets both again.
+    if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) break;
+  }
+  const std::lock_guard lock(mutex_);
+  phase_ = Phase::kEnded;
+  farm_ = nullptr;
+  return aborted_.ok() ? status : aborted_;
+}
+
+absl::Status ExportRun::Upload(FarmClient& farm) {
+  RETURN_IF_ERROR(Enter(Phase::kUploading));
+  std::map<Digest, std::string> files;
+  std::vector<Digest> wanted;
+  for (const ModelArgument& model : plan_.models) {
+    for (const ModelFile& file : model.files) {
+      if (files.emplace(file.digest, file.path).second) wanted.push_back(file.digest);
+    }
+  }
+  ASSIGN_OR_RETURN(const std::vector<Digest> missing, farm.FindMissing(wanted));
+  for (const Digest& digest : missing) {
+    const absl::Status status = farm.UploadFile(files[digest], digest);
+    if (absl::IsInvalidArgument(status)) return Aborted("{} changed while it was read: run again", files[digest]);
+    RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ExportRun::SubmitAndWatch(FarmClient& farm) {
+  RETURN_IF_ERROR(Enter(Phase::kSubmitting));
+  ASSIGN_OR_RETURN(const v1::SubmitResponse response, farm.Submit(ToRequest(plan_, key_)));
+  const bool again = !request_id_.empty();
+  request_id_ = response.request_id();
+  // A cancellation that came while the request was on its way.
+  if (!Enter(Phase::kWatching).ok()) RETURN_IF_ERROR(farm.Cancel(request_id_));
+  if (!again) reporter_.Started(request_id_, plan_.models.size() * plan_.pairs.size());
+  return Watch(farm);
+}
+
+absl::Status ExportRun::Watch(FarmClient& farm) {
+  // Ending all calls also ends the watch that waits for more.
+  Collector collector(farm, out_, reporter_, [&] { farm.Shutdown(); });
+  std::map<CellKey, uint64_t> fetched;  // versions: a terminal state may be told twice
+  const absl::Status watched = farm.Watch(request_id_, {}, [&](const v1::WatchResponse& change) {
+    for (const v1::Cell& cell : change.cells()) {
+      if (!IsEnded(cell.state())) {
+        reporter_.Changed(ToLine(cell));
+      } else if (fetched.emplace(CellKey{cell.model(), cell.target(), cell.precision()}, cell.version()).second) {
+        collector.Add(cell);
+      }
+    }
+  });
+  absl::StatusOr<Outcomes> outcomes = collector.Finish();
+  if (!outcomes.ok() && !(absl::IsCancelled(outcomes.status()) && !watched.ok())) return outcomes.status();
+  RETURN_IF_ERROR(watched);
+  outcomes_ = *std::move(outcomes);
+  return absl::OkStatus();
+}
+
+absl::Status ExportRun::Enter(Phase phase) {
+  const std::lock_guard lock(mutex_);
+  phase_ = phase;
+  return cancelled_ ? Cancelled("{}", cancel_reason_) : absl::OkStatus();
+}
+
+void ExportRun::Cancel(const std::string& why) {
+  FarmClient* watching = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (cancelled_ || phase_ == Phase::kEnded) return;
+    cancelled_ = true;
+    cancel_reason_ = why;
+    if (phase_ == Phase::kUploading && farm_ != nullptr) farm_->Shutdown();
+    if (phase_ == Phase::kWatching) watching = farm_;
+  }
+  if (watching == nullptr) return;
+  const absl::Status status = watching->Cancel(request_id_);
+  if (!status.ok()) reporter_.Note("slipway: cannot cancel: " + Message(status));
+}
+
+bool ExportRun::cancelled() const {
+  const std::lock_guard lock(mutex_);
+  return cancelled_;
+}
+
+std::string ExportRun::cancel_reason() const {
+  const std::lock_guard lock(mutex_);
+  return cancel_reason_;
+}
+
+void ExportRun::Abort(const absl::Status& error) {
+  const std::lock_guard lock(mutex_);
+  if (phase_ == Phase::kEnded || !aborted_.ok()) return;
+  aborted_ = error;
+  if (farm_ != nullptr) farm_->Shutdown();
+}
+
+}  // namespace slipway::cli

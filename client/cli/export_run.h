@@ -1,0 +1,59 @@
+// One request on a farm, embedded or not: upload, submit, watch, collect.
+#pragma once
+
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/cli/collector.h"
+#include "client/cli/plan.h"
+#include "client/lib/farm_client.h"
+#include "client/report/output_folder.h"
+#include "client/report/reporter.h"
+
+namespace slipway::cli {
+
+class ExportRun {
+ public:
+  ExportRun(ExportPlan& plan, OutputFolder& out, Reporter& reporter);
+
+  // Fills in the digests of the plan's files: needs no farm yet.
+  absl::Status HashInputs();
+  // Returns when the request has ended; cells that were cancelled are an end too. CANCELLED: stopped before it was
+  // submitted. Otherwise the farm's or the machine's error.
+  absl::Status Follow(FarmClient& farm);
+
+  // Asks for the end; `why` becomes the reason of what has not ended. From any thread, at any time.
+  void Cancel(const std::string& why);
+  bool cancelled() const;
+  std::string cancel_reason() const;
+  // Makes Follow return `error` at once. From any thread.
+  void Abort(const absl::Status& error);
+
+  const std::string& request_id() const { return request_id_; }
+  const Outcomes& outcomes() const { return outcomes_; }
+
+ private:
+  enum class Phase { kBefore, kUploading, kSubmitting, kWatching, kEnded };
+
+  absl::Status Upload(FarmClient& farm);
+  absl::Status SubmitAndWatch(FarmClient& farm);
+  absl::Status Watch(FarmClient& farm);
+  // CANCELLED once Cancel() was called.
+  absl::Status Enter(Phase phase);
+
+  ExportPlan& plan_;
+  OutputFolder& out_;
+  Reporter& reporter_;
+  const std::string key_;
+  mutable std::mutex mutex_;
+  Phase phase_ = Phase::kBefore;
+  FarmClient* farm_ = nullptr;
+  bool cancelled_ = false;
+  std::string cancel_reason_;
+  absl::Status aborted_;
+  std::string request_id_;
+  Outcomes outcomes_;
+};
+
+}  // namespace slipway::cli

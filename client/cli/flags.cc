@@ -1,0 +1,77 @@
+#include "client/cli/flags.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace slipway::cli {
+namespace {
+
+using enum FlagType;
+
+constexpr std::array kFlags = {
+    Flag{"target", kList, "LIST", "formats to make: onnx, tflite, coreml, ncnn or all (default: all)", "export"},
+    Flag{"precision", kList, "LIST", "precisions to make: fp32 (default), fp16, int8, … or all", "export"},
+    Flag{"weights", kText, "FILE", "checkpoint for a single built-in architecture", "export"},
+    Flag{"samples", kInteger, "N", "samples that prove an artifact (default: 8)", "export", 1, 10000},
+    Flag{"shape", kShapes, "NAME=SIZES", "fixes the dynamic sizes of an input: image=1,3,224,224", "export"},
+    Flag{"opset", kInteger, "N", "ONNX opset to write (default: 17; raised where an op needs it)", "export", 7, 26},
+    Flag{"no-verify", kSwitch, "", "does not run the artifacts: they end as unverified", "export"},
+    Flag{"tolerance", kNumber, "X", "replaces the main limit of the parity gates", "export"},
+    Flag{"out", kText, "DIR", "where the artifacts and manifest.json go (default: exports)", "export"},
+    Flag{"json", kSwitch, "", "prints one JSON event a line", "export status watch doctor verify"},
+    Flag{"server", kText, "HOST:PORT", "the farm to use; without it, export runs its own",
+         "export status watch doctor"},
+    Flag{"jobs", kInteger, "N", "cells made at once by the embedded farm (default: one a CPU)", "export", 1, 1024},
+    Flag{"python", kText, "FILE", "Python interpreter with the judges' runtimes, for the embedded farm",
+         "export doctor"},
+    Flag{"priority", kInteger, "N", "higher goes first on a shared farm (default: 0)", "export", -1000, 1000},
+    Flag{"timeout", kDuration, "TIME", "cancels what has not ended by then: 90s, 5m, 1h", "export watch"},
+    Flag{"config", kText, "FILE", "YAML file with these flags' names as keys", "export status watch doctor verify"},
+};
+
+constexpr std::array kVerbs = {
+    Verb{"export", "MODEL...",
+         "an .onnx file, a folder of them, or a built-in architecture with weights: ARCH@FILE; NAME=MODEL names it", 1,
+         -1, "make and prove the formats that devices run",
+         "  slipway export model.onnx\n"
+         "  slipway export model.onnx --target tflite,coreml --out build/models\n"
+         "  slipway export pnet=mtcnn-pnet@pnet.pt rnet=mtcnn-rnet@rnet.pt --target all\n"
+         "  slipway export zoo/ --server farm.example.com:7400 --json\n"
+         "  slipway export detector.onnx --shape image=1,3,320,320 --tolerance 1e-3"},
+    Verb{"status", "[REQUEST]", "a request's id; without it the newest requests are listed", 0, 1,
+         "show a request of a farm, or the newest ones",
+         "  slipway status --server farm.example.com:7400\n"
+         "  slipway status 0-6f1c2a --server farm.example.com:7400"},
+    Verb{"watch", "REQUEST", "a request's id", 1, 1, "follow a request until it has ended",
+         "  slipway watch 0-6f1c2a --server farm.example.com:7400"},
+    Verb{"verify", "DIR", "the folder that --out named", 1, 1, "check every file of an export, offline",
+         "  slipway verify exports"},
+    Verb{"doctor", "", "", 0, 0, "check what this machine needs",
+         "  slipway doctor\n  slipway doctor --server farm.example.com:7400"},
+    Verb{"version", "", "", 0, 0, "print the version", "  slipway version"},
+};
+
+}  // namespace
+
+std::span<const Flag> Flags() { return kFlags; }
+std::span<const Verb> Verbs() { return kVerbs; }
+
+const Flag* FindFlag(std::string_view name) {
+  const auto it = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& flag) { return flag.name == name; });
+  return it == kFlags.end() ? nullptr : &*it;
+}
+
+bool Takes(std::string_view verb, const Flag& flag) {
+  const std::string list = " " + std::string(flag.verbs) + " ";
+  return list.find(" " + std::string(verb) + " ") != std::string::npos;
+}
+
+std::string EnvironmentName(const Flag& flag) {
+  std::string name = "SLIPWAY_";
+  for (const char c : flag.name)
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,58 @@
+#include "client/cli/interrupts.h"
+
+#include <csignal>
+#include <ctime>
+
+#include "absl/time/clock.h"
+
+namespace slipway::cli {
+namespace {
+
+int Wake() { return SIGRTMIN; }  // only from Stop() to our own thread
+
+sigset_t Signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  sigaddset(&set, Wake());
+  return set;
+}
+
+}  // namespace
+
+void Interrupts::Block() {
+  const sigset_t set = Signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void Interrupts::Start(std::function<void()> first, std::function<void()> second, std::function<void()> late,
+                       absl::Time deadline) {
+  thread_ = std::jthread([=](std::stop_token stop) {
+    const sigset_t set = Signals();
+    bool interrupted = false, was_late = false;
+    while (!stop.stop_requested()) {
+      const absl::Duration left = was_late ? absl::InfiniteDuration() : deadline - absl::Now();
+      if (left <= absl::ZeroDuration()) {
+        was_late = true;
+        late();
+        continue;
+      }
+      const timespec wait = absl::ToTimespec(std::min(left, absl::Hours(1)));
+      const int number = sigtimedwait(&set, nullptr, &wait);
+      if (number < 0 || number == Wake()) continue;
+      if (interrupted) second();
+      interrupted = true;
+      first();
+    }
+  });
+}
+
+void Interrupts::Stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  pthread_kill(thread_.native_handle(), Wake());
+  thread_.join();
+}
+
+}  // namespace slipway::cli

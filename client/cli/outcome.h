@@ -1,0 +1,38 @@
+// What a run's cells come to: the manifest, the folders' fates, the exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/cli/export_run.h"
+#include "client/cli/plan.h"
+#include "client/report/output_folder.h"
+#include "client/report/reporter.h"
+#include "common/manifest/manifest.h"
+
+namespace slipway::cli {
+
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitNothingPassed = 1,
+  kExitUsage = 2,
+  kExitUnproved = 3,
+  kExitSomePassed = 4,
+  kExitMachine = 5,
+  kExitCancelled = 130,
+};
+
+struct Outcome {
+  Manifest manifest;
+  std::vector<PublishedCell> cells;
+  std::vector<CellLine> lines;  // in the manifest's order
+  int exit_code = kExitOk;
+};
+
+// Every planned cell has its place, also those of a run that was stopped before they were known.
+Outcome MakeOutcome(const ExportPlan& plan, const ExportRun& run, absl::Time now);
+
+// The exit code for cells in these states (manifest's names): docs/cli.md, "Exit codes".
+int ExitCodeFor(const std::vector<std::string>& states, bool verify);
+
+}  // namespace slipway::cli

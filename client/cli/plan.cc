@@ -1,0 +1,108 @@
+#include "client/cli/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "client/cli/cells.h"
+#include "client/lib/farm_client.h"
+#include "common/base/error.h"
+
+namespace slipway::cli {
+namespace {
+
+// As a POSIX shell reads it back.
+std::string Quoted(const std::string& text) {
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("._-/@=,:+%").find(c) != std::string_view::npos;
+  };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), plain)) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c == '\n' ? ' ' : c);
+  return quoted + "'";
+}
+
+std::string Options(const ExportPlan& plan) {
+  std::string text;
+  for (const auto& [name, sizes] : plan.shapes) {
+    text += " --shape " + Quoted(fmt::format("{}={}", name, fmt::join(sizes, ",")));
+  }
+  if (plan.opset) text += fmt::format(" --opset {}", *plan.opset);
+  if (plan.samples) text += fmt::format(" --samples {}", *plan.samples);
+  if (plan.tolerance) text += fmt::format(" --tolerance {}", *plan.tolerance);
+  if (!plan.verify) text += " --no-verify";
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<ExportPlan> MakePlan(const Settings& settings, const std::vector<std::string>& arguments) {
+  ExportPlan plan;
+  ASSIGN_OR_RETURN(PairSelection selection, SelectPairs(settings.List("target"), settings.List("precision")));
+  plan.pairs = std::move(selection.pairs);
+  plan.notes = std::move(selection.left_out);
+  ASSIGN_OR_RETURN(plan.models, ResolveModels(arguments, settings.Text("weights")));
+  plan.shapes = settings.Shapes("shape");
+  if (settings.Has("opset")) plan.opset = settings.Integer("opset", 0);
+  if (settings.Has("samples")) plan.samples = settings.Integer("samples", 0);
+  plan.tolerance = settings.Number("tolerance");
+  plan.verify = !settings.Switch("no-verify");
+  plan.priority = static_cast<int>(settings.Integer("priority", 0));
+  plan.out = settings.Text("out", "exports");
+  return plan;
+}
+
+v1::SubmitRequest ToRequest(const ExportPlan& plan, const std::string& idempotency_key) {
+  v1::SubmitRequest request;
+  request.set_idempotency_key(idempotency_key);
+  request.set_client_version(SLIPWAY_VERSION);
+  request.set_priority(plan.priority);
+  for (const ModelArgument& model : plan.models) {
+    v1::ModelSpec* spec = request.add_models();
+    spec->set_name(model.name);
+    spec->set_kind(model.kind == "onnx" ? v1::SOURCE_KIND_ONNX : v1::SOURCE_KIND_CHECKPOINT);
+    spec->set_architecture(model.architecture);
+    for (const ModelFile& file : model.files) {
+      v1::InputFile* input = spec->add_files();
+      input->set_path(file.path);
+      input->set_name(file.name);
+      *input->mutable_digest() = ToMessage(file.digest);
+    }
+  }
+  for (const auto& [target, precision] : plan.pairs) {
+    v1::Pair* pair = request.add_pairs();
+    pair->set_target(target);
+    pair->set_precision(precision);
+  }
+  v1::ExportOptions* options = request.mutable_options();
+  for (const auto& [name, sizes] : plan.shapes) {
+    v1::IntList& list = (*options->mutable_shapes())[name];
+    list.mutable_values()->Add(sizes.begin(), sizes.end());
+  }
+  options->set_opset(static_cast<int>(plan.opset.value_or(0)));
+  options->set_samples(static_cast<int>(plan.samples.value_or(0)));
+  options->set_no_verify(!plan.verify);
+  if (plan.tolerance) options->set_tolerance(*plan.tolerance);
+  return request;
+}
+
+std::string Reproduce(const ExportPlan& plan) {
+  std::string text = "slipway export";
+  for (const ModelArgument& model : plan.models) text += " " + Quoted(model.argument);
+  // Pairs are a product of targets and precisions only when nothing was left out: precisions of one target at a time.
+  std::set<std::string> targets, precisions;
+  for (const auto& [target, precision] : plan.pairs) targets.insert(target), precisions.insert(precision);
+  text += fmt::format(
+      " --target {} --precision {}", fmt::join(targets, ","),
+      targets.size() * precisions.size() == plan.pairs.size() ? fmt::format("{}", fmt::join(precisions, ",")) : "all");
+  return text + Options(plan);
+}
+
+std::string Reproduce(const ExportPlan& plan, const ModelArgument& model,
+                      const std::pair<std::string, std::string>& pair) {
+  return fmt::format("slipway export {} --target {} --precision {}{}", Quoted(model.argument), pair.first, pair.second,
+                     Options(plan));
+}
+
+}  // namespace slipway::cli

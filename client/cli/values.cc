@@ -1,0 +1,149 @@
+#include "client/cli/values.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+
+#include "common/base/error.h"
+
+namespace slipway::cli {
+namespace {
+
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({row[j - 1] + 1, above + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::optional<int64_t> ParseInteger(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<double> ParseNumber(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+std::optional<bool> ParseSwitch(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (const char* yes : {"1", "true", "yes", "on"}) {
+    if (lower == yes) return true;
+  }
+  for (const char* no : {"0", "false", "no", "off"}) {
+    if (lower == no) return false;
+  }
+  return std::nullopt;
+}
+
+std::optional<absl::Duration> ParseDuration(std::string_view text) {
+  absl::Duration duration;
+  if (const std::optional<double> seconds = ParseNumber(text)) {
+    duration = absl::Seconds(*seconds);
+  } else if (!absl::ParseDuration(std::string(text), &duration)) {
+    return std::nullopt;
+  }
+  if (duration <= absl::ZeroDuration()) return std::nullopt;
+  return duration;
+}
+
+std::vector<std::string> SplitList(std::string_view text) {
+  std::vector<std::string> pieces;
+  while (!text.empty()) {
+    const size_t comma = text.find(',');
+    const std::string_view piece = text.substr(0, comma);
+    if (!piece.empty()) pieces.emplace_back(piece);
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+  }
+  return pieces;
+}
+
+absl::StatusOr<std::map<std::string, std::vector<int64_t>>> ParseShapes(const std::vector<std::string>& texts) {
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const std::string& text : texts) {
+    std::vector<int64_t>* sizes = nullptr;
+    for (std::string piece : SplitList(text)) {
+      // Tensor names may hold '=' and ':', sizes never do.
+      if (const size_t equals = piece.rfind('='); equals != std::string::npos && equals > 0) {
+        const auto [it, fresh] = shapes.try_emplace(piece.substr(0, equals));
+        if (!fresh) return InvalidArgument("'{}' is given twice", it->first);
+        sizes = &it->second;
+        piece.erase(0, equals + 1);
+        if (piece.empty()) continue;  // "NAME=": a scalar
+      }
+      const std::optional<int64_t> size = ParseInteger(piece);
+      if (sizes == nullptr || !size.has_value() || *size < 1) {
+        return InvalidArgument("'{}' is not NAME=SIZES, such as image=1,3,224,224", text);
+      }
+      sizes->push_back(*size);
+    }
+    if (sizes == nullptr) return InvalidArgument("'{}' is not NAME=SIZES, such as image=1,3,224,224", text);
+  }
+  return shapes;
+}
+
+absl::Status CheckValue(const Flag& flag, const std::string& text) {
+  switch (flag.type) {
+    case FlagType::kSwitch:
+      if (!ParseSwitch(text).has_value()) return InvalidArgument("'{}' is neither 1 (true) nor 0 (false)", text);
+      break;
+    case FlagType::kInteger: {
+      const std::optional<int64_t> value = ParseInteger(text);
+      if (!value.has_value() || *value < flag.low || *value > flag.high) {
+        return InvalidArgument("'{}' is not a whole number from {} to {}", text, flag.low, flag.high);
+      }
+      break;
+    }
+    case FlagType::kNumber: {
+      const std::optional<double> value = ParseNumber(text);
+      if (!value.has_value() || *value <= 0) return InvalidArgument("'{}' is not a number above 0", text);
+      break;
+    }
+    case FlagType::kDuration:
+      if (!ParseDuration(text).has_value())
+        return InvalidArgument("'{}' is not a time, such as 90s, 5m or 1h30m", text);
+      break;
+    case FlagType::kShapes:
+      return ParseShapes({text}).status();
+    case FlagType::kText:
+      if (text.empty()) return InvalidArgument("it is empty");
+      break;
+    case FlagType::kList:
+      if (SplitList(text).empty()) return InvalidArgument("it is empty");
+      break;
+  }
+  return absl::OkStatus();
+}
+
+std::string DidYouMean(std::string_view name, const std::vector<std::string>& known) {
+  std::vector<std::pair<size_t, std::string>> near;
+  for (const std::string& candidate : known) {
+    const size_t distance = EditDistance(name, candidate);
+    if (distance <= std::max<size_t>(2, candidate.size() / 3)) near.emplace_back(distance, candidate);
+  }
+  std::sort(near.begin(), near.end());
+  std::string list;
+  for (size_t i = 0; i < near.size() && i < 3; ++i) list += (i == 0 ? "" : ", ") + near[i].second;
+  return list.empty() ? "" : ": did you mean " + list + "?";
+}
+
+}  // namespace slipway::cli

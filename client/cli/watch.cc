@@ -1,0 +1,58 @@
+// slipway watch REQUEST: follows a request that somebody submitted.
+#include <map>
+#include <stop_token>
+
+#include "absl/time/clock.h"
+#include "client/cli/connect.h"
+#include "client/cli/interrupts.h"
+#include "client/cli/outcome.h"
+#include "client/cli/verb.h"
+#include "client/report/figures.h"
+#include "client/report/reporter.h"
+#include "common/base/error.h"
+
+namespace slipway::cli {
+
+int RunWatch(const Settings& settings, const Arguments& request) {
+  const absl::StatusOr<std::unique_ptr<FarmClient>> farm = ConnectToServer(settings);
+  if (!farm.ok()) return Fail(farm.status());
+  const std::unique_ptr<Reporter> reporter = MakeReporter(stdout, settings.Switch("json"));
+  const absl::Time start = absl::Now();
+  std::stop_source stop;
+  Interrupts interrupts;
+  const std::optional<absl::Duration> timeout = settings.Duration("timeout");
+  const auto leave = [&] { stop.request_stop(); };
+  interrupts.Start(leave, leave, leave, timeout ? start + *timeout : absl::InfiniteFuture());
+
+  std::map<uint32_t, CellLine> cells;
+  bool started = false;
+  const absl::Status status =
+      (*farm)->Watch(request[0], {.stop = stop.get_token()}, [&](const v1::WatchResponse& change) {
+        if (!std::exchange(started, true)) reporter->Started(request[0], change.request().cells());
+        for (const v1::Cell& cell : change.cells()) {
+          const CellLine line = ToLine(cell);
+          if (!line.target.empty()) cells[cell.index()] = line;
+          reporter->Changed(line);
+        }
+      });
+  interrupts.Stop();
+  RunEnd end;
+  end.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  std::vector<std::string> states;
+  for (const auto& [index, line] : cells) {
+    states.push_back(line.state);
+    end.cells.push_back(line);
+  }
+  if (status.ok()) {
+    end.exit_code = ExitCodeFor(states, /*verify=*/true);
+  } else if (absl::IsCancelled(status)) {
+    end.exit_code = kExitCancelled;  // only the watching ends: the farm works on
+  } else {
+    end.error = Message(status);
+    end.exit_code = absl::IsNotFound(status) ? kExitUsage : kExitMachine;
+  }
+  reporter->Finished(end);
+  return end.exit_code;
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,89 @@
+#include "client/embedded/embedded_farm.h"
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "client/embedded/supervisor.h"
+#include "common/base/error.h"
+
+namespace slipway {
+namespace fs = std::filesystem;
+
+absl::StatusOr<fs::path> FindRedisServer() {
+  const char* variable = std::getenv("PATH");
+  std::string_view path = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
+  while (!path.empty()) {
+    const size_t end = path.find(':');
+    const fs::path candidate = fs::path(path.substr(0, end)) / "redis-server";
+    if (access(candidate.c_str(), X_OK) == 0) return fs::absolute(candidate);
+    path.remove_prefix(end == std::string_view::npos ? path.size() : end + 1);
+  }
+  return FailedPrecondition(
+      "redis-server is not installed (not on PATH): `sudo apt-get install redis-server && sudo systemctl disable --now "
+      "redis-server`, or name a farm with --server HOST:PORT");
+}
+
+fs::path OwnFolder() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::path(".") : self.parent_path();
+}
+
+std::string DefaultPython() {
+  const fs::path project = OwnFolder().parent_path().parent_path() / ".venv/bin/python";
+  return access(project.c_str(), X_OK) == 0 ? project.string() : "python3";
+}
+
+absl::StatusOr<std::unique_ptr<EmbeddedFarm>> EmbeddedFarm::Start(const EmbeddedFarmOptions& options) {
+  for (const char* binary : {"slipway-coordinator", "slipway-worker"}) {
+    const fs::path path = options.binaries / binary;
+    if (access(path.c_str(), X_OK) != 0) {
+      return FailedPrecondition("{} is missing: it belongs beside the slipway binary", path.string());
+    }
+  }
+  ASSIGN_OR_RETURN(auto ends, Channel::CreatePair());
+  const pid_t pid = fork();
+  if (pid < 0) return ErrnoStatus(errno, "start the farm's supervisor");
+  if (pid == 0) {
+    ends.first.Close();
+    _exit(RunSupervisor(std::move(ends.second), options));
+  }
+  return std::unique_ptr<EmbeddedFarm>(new EmbeddedFarm(pid, std::move(ends.first)));
+}
+
+absl::StatusOr<std::string> EmbeddedFarm::WaitReady(absl::Time deadline) {
+  absl::StatusOr<Frame> frame = channel_.Receive(deadline);
+  if (!frame.ok()) {
+    if (absl::IsDeadlineExceeded(frame.status())) return Unavailable("the embedded farm did not start in time");
+    return Unavailable("the embedded farm's supervisor died");
+  }
+  const nlohmann::json message = nlohmann::json::parse(frame->body, nullptr, false);
+  if (message.is_object() && message.contains("address")) return message["address"].get<std::string>();
+  return Unavailable("the embedded farm cannot start: {}",
+                     message.is_object() ? message.value("error", "no reason given") : frame->body);
+}
+
+absl::Status EmbeddedFarm::WaitForFailure() {
+  absl::StatusOr<Frame> frame = channel_.Receive();
+  if (!frame.ok()) return Cancelled("the embedded farm has ended");
+  const nlohmann::json message = nlohmann::json::parse(frame->body, nullptr, false);
+  return Unavailable("the embedded farm failed: {}",
+                     message.is_object() ? message.value("error", "no reason given") : frame->body);
+}
+
+void EmbeddedFarm::Stop() {
+  const std::lock_guard lock(stopping_);
+  if (supervisor_ < 0) return;
+  // Shut down rather than closed: another thread may be receiving on it.
+  shutdown(channel_.fd(), SHUT_RDWR);
+  while (waitpid(supervisor_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  supervisor_ = -1;
+}
+
+}  // namespace slipway

@@ -1,0 +1,64 @@
+// A farm of one's own: redis-server, slipway-coordinator and slipway-worker on Unix sockets in a temporary folder, for
+// the length of one command. docs/cli.md, "Without a server".
+//
+// Between the client and the farm stands one supervisor: a single-threaded process, forked before the client has any
+// thread. It is the parent (subreaper) of everything that the farm starts, has its own process group, so that Ctrl-C
+// reaches only the client, and ends everything as soon as the client's end of their socket closes: by Stop(), by exit,
+// by kill -9.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/channel.h"
+
+namespace slipway {
+
+struct EmbeddedFarmOptions {
+  std::filesystem::path redis_server;  // FindRedisServer()
+  std::filesystem::path binaries;      // folder of slipway-coordinator and slipway-worker
+  std::string python;                  // interpreter of the judge hosts
+  int slots = 1;                       // tasks at once
+  std::vector<std::string> prewarm;    // judges to start at once: "onnxruntime", "litert", "ncnn"
+};
+
+// redis-server on PATH or where Debian puts it. FAILED_PRECONDITION (machine) with the command that installs it.
+absl::StatusOr<std::filesystem::path> FindRedisServer();
+// The interpreter of the project's virtual environment (.venv beside the build tree), else "python3".
+std::string DefaultPython();
+// The folder of the running binary.
+std::filesystem::path OwnFolder();
+
+class EmbeddedFarm {
+ public:
+  // Forks the supervisor and returns at once: the farm starts while the client does something else. Only from a
+  // single-threaded process that has not used gRPC.
+  static absl::StatusOr<std::unique_ptr<EmbeddedFarm>> Start(const EmbeddedFarmOptions& options);
+  ~EmbeddedFarm() { Stop(); }
+
+  // The coordinator's address ("unix:/…") as soon as it serves (with Redis; the worker may still be starting). A farm
+  // that cannot start: the error of what failed.
+  absl::StatusOr<std::string> WaitReady(absl::Time deadline);
+  // After WaitReady: blocks until the farm has failed for good (a process that died more often than it is restarted)
+  // and says why; CANCELLED after Stop(). From any thread.
+  absl::Status WaitForFailure();
+  // Ends every process and removes every file of the farm; returns when that is done. Repeating does nothing. From any
+  // thread.
+  void Stop();
+
+ private:
+  EmbeddedFarm(pid_t supervisor, Channel channel) : supervisor_(supervisor), channel_(std::move(channel)) {}
+  pid_t supervisor_ = -1;
+  Channel channel_;
+  std::mutex stopping_;
+};
+
+}  // namespace slipway
