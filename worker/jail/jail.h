@@ -17,14 +17,25 @@ std::string_view Name(JailLevel level);
 
 struct JailOptions {
   std::vector<std::filesystem::path> readable;  // files and folders, with all beneath; those absent are skipped
-  std::filesystem::path writable;               // one scratch folder; empty: none
-  bool may_exec = false;                        // a host execs its interpreter after entering
-  uint64_t max_address_space = 0;               // bytes; 0: unlimited
+  std::vector<std::filesystem::path>
+      openable;                    // folders whose files can be read by who knows their names; they cannot be listed
+  std::filesystem::path writable;  // one scratch folder; empty: none
+  bool may_exec = false;           // a host execs its interpreter (from a readable place) after entering
+  uint64_t max_address_space = 0;  // bytes; 0: unlimited
 };
 
-// Enters the jail for good, in this (single-threaded) process: no_new_privs, no core dumps, seccomp without sockets (socket, connect, io_uring, ptrace,
-// process_vm_*, bpf, unshare, mount, keyctl … fail with EPERM), Landlock. Returns the level reached: kPartial with both, kNone when
-// the kernel has no Landlock or refuses seccomp.
+// Enters the jail for good, in this (single-threaded) process:
+// - no_new_privs, no core dumps, no capabilities (of root's, only reading what permissions forbid is kept: Landlock
+// decides there);
+// - seccomp: sockets, io_uring, ptrace, process_vm_*, bpf, namespaces, mounts, keys, new processes (threads are fine),
+// signals to
+//   others, changing who owns or may use a file … fail with EPERM;
+// - Landlock: only the paths above, nothing executable unless may_exec; in `writable` plain files and folders can be
+// made, but no links,
+//   sockets, pipes or devices.
+// Returns the level reached: kPartial with both (the network and process ids of the machine stay visible: no
+// namespaces), kNone when the kernel lacks Landlock or refuses seccomp; what it does have is then still in force.
+// Inherited descriptors stay usable: closing what the inmate must not have is the caller's part.
 absl::StatusOr<JailLevel> EnterJail(const JailOptions& options);
 
 }  // namespace slipway

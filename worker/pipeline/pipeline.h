@@ -19,24 +19,25 @@ struct TaskInputs {
   SpecModel model;
   SpecOptions options;
   SpecTask task;
-  std::map<std::string, std::shared_ptr<const MappedFile>> blobs;  // by Digest::ToString(): the model's files and, for a cell, the reference bundle
+  std::map<std::string, std::shared_ptr<const MappedFile>>
+      blobs;                        // by Digest::ToString(): the model's files and, for a cell, the reference bundle
   std::optional<Digest> reference;  // of the reference bundle
   std::string prepare_entry;        // the prepare task's `entry`
 };
 
 struct TaskOutput {
-  std::string state;                    // "passed", "unverified", "parity_failed", "failed"
-  std::string reason;                   // one line unless passed
-  std::string entry;                    // TaskResult::entry, without digests (the daemon hashes)
-  std::vector<std::string> files;       // the artifact's, relative to the scratch folder's "artifact/"
-  std::string parity;                   // file name in the scratch folder; "" if none
-  std::string reference;                // prepare: file name in the scratch folder
+  std::string state;               // "passed", "unverified", "parity_failed", "failed"
+  std::string reason;              // one line unless passed
+  std::string entry;               // TaskResult::entry, without digests (the daemon hashes)
+  std::vector<std::string> files;  // the artifact's, relative to the scratch folder's "artifact/"
+  std::string parity;              // file name in the scratch folder; "" if none
+  std::string reference;           // prepare: file name in the scratch folder
 };
 
 // The surroundings of a task.
 struct TaskContext {
-  std::filesystem::path scratch;  // empty when the task starts
-  HostProvider* hosts;            // never null
+  std::filesystem::path scratch;                   // empty when the task starts
+  HostProvider* hosts;                             // never null
   std::function<void(std::string_view)> progress;  // "importing", "converting", "judging"
 };
 

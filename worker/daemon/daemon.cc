@@ -1,0 +1,322 @@
+#include "worker/daemon/daemon.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/random.h"
+#include "worker/daemon/host_pool.h"
+#include "worker/daemon/slot.h"
+#include "worker/daemon/task_runner.h"
+
+namespace slipway {
+namespace {
+
+constexpr absl::Duration kWakePatience = absl::Seconds(1);     // a lost wake costs no more
+constexpr absl::Duration kHelloTimeout = absl::Seconds(30);    // of the first child, on a machine that is just starting
+constexpr absl::Duration kGiveBackTimeout = absl::Seconds(3);  // for returning tasks at the end, Redis willing
+constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
+
+std::string WorkerName() {
+  char host[256] = "worker";
+  gethostname(host, sizeof(host) - 1);
+  return fmt::format("{}-{}", host, RandomHex(4));
+}
+
+// Waits that grow while Redis is away, spread so that workers do not come back all at once.
+class Backoff {
+ public:
+  absl::Duration Next() {
+    const absl::Duration pause = next_ * (0.5 + random_.Uniform());
+    next_ = std::min(next_ * 2, kMaxBackoff);
+    return pause;
+  }
+  void Reset() { next_ = kFirst; }
+
+ private:
+  static constexpr absl::Duration kFirst = absl::Milliseconds(20);
+  absl::Duration next_ = kFirst;
+  Random random_{std::hash<std::string>{}(RandomHex(8))};
+};
+
+enum class Stop { kNo, kDrain, kNow, kParentGone };
+
+// What lives as long as the worker. Never destroyed once slots run: they may be waiting for Redis when the process leaves.
+class Worker {
+ public:
+  Worker(const WorkerOptions& options, WorkerScratch scratch)
+      : options_(options), scratch_(std::move(scratch)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    self_.id = WorkerName();
+    self_.host = self_.id.substr(0, self_.id.rfind('-'));
+    self_.version = SLIPWAY_VERSION;
+    self_.slots = options.slots;
+    self_.classes = {"any"};
+  }
+
+  absl::Status Run(ZygoteProcess zygote) {
+    absl::Status status = Start(std::move(zygote));
+    if (status.ok() && stop_ == Stop::kNo) {
+      if (options_.on_ready) options_.on_ready(self_.id);
+      status = AwaitEnd();
+    }
+    End();
+    return status;
+  }
+
+ private:
+  // --- beginning
+
+  absl::Status Start(ZygoteProcess process) {
+    zygote_ = std::make_unique<Zygote>(
+        std::move(process), [this](const ProcessExit& exit) { hosts_->OnExit(exit); },
+        [this] { Fail(Internal("the zygote process was killed: no task can run any more")); });
+    HostPoolOptions host_options;
+    host_options.python = options_.python;
+    host_options.require_jail = !options_.allow_unsandboxed;
+    hosts_ = std::make_unique<HostPool>(*zygote_, scratch_, host_options);
+    const SlotOptions slot_options{options_.task_timeout, options_.tasks_per_child, !options_.allow_unsandboxed};
+    for (int i = 0; i < options_.slots; ++i) {
+      slots_.push_back(std::make_unique<Slot>(*zygote_, scratch_, *hosts_, slot_options));
+      RETURN_IF_ERROR(slots_.back()->Warm());
+    }
+    hosts_->Prewarm(options_.prewarm);
+
+    ASSIGN_OR_RETURN(store_, OpenLocalStore(options_.store));
+    ASSIGN_OR_RETURN(const JailLevel jail, slots_[0]->AwaitJail(absl::Now() + kHelloTimeout));
+    if (jail == JailLevel::kNone) LogWarning("running without a jail", {{"why", "the kernel has none"}});
+    RETURN_IF_ERROR(Connect());
+    if (stop_ != Stop::kNo) return absl::OkStatus();
+
+    TaskRunnerOptions runner;
+    runner.worker = self_.id;
+    runner.jail = jail;
+    runner.task_timeout = options_.task_timeout;
+    runner.commit_patience = options_.queue.lease * 2;
+    runner_ = std::make_unique<TaskRunner>(*queue_, *store_, runner);
+    RETURN_IF_ERROR(queue_->OnCancelled([this](const std::string& request) {
+      for (const auto& slot : slots_) slot->AbandonRequest(request);
+    }));
+    for (const auto& slot : slots_) std::thread([this, &slot = *slot] { SlotLoop(slot); }).detach();
+    std::thread([this] { HeartbeatLoop(); }).detach();
+    return absl::OkStatus();
+  }
+
+  // Until Redis is there and this worker is registered, or it is told to stop.
+  absl::Status Connect() {
+    Backoff backoff;
+    for (;;) {
+      absl::Status status;
+      if (queue_ == nullptr) {
+        auto queue = ConnectQueue(options_.queue);
+        status = queue.status();
+        if (queue.ok()) queue_ = *std::move(queue);
+      }
+      if (status.ok()) status = queue_->Heartbeat(self_, {}).status();
+      if (status.ok() || !absl::IsUnavailable(status)) return status;
+      LogWarning("Redis is not there yet", {{"reason", Message(status)}});
+      stop_ = PollEvents(backoff.Next());
+      if (stop_ != Stop::kNo) return absl::OkStatus();
+      RETURN_IF_ERROR(Failure());
+    }
+  }
+
+  // --- work
+
+  // True: the slot may lease, and counts as active until Leave().
+  bool Enter() {
+    std::lock_guard lock(mutex_);
+    if (draining_) return false;
+    ++active_;
+    return true;
+  }
+
+  void Leave() {
+    std::lock_guard lock(mutex_);
+    if (--active_ == 0) changed_.notify_all();
+  }
+
+  bool Draining() {
+    std::lock_guard lock(mutex_);
+    return draining_;
+  }
+
+  void SlotLoop(Slot& slot) {
+    // Chosen before asking, and kept until an answer came: a lost reply is asked for again.
+    std::string token = RandomHex(16);
+    Backoff backoff;
+    while (Enter()) {
+      auto lease = queue_->Lease({self_.id, token, self_.classes});
+      if (!lease.ok() || !*lease) {
+        Leave();
+        if (!lease.ok()) {
+          LogWarning("cannot lease", {{"reason", Message(lease.status())}});
+          if (absl::IsFailedPrecondition(lease.status())) return Fail(lease.status());
+          std::unique_lock lock(mutex_);
+          changed_.wait_for(lock, absl::ToChronoMilliseconds(backoff.Next()), [this] { return draining_; });
+        } else {
+          backoff.Reset();
+          queue_->WaitForWork(self_.classes, absl::Now() + kWakePatience).IgnoreError();  // Lease says what is wrong
+        }
+        continue;
+      }
+      backoff.Reset();
+      if (Draining()) {
+        queue_->Return(**lease, absl::ZeroDuration(), /*count_attempt=*/false, "the worker was told to end")
+            .status()
+            .IgnoreError();
+      } else {
+        slot.Begin(token, (*lease)->request);
+        runner_->Run(**lease, slot);
+        slot.End();
+      }
+      token = RandomHex(16);
+      Leave();
+    }
+  }
+
+  void HeartbeatLoop() {
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        if (changed_.wait_for(lock, absl::ToChronoMilliseconds(options_.queue.lease / 5), [this] { return ended_; }))
+          return;
+      }
+      std::vector<std::string> tokens;
+      for (const auto& slot : slots_) {
+        slot->KillIfOverdue(absl::Now());
+        if (auto token = slot->token()) tokens.push_back(*std::move(token));
+      }
+      WorkerView view = self_;
+      view.busy = static_cast<int>(tokens.size());
+      std::lock_guard signing(signing_);
+      if (signed_off_) return;
+      const auto lost = queue_->Heartbeat(view, tokens);
+      if (!lost.ok()) {
+        LogWarning("heartbeat failed", {{"reason", Message(lost.status())}});
+        continue;
+      }
+      for (const std::string& token : *lost) {
+        for (const auto& slot : slots_) slot->AbandonToken(token);
+      }
+    }
+  }
+
+  // --- ending
+
+  // Any thread: ends the worker with `status`.
+  void Fail(absl::Status status) {
+    {
+      std::lock_guard lock(mutex_);
+      if (failure_.ok()) failure_ = std::move(status);
+    }
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof(one));
+  }
+
+  absl::Status Failure() {
+    std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+  // Waits for a signal, the parent's end or Fail().
+  Stop PollEvents(absl::Duration patience) {
+    pollfd events[3] = {{options_.signal_fd, POLLIN, 0}, {options_.parent_fd, POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+    const int milliseconds =
+        patience == absl::InfiniteDuration() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(patience));
+    if (poll(events, 3, milliseconds) <= 0) return Stop::kNo;
+    if (events[1].revents != 0) {
+      char byte;
+      if (read(options_.parent_fd, &byte, 1) <= 0) return Stop::kParentGone;
+    }
+    if (events[0].revents != 0) {
+      signalfd_siginfo info;
+      if (read(options_.signal_fd, &info, sizeof(info)) > 0) return Stop::kDrain;
+    }
+    return Stop::kNo;
+  }
+
+  absl::Status AwaitEnd() {
+    while (stop_ == Stop::kNo && Failure().ok()) stop_ = PollEvents(absl::InfiniteDuration());
+    {
+      std::lock_guard lock(mutex_);
+      draining_ = true;
+      changed_.notify_all();
+    }
+    if (stop_ == Stop::kDrain) {
+      LogInfo("draining");
+      const absl::Time deadline = absl::Now() + options_.drain_timeout;
+      // Short rounds: a slot's end is not an event of poll's.
+      while (stop_ == Stop::kDrain && Failure().ok() && absl::Now() < deadline && !AwaitIdle(absl::Milliseconds(50))) {
+        if (PollEvents(absl::ZeroDuration()) != Stop::kNo) stop_ = Stop::kNow;
+      }
+    }
+    for (const auto& slot : slots_) slot->AbandonAny(Abandon::kDraining);
+    if (stop_ != Stop::kParentGone) {
+      AwaitIdle(kGiveBackTimeout);
+      std::lock_guard signing(signing_);
+      signed_off_ = true;
+      if (absl::Status removed = queue_->RemoveWorker(self_.id); !removed.ok()) {
+        LogWarning("cannot sign off", {{"reason", Message(removed)}});
+      }
+    }
+    return Failure();
+  }
+
+  bool AwaitIdle(absl::Duration patience) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, absl::ToChronoMilliseconds(patience), [this] { return active_ == 0; });
+  }
+
+  void End() {
+    {
+      std::lock_guard lock(mutex_);
+      draining_ = true;
+      ended_ = true;
+      changed_.notify_all();
+    }
+    if (zygote_ != nullptr) zygote_->Shutdown();
+    scratch_.Remove();
+  }
+
+  const WorkerOptions options_;
+  WorkerScratch scratch_;
+  UniqueFd wake_;
+  WorkerView self_;
+  std::unique_ptr<Zygote> zygote_;
+  std::unique_ptr<HostPool> hosts_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Queue> queue_;
+  std::unique_ptr<TaskRunner> runner_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  Stop stop_ = Stop::kNo;  // the main thread's
+
+  std::mutex signing_;  // a late heartbeat must not sign this worker on again
+  bool signed_off_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int active_ = 0;  // slots between Enter and Leave
+  bool draining_ = false;
+  bool ended_ = false;
+  absl::Status failure_;
+};
+
+}  // namespace
+
+absl::Status RunWorker(const WorkerOptions& options, ZygoteProcess zygote) {
+  ASSIGN_OR_RETURN(WorkerScratch scratch, WorkerScratch::Create(options.scratch));
+  auto* worker = new Worker(options, std::move(scratch));  // see its comment
+  return worker->Run(std::move(zygote));
+}
+
+}  // namespace slipway

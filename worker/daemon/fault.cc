@@ -1,0 +1,46 @@
+#include "worker/daemon/fault.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace slipway {
+namespace {
+
+// What the model's bytes can make a converter do. Any other signal came from outside: SIGKILL from the kernel short of memory, SIGBUS from a
+// mapped file whose disk failed.
+constexpr int kModelSignals[] = {SIGSEGV, SIGABRT, SIGSYS, SIGILL, SIGFPE, SIGXCPU, SIGTRAP};
+
+std::string WithWords(std::string reason, const std::string& words) {
+  return words.empty() ? reason : fmt::format("{}: {}", reason, words);
+}
+
+}  // namespace
+
+Fault FaultOf(const Execution& execution, absl::Duration task_timeout) {
+  switch (execution.end) {
+    case Execution::End::kTimedOut:
+      return {ErrorKind::kModel, false,
+              fmt::format("the conversion took longer than {} s (--task-timeout)", absl::ToInt64Seconds(task_timeout))};
+    case Execution::End::kMisbehaved:
+      return {ErrorKind::kModel, true, WithWords("the converter process sent nonsense", execution.last_words)};
+    default:
+      break;
+  }
+  const ProcessExit& exit = execution.exit;
+  const std::string reason =
+      WithWords(fmt::format("the converter process {}",
+                            exit.pid == 0 && exit.error.empty() ? "is gone" : slipway::Describe(exit)),
+                execution.last_words);
+  const bool by_model =
+      std::find(std::begin(kModelSignals), std::end(kModelSignals), exit.signal) != std::end(kModelSignals);
+  if (by_model) return {ErrorKind::kModel, true, reason};
+  if (exit.signal == SIGKILL) return {ErrorKind::kMachine, false, reason + " (out of memory?)"};
+  // An ordinary exit in the middle of a task is an exit() deep in a library: the model led there.
+  if (exit.error.empty() && exit.pid != 0 && exit.signal == 0 && exit.code != 125)
+    return {ErrorKind::kModel, true, reason};
+  return {ErrorKind::kMachine, false, reason};
+}
+
+}  // namespace slipway

@@ -1,0 +1,234 @@
+#include "worker/daemon/task_runner.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "worker/daemon/fault.h"
+#include "worker/pipeline/entry.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr std::pair<std::string_view, TaskState> kStates[] = {{"passed", TaskState::kPassed},
+                                                              {"unverified", TaskState::kUnverified},
+                                                              {"parity_failed", TaskState::kParityFailed},
+                                                              {"failed", TaskState::kFailed}};
+
+absl::StatusOr<TaskState> StateOf(const std::string& name) {
+  for (const auto& [state_name, state] : kStates) {
+    if (state_name == name) return state;
+  }
+  return DataLoss("the converter process ended in no known state");
+}
+
+// Whatever is wrong with what lies in the store is no fault of the model.
+absl::Status StoreTrouble(const absl::Status& status, std::string_view what) {
+  return WithKind(Annotate(status, what), ErrorKind::kMachine);
+}
+
+// A plain file below `folder`, by no detour: the process that wrote it is not trusted.
+absl::StatusOr<fs::path> OutputFile(const fs::path& folder, const std::string& name) {
+  if (!IsContainedPath(name)) return DataLoss("the converter process named a file outside its folder");
+  fs::path path = folder;
+  struct stat info {};
+  for (const fs::path& part : fs::path(name)) {
+    path /= part;
+    if (lstat(path.c_str(), &info) != 0) return ErrnoStatus(errno, fmt::format("find the output {}", name));
+    if (S_ISLNK(info.st_mode)) return DataLoss("the converter process made a link");
+  }
+  if (!S_ISREG(info.st_mode)) return DataLoss("the output {} is no plain file", name);
+  return path;
+}
+
+std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+}  // namespace
+
+void TaskRunner::Run(const LeasedTask& task, Executor& executor) {
+  const Settlement settlement = Decide(task, executor);
+  switch (settlement.what) {
+    case Settlement::What::kCommit:
+      Commit(task, settlement, executor);
+      break;
+    case Settlement::What::kReturn:
+      Return(task, settlement);
+      break;
+    case Settlement::What::kNothing:
+      LogInfo("gave up a task that is no longer ours",
+              {{"request", task.request}, {"task", std::to_string(task.index)}});
+      break;
+  }
+}
+
+TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& executor) {
+  const auto returned = [](const std::string& reason, bool count = true) {
+    return Settlement{Settlement::What::kReturn, TaskState::kReady, "", reason, count};
+  };
+  auto spec = specs_.Get(store_, task.tenant, task.spec);
+  if (!spec.ok()) return returned(Message(Annotate(spec.status(), "the request's spec")));
+  absl::StatusOr<TaskMessage> message = Describe(task, **spec);
+  if (!message.ok()) {
+    return KindOf(message.status()) == ErrorKind::kMachine ? returned(Message(message.status()))
+                                                           : Failed(task, nullptr, Message(message.status()));
+  }
+  auto blobs = OpenBlobs(task, message->blobs);
+  if (!blobs.ok()) return returned(Message(blobs.status()));
+  std::vector<int> descriptors;
+  for (const UniqueFd& blob : *blobs) descriptors.push_back(blob.get());
+  const auto progress = [&](const std::string& step) { queue_.Progress(task, step).IgnoreError(); };
+
+  for (int attempt = 0;; ++attempt) {
+    auto execution = executor.Execute(*message, descriptors, task.tenant, progress);
+    if (execution.ok() && execution->end == Execution::End::kResult && executor.abandoned() != Abandon::kLost) {
+      const absl::StatusOr<TaskOutput>& output = execution->output;
+      if (!output.ok()) {
+        if (KindOf(output.status()) == ErrorKind::kMachine) return returned(Message(output.status()));
+        return Failed(task, &*message, Message(output.status()));
+      }
+      const auto state = StateOf(output->state);
+      if (!state.ok()) return Failed(task, &*message, Message(state.status()));
+      if (message->noop) return {Settlement::What::kCommit, *state, "", output->reason};
+      auto result = StoreResult(task, *message, *output, executor.scratch());
+      if (result.ok()) return {Settlement::What::kCommit, *state, *result, output->reason};
+      if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
+      return Failed(task, &*message, Message(result.status()));
+    }
+    if (executor.abandoned() == Abandon::kLost) return {};
+    if (executor.abandoned() == Abandon::kDraining) return returned("the worker was told to end", /*count=*/false);
+    if (!execution.ok()) return returned(Message(execution.status()));
+    const Fault fault = FaultOf(*execution, options_.task_timeout);
+    LogWarning("a task's process ended",
+               {{"request", task.request}, {"task", std::to_string(task.index)}, {"reason", fault.reason}});
+    if (fault.kind == ErrorKind::kMachine) return returned(fault.reason);
+    if (!fault.try_again_here || attempt > 0) return Failed(task, &*message, fault.reason);
+  }
+}
+
+absl::StatusOr<TaskMessage> TaskRunner::Describe(const LeasedTask& task, const RequestSpec& spec) {
+  if (task.index >= spec.tasks.size()) return InvalidArgument("the request's spec has no task {}", task.index);
+  TaskMessage message;
+  message.task = spec.tasks[task.index];
+  if (message.task.model >= spec.models.size())
+    return InvalidArgument("the request's spec has no model {}", message.task.model);
+  message.model = spec.models[message.task.model];
+  message.options = spec.options;
+  message.noop = message.model.kind == "noop";
+  if (message.noop) return message;
+  for (const SpecFile& file : message.model.files) message.blobs.push_back(file.digest);
+  if (message.task.kind == SpecTask::Kind::kCell && !task.prepare_result.empty()) {
+    auto prepared = prepared_.Get(store_, task.tenant, task.prepare_result);
+    if (!prepared.ok()) return StoreTrouble(prepared.status(), "what the prepare task left");
+    message.prepare_entry = (*prepared)->entry;
+    message.reference = (*prepared)->reference;
+    if (message.reference) message.blobs.push_back(*message.reference);
+  }
+  std::sort(message.blobs.begin(), message.blobs.end());
+  message.blobs.erase(std::unique(message.blobs.begin(), message.blobs.end()), message.blobs.end());
+  return message;
+}
+
+absl::StatusOr<std::vector<UniqueFd>> TaskRunner::OpenBlobs(const LeasedTask& task,
+                                                            const std::vector<Digest>& digests) {
+  std::vector<UniqueFd> blobs;
+  for (const Digest& digest : digests) {
+    auto blob = store_.OpenLocal(task.tenant, digest);
+    if (!blob.ok()) return StoreTrouble(blob.status(), fmt::format("input {}", digest.ToString()));
+    blobs.push_back(*std::move(blob));
+  }
+  return blobs;
+}
+
+absl::StatusOr<std::string> TaskRunner::StoreResult(const LeasedTask& task, const TaskMessage& message,
+                                                    const TaskOutput& output, const fs::path& scratch) {
+  json entry = json::parse(output.entry, nullptr, /*allow_exceptions=*/false);
+  if (!entry.is_object()) return DataLoss("the converter process sent no manifest entry");
+  const auto store = [&](const fs::path& folder, const std::string& name) -> absl::StatusOr<Digest> {
+    ASSIGN_OR_RETURN(const fs::path file, OutputFile(folder, name));
+    auto digest = store_.PutFile(task.tenant, file);
+    if (!digest.ok()) return StoreTrouble(digest.status(), fmt::format("store {}", name));
+    return *digest;
+  };
+  TaskResult result;
+  json files = json::array();
+  for (const std::string& name : output.files) {
+    ASSIGN_OR_RETURN(const Digest digest, store(scratch / "artifact", name));
+    result.files.push_back({name, digest});
+    files.push_back({{"path", name}, {"bytes", digest.bytes}, {"sha256", digest.Hex()}});
+  }
+  if (!output.parity.empty()) {
+    ASSIGN_OR_RETURN(result.parity, store(scratch, output.parity));
+  }
+  if (!output.reference.empty()) {
+    ASSIGN_OR_RETURN(result.reference, store(scratch, output.reference));
+  }
+  if (message.task.kind == SpecTask::Kind::kCell) {
+    entry["files"] = std::move(files);
+    entry["status"] = output.state;
+    entry["reason"] = output.reason.empty() ? json() : json(output.reason);
+    entry["attempts"] = task.attempt;
+    entry["worker"] = options_.worker;
+    entry["jail"] = Name(options_.jail);
+  }
+  result.entry = Dump(entry);
+  auto digest = WriteBlob(store_, task.tenant, result.ToJson());
+  if (!digest.ok()) return StoreTrouble(digest.status(), "store the result");
+  return digest->ToString();
+}
+
+TaskRunner::Settlement TaskRunner::Failed(const LeasedTask& task, const TaskMessage* message,
+                                          const std::string& reason) {
+  Settlement settlement{Settlement::What::kCommit, TaskState::kFailed, "", reason};
+  if (message == nullptr || message->noop) return settlement;
+  TaskOutput output{.state = "failed", .reason = reason, .entry = FailedEntry(message->model, message->task, reason)};
+  // Without its blob the reason still reaches the user by the queue.
+  if (auto result = StoreResult(task, *message, output, {}); result.ok()) settlement.result = *result;
+  return settlement;
+}
+
+void TaskRunner::Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor) {
+  const TaskCommit commit{task.request, task.index, task.token, settlement.state, settlement.result, settlement.reason};
+  const absl::Time give_up = absl::Now() + options_.commit_patience;
+  absl::Duration pause = absl::Milliseconds(20);
+  for (;;) {
+    const auto outcome = queue_.Commit(commit);
+    if (outcome.ok()) {
+      const bool ours = *outcome == CommitOutcome::kCommitted || *outcome == CommitOutcome::kAlready;
+      LogDebug(ours ? "committed" : "the task had become another's", {{"request", task.request},
+                                                                      {"task", std::to_string(task.index)},
+                                                                      {"state", std::string(Name(settlement.state))},
+                                                                      {"reason", settlement.reason}});
+      return;
+    }
+    // The same token may commit again after a lost reply; the task is leased anew by whoever comes if Redis stays away.
+    if (!absl::IsUnavailable(outcome.status()) || executor.abandoned() == Abandon::kLost || absl::Now() >= give_up) {
+      LogError(
+          "cannot commit",
+          {{"request", task.request}, {"task", std::to_string(task.index)}, {"reason", Message(outcome.status())}});
+      return;
+    }
+    std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));
+    pause = std::min(pause * 2, absl::Seconds(1));
+  }
+}
+
+void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement) {
+  const absl::Duration delay = settlement.count_attempt
+                                   ? options_.retry_delay * (1 << std::clamp(task.attempt - 1, 0, 6))
+                                   : absl::ZeroDuration();
+  const auto outcome = queue_.Return(task, delay, settlement.count_attempt, settlement.reason);
+  LogWarning("returned a task", {{"request", task.request},
+                                 {"task", std::to_string(task.index)},
+                                 {"reason", settlement.reason},
+                                 {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
+}
+
+}  // namespace slipway

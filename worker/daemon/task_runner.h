@@ -1,0 +1,100 @@
+// One leased task from its spec to its commit: the part of a worker that talks to the store and the queue.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/queue/queue.h"
+#include "common/store/store.h"
+#include "common/task/task.h"
+#include "worker/daemon/executor.h"
+#include "worker/jail/jail.h"
+
+namespace slipway {
+
+// The last specs and prepare results read, parsed. A request's tasks share them. Thread-safe.
+template <typename T>
+class BlobCache {
+ public:
+  explicit BlobCache(size_t capacity) : capacity_(capacity) {}
+
+  // Of the blob `digest` of `tenant`, read and parsed when it is not here. Errors are not kept.
+  absl::StatusOr<std::shared_ptr<const T>> Get(Store& store, const std::string& tenant, const std::string& digest) {
+    const std::string key = tenant + "/" + digest;
+    {
+      std::lock_guard lock(mutex_);
+      for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+        if (entry->first != key) continue;
+        entries_.splice(entries_.begin(), entries_, entry);
+        return entry->second;
+      }
+    }
+    auto parsed_digest = Digest::Parse(digest);
+    if (!parsed_digest.ok()) return parsed_digest.status();
+    auto bytes = ReadBlob(store, tenant, *parsed_digest);
+    if (!bytes.ok()) return bytes.status();
+    auto value = T::FromJson(*bytes);
+    if (!value.ok()) return value.status();
+    auto shared = std::make_shared<const T>(*std::move(value));
+    std::lock_guard lock(mutex_);
+    entries_.emplace_front(key, shared);
+    if (entries_.size() > capacity_) entries_.pop_back();
+    return std::shared_ptr<const T>(shared);
+  }
+
+ private:
+  const size_t capacity_;
+  std::mutex mutex_;
+  std::list<std::pair<std::string, std::shared_ptr<const T>>> entries_;
+};
+
+struct TaskRunnerOptions {
+  std::string worker;                                  // id, for the manifest
+  JailLevel jail = JailLevel::kNone;                   // of the children, for the manifest
+  absl::Duration task_timeout = absl::Minutes(10);     // for messages; the executor enforces it
+  absl::Duration commit_patience = absl::Seconds(30);  // how long a commit is repeated while Redis is away
+  absl::Duration retry_delay =
+      absl::Milliseconds(200);  // before a task that failed by the machine is tried again; doubled with each attempt
+};
+
+// Thread-safe: one for all slots. `queue` and `store` outlive it.
+class TaskRunner {
+ public:
+  TaskRunner(Queue& queue, Store& store, TaskRunnerOptions options)
+      : queue_(queue), store_(store), options_(std::move(options)) {}
+
+  // Runs `task` and settles it: every blob of the result is stored first, then one commit; or it is returned to the queue; or, when it is no
+  // longer this worker's, nothing. The outcome is logged.
+  void Run(const LeasedTask& task, Executor& executor);
+
+ private:
+  // What is to be said of a task at its end.
+  struct Settlement {
+    enum class What { kCommit, kReturn, kNothing } what = What::kNothing;
+    TaskState state = TaskState::kFailed;
+    std::string result, reason;
+    bool count_attempt = true;
+  };
+
+  Settlement Decide(const LeasedTask& task, Executor& executor);
+  absl::StatusOr<TaskMessage> Describe(const LeasedTask& task, const RequestSpec& spec);
+  absl::StatusOr<std::vector<UniqueFd>> OpenBlobs(const LeasedTask& task, const std::vector<Digest>& digests);
+  // Stores the files and the result blob; its digest.
+  absl::StatusOr<std::string> StoreResult(const LeasedTask& task, const TaskMessage& message, const TaskOutput& output,
+                                          const std::filesystem::path& scratch);
+  Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
+  void Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor);
+  void Return(const LeasedTask& task, const Settlement& settlement);
+
+  Queue& queue_;
+  Store& store_;
+  const TaskRunnerOptions options_;
+  BlobCache<RequestSpec> specs_{64};
+  BlobCache<TaskResult> prepared_{64};
+};
+
+}  // namespace slipway

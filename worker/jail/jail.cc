@@ -1,0 +1,62 @@
+#include "worker/jail/jail.h"
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "common/base/error.h"
+#include "worker/jail/layers.h"
+
+namespace slipway {
+namespace {
+
+absl::Status Limit(__rlimit_resource resource, rlim_t value, std::string_view what) {
+  const rlimit limit{value, value};
+  if (setrlimit(resource, &limit) != 0) return ErrnoStatus(errno, what);
+  return absl::OkStatus();
+}
+
+absl::Status DropCapabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (syscall(SYS_capget, &header, data) != 0) return ErrnoStatus(errno, "read this process's capabilities");
+  // Root may find the runtimes in a folder that only its owner can read; Landlock still says which folders those are.
+  const uint32_t kept = 1u << CAP_DAC_READ_SEARCH;
+  __user_cap_data_struct reduced[2]{};
+  reduced[0].permitted = data[0].permitted & kept;
+  reduced[0].effective = data[0].effective & kept;
+  if (syscall(SYS_capset, &header, reduced) != 0) return ErrnoStatus(errno, "drop this process's capabilities");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string_view Name(JailLevel level) {
+  switch (level) {
+    case JailLevel::kNone:
+      return "none";
+    case JailLevel::kPartial:
+      return "partial";
+    case JailLevel::kFull:
+      return "full";
+  }
+  return "none";
+}
+
+absl::StatusOr<JailLevel> EnterJail(const JailOptions& options) {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "give up new privileges");
+  RETURN_IF_ERROR(Limit(RLIMIT_CORE, 0, "switch core dumps off"));
+  if (options.max_address_space > 0) {
+    RETURN_IF_ERROR(Limit(RLIMIT_AS, options.max_address_space, "limit the address space"));
+  }
+  RETURN_IF_ERROR(DropCapabilities());
+  ASSIGN_OR_RETURN(const bool confined, RestrictFiles(options));
+  ASSIGN_OR_RETURN(const bool filtered, RestrictSystemCalls(options));
+  return confined && filtered ? JailLevel::kPartial : JailLevel::kNone;
+}
+
+}  // namespace slipway

@@ -1,0 +1,170 @@
+// slipway-worker: flags, the zygote, then the daemon.
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "worker/daemon/child.h"
+#include "worker/daemon/daemon.h"
+
+namespace slipway {
+namespace {
+
+constexpr int kUsageExit = 2, kMachineExit = 5;
+
+constexpr const char* kExamples = R"(Examples:
+  slipway-worker --redis 127.0.0.1:6379 --store /srv/slipway/store
+  slipway-worker --redis unix:/run/slipway/redis.sock --redis-password-file /etc/slipway/redis --store /srv/slipway/store \
+      --slots 8 --prewarm onnxruntime,litert,ncnn
+
+Every flag has an environment variable: SLIPWAY_ and its name in capitals, - as _ (SLIPWAY_DRAIN_TIMEOUT=30).
+SIGTERM: take no more tasks, finish those running (at most --drain-timeout), give the rest back. A second one: at once.
+Exit: 0 ended as told, 2 usage, 5 the machine, the store or Redis made work impossible.)";
+
+struct Flags {
+  std::string redis, redis_password_file, store, shard = "0", scratch, python, log_level = "info";
+  bool ephemeral_store = false, allow_unsandboxed = false;
+  int slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::vector<std::string> prewarm;
+  double task_timeout = 600, drain_timeout = 10, lease = 15;
+  int ready_fd = -1, parent_fd = -1;
+};
+
+// The project's own virtual environment beside the build tree (build/bin/slipway-worker → .venv), else whatever python3 is.
+std::string DefaultPython() {
+  std::error_code error;
+  const auto binary = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto own = binary.parent_path().parent_path().parent_path() / ".venv/bin/python";
+  return !error && access(own.c_str(), X_OK) == 0 ? own.string() : "python3";
+}
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  const auto named = [](CLI::Option* option, const char* variable) { return option->envname(variable); };
+  named(app.add_option("--redis", flags.redis, "Redis: HOST:PORT or unix:/path/to/socket"), "SLIPWAY_REDIS")
+      ->required();
+  named(app.add_option("--redis-password-file", flags.redis_password_file, "file that holds Redis' password"),
+        "SLIPWAY_REDIS_PASSWORD_FILE")
+      ->check(CLI::ExistingFile);
+  named(app.add_option("--store", flags.store, "folder of the blob store, shared with the coordinators"),
+        "SLIPWAY_STORE")
+      ->required();
+  named(app.add_flag("--ephemeral-store", flags.ephemeral_store, "the store need not outlive a power cut: no fsync"),
+        "SLIPWAY_EPHEMERAL_STORE");
+  named(app.add_option("--shard", flags.shard, "which farm of keys within Redis")->capture_default_str(),
+        "SLIPWAY_SHARD");
+  named(app.add_option("--slots", flags.slots, "tasks at a time")->check(CLI::Range(1, 1024))->capture_default_str(),
+        "SLIPWAY_SLOTS");
+  named(app.add_option("--scratch", flags.scratch, "folder for temporary files (default: $TMPDIR, else /tmp)"),
+        "SLIPWAY_SCRATCH");
+  named(app.add_option("--python", flags.python,
+                       "interpreter that has the runtimes (default: the build's .venv, else python3)"),
+        "SLIPWAY_PYTHON");
+  named(app.add_option("--prewarm", flags.prewarm, "judges to start at once: onnxruntime,litert,ncnn")
+            ->delimiter(',')
+            ->check(CLI::IsMember({"onnxruntime", "litert", "ncnn"})),
+        "SLIPWAY_PREWARM");
+  named(app.add_option("--task-timeout", flags.task_timeout, "seconds a task may take")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str(),
+        "SLIPWAY_TASK_TIMEOUT");
+  named(app.add_option("--drain-timeout", flags.drain_timeout, "seconds that running tasks get after SIGTERM")
+            ->check(CLI::NonNegativeNumber)
+            ->capture_default_str(),
+        "SLIPWAY_DRAIN_TIMEOUT");
+  named(app.add_option("--lease", flags.lease,
+                       "seconds until a silent worker's tasks go to another; the same on all of a farm")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str(),
+        "SLIPWAY_LEASE");
+  named(app.add_flag("--allow-unsandboxed", flags.allow_unsandboxed, "work even where the kernel has no jail"),
+        "SLIPWAY_ALLOW_UNSANDBOXED");
+  named(app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+            ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+            ->capture_default_str(),
+        "SLIPWAY_LOG_LEVEL");
+  app.add_option("--ready-fd", flags.ready_fd, "descriptor that gets one line once the worker is registered");
+  app.add_option("--parent-fd", flags.parent_fd, "end at once when this descriptor reaches its end");
+  app.set_version_flag("--version", std::string("slipway-worker ") + SLIPWAY_VERSION);
+  app.footer(kExamples);
+}
+
+absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
+  WorkerOptions options;
+  options.queue.address = flags.redis;
+  options.queue.shard = flags.shard;
+  options.queue.lease = absl::Seconds(flags.lease);
+  if (!flags.redis_password_file.empty()) {
+    ASSIGN_OR_RETURN(options.queue.password, ReadFile(flags.redis_password_file));
+    while (options.queue.password.ends_with('\n') || options.queue.password.ends_with('\r'))
+      options.queue.password.pop_back();
+  }
+  options.store.root = std::filesystem::absolute(flags.store);
+  options.store.ephemeral = flags.ephemeral_store;
+  options.slots = flags.slots;
+  std::error_code error;
+  options.scratch =
+      flags.scratch.empty() ? std::filesystem::temp_directory_path(error) : std::filesystem::absolute(flags.scratch);
+  if (error) options.scratch = "/tmp";
+  options.python = flags.python.empty() ? DefaultPython() : flags.python;
+  options.prewarm = flags.prewarm;
+  options.task_timeout = absl::Seconds(flags.task_timeout);
+  options.drain_timeout = absl::Seconds(flags.drain_timeout);
+  options.allow_unsandboxed = flags.allow_unsandboxed;
+  options.parent_fd = flags.parent_fd;
+  if (flags.ready_fd >= 0) {
+    options.on_ready = [fd = flags.ready_fd](const std::string& worker) {
+      dprintf(fd, "ready %s\n", worker.c_str());
+      close(fd);
+    };
+  }
+  return options;
+}
+
+int BlockedSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "Runs Slipway's tasks: leases them from Redis, converts models in jailed child processes, stores the results.",
+      "slipway-worker");
+  Flags flags;
+  AddFlags(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsageExit;
+  }
+  // First of all: nothing is open yet and no thread exists.
+  absl::StatusOr<ZygoteProcess> zygote = ForkZygote(&RunChild);
+  InitLogging("slipway-worker", flags.log_level);
+  absl::StatusOr<WorkerOptions> options = OptionsOf(flags);
+  absl::Status status = !zygote.ok() ? zygote.status() : options.status();
+  if (status.ok()) {
+    options->signal_fd = BlockedSignals();
+    status = RunWorker(*options, *std::move(zygote));
+  }
+  if (status.ok()) return 0;
+  LogError("the worker cannot go on", {{"reason", Message(status)}});
+  return kMachineExit;
+}
+
+}  // namespace
+}  // namespace slipway
+
+int main(int argc, char** argv) {
+  const int code = slipway::Main(argc, argv);
+  fflush(nullptr);
+  _exit(code);  // threads may still wait for Redis
+}

@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "common/base/error.h"
+#include "convert/import/import.h"
+#include "convert/onnx_form/onnx_form.h"
+#include "convert/parity/parity.h"
+#include "convert/runtimes/onnx_outputs.h"
+#include "worker/pipeline/entry.h"
+#include "worker/pipeline/pipeline.h"
+#include "worker/pipeline/source.h"
+#include "worker/pipeline/steps.h"
+
+namespace slipway {
+namespace {
+
+// The file that the calculator runs: the source itself, or the graph as it was built, each with the tensors before final activations as
+// outputs too. `copy` keeps it alive.
+absl::StatusOr<std::filesystem::path> ReferenceFile(const Source& source, const Imported& imported,
+                                                    std::vector<FinalActivation>& activations,
+                                                    const std::filesystem::path& scratch,
+                                                    std::optional<OnnxCopy>& copy) {
+  if (imported.as_written != nullptr) {
+    OnnxFormOptions options;
+    std::erase_if(activations, [&](const FinalActivation& activation) {
+      return imported.as_written->Find(activation.before) == nullptr;
+    });
+    for (const FinalActivation& activation : activations) {
+      const Value* before = imported.as_written->Find(activation.before);
+      if (!imported.as_written->IsOutput(before) && std::ranges::count(options.extra_outputs, before) == 0) {
+        options.extra_outputs.push_back(before);
+      }
+    }
+    const std::filesystem::path file = scratch / "reference.onnx";
+    RETURN_IF_ERROR(WriteOnnxFile(*imported.as_written, options, file).status());
+    return file;
+  }
+  ASSIGN_OR_RETURN(const std::filesystem::path file, LayOutOnnx(source, scratch / "source"));
+  if (activations.empty()) return file;
+  std::vector<std::string> names;
+  for (const FinalActivation& activation : activations) names.push_back(activation.before);
+  ASSIGN_OR_RETURN(copy, CopyWithOutputs(file, names, scratch));
+  return copy->model;
+}
+
+// Samples and what the source makes of them.
+absl::StatusOr<ReferenceBundle> MakeReference(const TaskInputs& inputs, const TaskContext& context,
+                                              const Source& source, const Imported& imported) {
+  const Graph& graph = imported.as_written != nullptr ? *imported.as_written : *imported.model.graph;
+  ReferenceBundle bundle;
+  bundle.reference = imported.reference;
+  bundle.generator = fmt::format("drawn by use, seed {}", inputs.options.seed);
+  SampleOptions options;
+  options.count = inputs.options.samples;
+  options.seed = inputs.options.seed;
+  ASSIGN_OR_RETURN(bundle.samples, MakeSamples(graph, options));
+  bundle.final_activations = FindFinalActivations(graph);
+  std::optional<OnnxCopy> copy;
+  ASSIGN_OR_RETURN(const std::filesystem::path file,
+                   ReferenceFile(source, imported, bundle.final_activations, context.scratch, copy));
+  RETURN_IF_ERROR(
+      WithFreshHosts([&] { return RunReference(*context.hosts, file, bundle.final_activations, bundle.samples); }));
+  return bundle;
+}
+
+}  // namespace
+
+absl::StatusOr<TaskOutput> RunPrepare(const TaskInputs& inputs, const TaskContext& context) {
+  TaskOutput output;
+  context.progress("importing");
+  absl::StatusOr<Source> source = SourceOf(inputs);
+  absl::StatusOr<Imported> imported = source.ok() ? Import(*source) : absl::StatusOr<Imported>(source.status());
+  if (!imported.ok()) {
+    if (KindOf(imported.status()) == ErrorKind::kMachine) return imported.status();
+    output.state = "failed";
+    output.reason = Message(imported.status());
+    output.entry = FailedEntry(inputs.model, inputs.task, output.reason);
+    return output;
+  }
+  const Graph& graph = imported->as_written != nullptr ? *imported->as_written : *imported->model.graph;
+  nlohmann::json entry = ModelEntry(inputs.model, &graph, imported->model.source_opset);
+  output.state = "passed";
+  if (inputs.options.verify) {
+    context.progress("running the reference");
+    absl::StatusOr<ReferenceBundle> bundle = MakeReference(inputs, context, *source, *imported);
+    if (bundle.ok()) {
+      entry["reference"] = bundle->reference;
+      output.reference = "reference.bundle";
+      RETURN_IF_ERROR(bundle->Write(context.scratch / output.reference));
+    } else if (KindOf(bundle.status()) == ErrorKind::kMachine && !absl::IsNotFound(bundle.status())) {
+      return bundle.status();
+    } else {
+      // No calculator here, or it cannot run this source: the cells are made all the same, and say why nobody proved them.
+      entry["reference_error"] = Message(bundle.status());
+    }
+  }
+  output.entry = EntryText(entry);
+  return output;
+}
+
+}  // namespace slipway
