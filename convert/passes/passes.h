@@ -11,11 +11,13 @@
 
 namespace slipway {
 
-std::unique_ptr<Pass> MakeInferShapes();     // shapes.cc: types and (symbolic) shapes of every value
-std::unique_ptr<Pass> MakeFoldConstants();   // fold.cc: nodes of constants, shape arithmetic, identities
-std::unique_ptr<Pass> MakeFuse();            // fuse.cc: Conv+BatchNorm, Conv+Mul/Add by constants, Pad into Conv, MatMul+Add → Gemm, decomposed activations
-std::unique_ptr<Pass> MakeRemoveDead();      // dead.cc
-std::unique_ptr<Pass> MakeChannelsLast();    // layout.cc: NHWC data layout, transposes pushed out to the interface and cancelled
+std::unique_ptr<Pass> MakeInferShapes();    // shapes.cc: types and (symbolic) shapes of every value
+std::unique_ptr<Pass> MakeFoldConstants();  // fold.cc: nodes of constants, shape arithmetic, identities
+std::unique_ptr<Pass>
+MakeFuse();  // fuse.cc: Conv+BatchNorm, Conv+Mul/Add by constants, Pad into Conv, MatMul+Add → Gemm, decomposed activations
+std::unique_ptr<Pass> MakeRemoveDead();  // dead.cc
+std::unique_ptr<Pass>
+MakeChannelsLast();  // layout.cc: NHWC data layout, transposes pushed out to the interface and cancelled
 
 // Import's end: shapes, folding and fusion to a fixed point, dead code removed. The result is core IR.
 absl::Status Simplify(Graph& graph);

@@ -1,0 +1,17 @@
+// The folding rules, each in its file; the list is in passes/fold.cc.
+#pragma once
+
+#include <memory>
+
+#include "convert/passes/pass.h"
+
+namespace slipway::fold {
+
+std::unique_ptr<Rule> FoldConstants();        // a node of constants → its results
+std::unique_ptr<Rule> FoldShapeArithmetic();  // integers that shapes decide → a constant
+std::unique_ptr<Rule> RemoveIdentities();     // nodes that change nothing
+std::unique_ptr<Rule> MergeTransposes();      // Transpose ∘ Transpose
+std::unique_ptr<Rule> MergeReshapes();        // Reshape ∘ Reshape and kin; computed shapes → constants
+std::unique_ptr<Rule> InlineIf();             // If of a constant condition
+
+}  // namespace slipway::fold
