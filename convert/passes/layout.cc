@@ -1,0 +1,168 @@
+#include "convert/passes/layout/layout.h"
+
+#include <array>
+
+#include "common/base/error.h"
+#include "convert/passes/fold/rules.h"
+#include "convert/passes/layout/layout.h"
+#include "convert/passes/match.h"
+#include "convert/passes/passes.h"
+#include "convert/passes/shapes.h"
+
+namespace slipway {
+namespace layout {
+namespace {
+
+class SinkTransposeRule final : public Rule {
+ public:
+  SinkTransposeRule() {
+    for (const std::span<const SinkEntry> family : {ElementwiseSinks(), AxisSinks(), ReshapeSinks()}) {
+      for (const SinkEntry& entry : family) {
+        sinks_[static_cast<size_t>(entry.kind)] = entry.sink;
+        kinds_.push_back(entry.kind);
+      }
+    }
+  }
+  std::string_view name() const override { return "sink-transpose"; }
+  std::span<const OpKind> kinds() const override { return kinds_; }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+    // Data may stand at any input of an op that broadcasts, at the first of others.
+    for (const Value* input : node.inputs) {
+      const Node* transpose = ProducerOf(input, OpKind::kTranspose);
+      if (transpose == nullptr || transpose->graph != &graph) continue;
+      const std::vector<int64_t> perm = PermOf(*transpose);
+      const bool first = input == node.input(0);
+      const bool broadcasts = node.inputs.size() > 1 && (IsBroadcast(node.kind) || node.kind == OpKind::kConcat);
+      if (perm.empty() || IsIdentityPerm(perm) || (!first && !broadcasts)) continue;
+      ASSIGN_OR_RETURN(const bool sunk, sinks_[static_cast<size_t>(node.kind)](graph, node, perm));
+      if (sunk) return true;
+    }
+    return false;
+  }
+
+ private:
+  static bool IsBroadcast(OpKind kind) { return kind >= OpKind::kAdd && kind <= OpKind::kWhere; }
+
+  std::array<SinkFunction, static_cast<size_t>(OpKind::kCount)> sinks_{};
+  std::vector<OpKind> kinds_;
+};
+
+// Data axes of NCHW in the order NHWC (any rank), and back.
+std::vector<int64_t> ToChannelsLast(int64_t rank) {
+  std::vector<int64_t> perm = {0};
+  for (int64_t i = 2; i < rank; ++i) perm.push_back(i);
+  perm.push_back(1);
+  return perm;
+}
+
+bool HasDataLayout(const Node& node) {
+  switch (node.kind) {
+    case OpKind::kConv:
+    case OpKind::kConvTranspose:
+    case OpKind::kMaxPool:
+    case OpKind::kAveragePool:
+    case OpKind::kGlobalAveragePool:
+    case OpKind::kGlobalMaxPool:
+      return node.input(0)->rank() >= 3;
+    case OpKind::kDepthToSpace:
+    case OpKind::kSpaceToDepth:
+    case OpKind::kResize:
+      return node.input(0)->rank() == 4;
+    default:
+      return false;
+  }
+}
+
+// A number an axis in NCHW order → NHWC, as a constant; other inputs of Resize cannot move.
+bool CanMoveResize(const Node& node) {
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] != nullptr && node.constant(i) == nullptr) return !node.attributes.Ints("axes").empty();
+  }
+  return true;
+}
+
+void MoveResize(Graph& graph, Node& node) {
+  const std::vector<int64_t> perm = ToChannelsLast(4), inverse = Inverse(perm);
+  if (const std::vector<int64_t> axes = node.attributes.Ints("axes"); !axes.empty()) {
+    std::vector<int64_t> moved;
+    for (int64_t axis : axes) moved.push_back(inverse[axis < 0 ? axis + 4 : axis]);
+    node.attributes.Set("axes", moved);
+    return;
+  }
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    const Tensor* numbers = node.constant(i);
+    if (numbers == nullptr || numbers->size() == 0) continue;
+    // roi has starts, then ends.
+    const int64_t parts = numbers->size() / 4;
+    const Tensor moved = Transpose(numbers->Reshaped({parts, 4}), {1, 0});
+    std::vector<double> values = moved.ToDoubles(), reordered;
+    for (int64_t part = 0; part < parts; ++part) {
+      for (int64_t axis : perm) reordered.push_back(values[axis * parts + part]);
+    }
+    graph.SetInput(&node, i,
+                   graph.AddConstant(node.inputs[i]->name + "_channels_last",
+                                     Tensor::From<double>({numbers->size()}, reordered).Cast(numbers->type())));
+  }
+}
+
+absl::StatusOr<bool> SetChannelsLast(Graph& graph) {
+  std::vector<Node*> nodes;
+  for (const auto& node : graph.nodes()) {
+    if (!HasDataLayout(*node) || node->attributes.String("data_layout", "NCHW") == "NHWC") continue;
+    if (node->output() == nullptr || node->output(1) != nullptr) continue;  // MaxPool's indices count elements of NCHW
+    if (node->kind == OpKind::kResize && !CanMoveResize(*node)) continue;
+    nodes.push_back(node.get());
+  }
+  for (Node* node : nodes) {
+    const std::vector<int64_t> perm = ToChannelsLast(node->input(0)->rank());
+    ASSIGN_OR_RETURN(Value* const data, TransposedBefore(graph, node->input(0), perm, node));
+    graph.SetInput(node, 0, data);
+    node->attributes.Set("data_layout", std::string("NHWC"));
+    if (node->kind == OpKind::kResize) MoveResize(graph, *node);
+    RETURN_IF_ERROR(InferNode(*node));
+    RETURN_IF_ERROR(TransposeAfter(graph, *node, 0, Inverse(perm)));
+  }
+  return !nodes.empty();
+}
+
+class ChannelsLast final : public Pass {
+ public:
+  ChannelsLast() {
+    rules_.push_back(fold::RemoveIdentities());
+    rules_.push_back(fold::FoldConstants());
+    rules_.push_back(fold::MergeTransposes());
+    rules_.push_back(fold::MergeReshapes());
+    rules_.push_back(SinkTranspose());
+    rules_.push_back(AbsorbTransposeIntoGemm());
+    // Last: what could still move as a Transpose has moved.
+    reshapes_.push_back(fold::RemoveIdentities());
+    reshapes_.push_back(fold::MergeTransposes());
+    reshapes_.push_back(fold::MergeReshapes());
+    reshapes_.push_back(TransposeToReshape());
+    reshapes_.push_back(AbsorbTransposeIntoGemm());
+  }
+  std::string_view name() const override { return "channels-last"; }
+  absl::StatusOr<bool> Run(Graph& graph) const override {
+    ASSIGN_OR_RETURN(bool changed, SetChannelsLast(graph));
+    const std::unique_ptr<Pass> dead = MakeRemoveDead();
+    for (const auto* rules : {&rules_, &reshapes_, &rules_}) {
+      ASSIGN_OR_RETURN(const bool moved, ApplyRules(graph, *rules));
+      changed |= moved;
+      RETURN_IF_ERROR(dead->Run(graph).status());
+    }
+    return changed;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Rule>> rules_, reshapes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> SinkTranspose() { return std::make_unique<SinkTransposeRule>(); }
+
+}  // namespace layout
+
+std::unique_ptr<Pass> MakeChannelsLast() { return std::make_unique<layout::ChannelsLast>(); }
+
+}  // namespace slipway
