@@ -1,0 +1,44 @@
+#include "convert/targets/ncnn/legalize/legalize.h"
+
+#include <map>
+#include <string>
+
+#include "common/base/error.h"
+#include "convert/passes/passes.h"
+
+namespace slipway::ncnn {
+namespace {
+
+// An NCNN blob holds one sample: a batch left open becomes 1.
+absl::Status BindBatch(Graph& graph) {
+  std::map<std::string, int64_t> batch;
+  for (const Value* input : graph.inputs()) {
+    if (input->rank() < 2) continue;
+    std::vector<std::string> symbols;
+    const Dim& dim = input->shape->front();
+    dim.CollectSymbols(symbols);
+    if (symbols.size() == 1 && dim == Dim::Symbol(symbols.front())) batch.emplace(symbols.front(), 1);
+  }
+  if (batch.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(BindSymbols(graph, batch));
+  return Simplify(graph);
+}
+
+}  // namespace
+
+absl::Status Legalize(Graph& graph) {
+  RETURN_IF_ERROR(BindBatch(graph));
+  std::vector<std::unique_ptr<Rule>> rules;
+  rules.push_back(MakeLowerGemm());
+  rules.push_back(MakeSplitPadFromPool());
+  rules.push_back(MakeFoldVariadic());
+  rules.push_back(MakeExpandToTile());
+  rules.push_back(MakeSplitStridedSlice());
+  rules.push_back(MakeGatherToSlice());
+  rules.push_back(MakeComposeActivation());
+  rules.push_back(MakeComposeLogSoftmax());
+  RETURN_IF_ERROR(ApplyRules(graph, rules).status());
+  return MakeRemoveDead()->Run(graph).status();
+}
+
+}  // namespace slipway::ncnn

@@ -1,0 +1,27 @@
+// Core IR → ops that NCNN has, in forms that it has.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "convert/ir/graph.h"
+#include "convert/passes/pass.h"
+
+namespace slipway::ncnn {
+
+absl::Status Legalize(Graph& graph);
+
+// Rules, each in the file of its family.
+std::unique_ptr<Rule>
+MakeLowerGemm();  // gemm.cc: alpha, beta and transB into the weights; computed factors to MatMul and Add
+std::unique_ptr<Rule>
+MakeSplitPadFromPool();  // pool.cc: padded averages that round up: Pad and a pool that counts what is there
+std::unique_ptr<Rule> MakeFoldVariadic();       // elementwise.cc: Sum, Mean, Min, Max of many → pairs
+std::unique_ptr<Rule> MakeExpandToTile();       // reshape.cc
+std::unique_ptr<Rule> MakeSplitStridedSlice();  // slice.cc: steps over an image → Slice and a pool of one element
+std::unique_ptr<Rule> MakeGatherToSlice();      // slice.cc: Gather of one constant index, or of a run of them
+std::unique_ptr<Rule> MakeComposeActivation();  // activation.cc: functions without a layer from those that have one
+std::unique_ptr<Rule> MakeComposeLogSoftmax();  // softmax.cc
+
+}  // namespace slipway::ncnn

@@ -1,0 +1,35 @@
+// The op table of NCNN: which IR ops have an emitter, family by family (one file each in this folder).
+#pragma once
+
+#include <span>
+
+#include "absl/status/status.h"
+#include "convert/targets/ncnn/emitter.h"
+
+namespace slipway::ncnn {
+
+struct OpEmitter {
+  OpKind kind;
+  // Whether Emit can write the node. Types, ranks and shapes in general are checked before (CheckBlobs).
+  absl::Status (*check)(const Node& node);
+  absl::Status (*emit)(const Node& node, Emitter& emitter);
+};
+
+// nullptr if NCNN has no layer for the op.
+const OpEmitter* FindOpEmitter(OpKind kind);
+
+// Families, each in the file of its name.
+std::span<const OpEmitter> ConvOps();
+std::span<const OpEmitter> PoolOps();
+std::span<const OpEmitter> GemmOps();
+std::span<const OpEmitter> NormalizationOps();
+std::span<const OpEmitter> ActivationOps();
+std::span<const OpEmitter> ElementwiseOps();
+std::span<const OpEmitter> ReduceOps();
+std::span<const OpEmitter> ReshapeOps();
+std::span<const OpEmitter> SliceOps();
+std::span<const OpEmitter> ConcatOps();
+std::span<const OpEmitter> ResizeOps();
+std::span<const OpEmitter> SoftmaxOps();
+
+}  // namespace slipway::ncnn
