@@ -103,11 +103,11 @@ absl::StatusOr<WorkerView> ParseWorker(std::string id, std::string_view record) 
 }
 
 std::string WorkerRecord(const WorkerView& worker) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}", OneLine(worker.host), OneLine(worker.version), worker.slots, worker.busy,
-                     OneLine(Join(worker.classes, ',')));
+  return fmt::format("{}\n{}\n{}\n{}\n{}", RecordField(worker.host), RecordField(worker.version), worker.slots,
+                     worker.busy, RecordField(Join(worker.classes, ',')));
 }
 
-std::string OneLine(std::string_view text) {
+std::string RecordField(std::string_view text) {
   std::string line(text.substr(0, kLongestLine));
   if (text.size() > kLongestLine) {
     auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };

@@ -20,7 +20,7 @@ absl::StatusOr<WorkerView> ParseWorker(std::string id, std::string_view record);
 std::string WorkerRecord(const WorkerView& worker);
 
 // One line of at most 400 bytes, UTF-8 kept whole: what a record can hold.
-std::string OneLine(std::string_view text);
+std::string RecordField(std::string_view text);
 
 std::string Join(std::span<const std::string> parts, char separator);
 

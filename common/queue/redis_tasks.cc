@@ -94,8 +94,9 @@ absl::StatusOr<CommitOutcome> RedisQueue::Commit(const TaskCommit& commit) {
   if (!IsTerminal(commit.state)) return InvalidArgument("a task cannot be committed as {}", Name(commit.state));
   RETURN_IF_ERROR(CheckLine("the token", commit.token, false));
   RETURN_IF_ERROR(CheckLine("the result's digest", commit.result, true));
-  return Outcome(RunScript("commit", {commit.request, std::to_string(commit.index), commit.token,
-                                      std::string(1, Letter(commit.state)), commit.result, OneLine(commit.reason)}));
+  return Outcome(
+      RunScript("commit", {commit.request, std::to_string(commit.index), commit.token,
+                           std::string(1, Letter(commit.state)), commit.result, RecordField(commit.reason)}));
 }
 
 absl::StatusOr<CommitOutcome> RedisQueue::Return(const LeasedTask& task, absl::Duration delay, bool count_attempt,
@@ -104,12 +105,12 @@ absl::StatusOr<CommitOutcome> RedisQueue::Return(const LeasedTask& task, absl::D
   delay = std::clamp(delay, absl::ZeroDuration(), absl::Hours(24));
   return Outcome(RunScript(
       "return", {task.request, std::to_string(task.index), task.token, std::to_string(absl::ToInt64Milliseconds(delay)),
-                 count_attempt ? "1" : "0", std::to_string(options_.max_attempts), OneLine(reason)}));
+                 count_attempt ? "1" : "0", std::to_string(options_.max_attempts), RecordField(reason)}));
 }
 
 absl::Status RedisQueue::Progress(const LeasedTask& task, const std::string& progress) {
   RETURN_IF_ERROR(CheckLine("the token", task.token, false));
-  return RunScript("progress", {task.request, std::to_string(task.index), task.token, OneLine(progress)}).status();
+  return RunScript("progress", {task.request, std::to_string(task.index), task.token, RecordField(progress)}).status();
 }
 
 absl::StatusOr<std::vector<std::string>> RedisQueue::Heartbeat(const WorkerView& self,
