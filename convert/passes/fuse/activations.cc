@@ -9,12 +9,6 @@
 namespace slipway::fuse {
 namespace {
 
-// The other input of a commutative binary node whose input is `value`; nullptr if it is on neither side.
-Value* Other(const Node& node, const Value* value) {
-  if (node.inputs.size() != 2) return nullptr;
-  return node.input(0) == value ? node.input(1) : node.input(1) == value ? node.input(0) : nullptr;
-}
-
 // The input that is no constant when the other is a scalar equal to `number`.
 Value* OperandOf(const Node* node, OpKind kind, double number) {
   if (node == nullptr || node->kind != kind) return nullptr;
