@@ -1,0 +1,71 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "bench/bench.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+
+namespace slipway {
+namespace {
+
+// One row an entry, one column a figure.
+void PrintTable(const nlohmann::json& figures) {
+  size_t width = 0;
+  for (const auto& [name, row] : figures.items()) width = std::max(width, name.size());
+  for (const auto& [name, row] : figures.items()) {
+    std::cout << fmt::format("{:<{}}", name, width);
+    for (const auto& [figure, value] : row.items())
+      std::cout << fmt::format("  {} {:.4g}", figure, value.get<double>());
+    std::cout << "\n";
+  }
+}
+
+int Finish(const absl::StatusOr<nlohmann::json>& figures, const std::string& file) {
+  if (!figures.ok()) {
+    std::cerr << "slipway-bench: " << Message(figures.status()) << "\n";
+    return 1;
+  }
+  PrintTable(*figures);
+  if (!file.empty()) {
+    if (absl::Status status = WriteFileAtomically(file, figures->dump(2) + "\n"); !status.ok()) {
+      std::cerr << "slipway-bench: " << Message(status) << "\n";
+      return 5;
+    }
+  }
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  InitLogging("slipway-bench");
+  CLI::App app(
+      "Measures Slipway; docs/benchmarks.md says what each figure is.\n"
+      "  slipway-bench convert mtcnn-pnet@pnet.pt model.onnx --json convert.json\n"
+      "  slipway-bench farm --tasks 20000");
+  app.require_subcommand(1);
+  std::string file;
+
+  ConvertBenchOptions convert;
+  convert.targets = {"onnx", "tflite", "coreml", "ncnn"};
+  CLI::App* convert_verb = app.add_subcommand("convert", "import to written artifact, without parity");
+  convert_verb->add_option("models", convert.models, "FILE.onnx or ARCH@FILE")->required();
+  convert_verb->add_option("--target", convert.targets, "targets (default: all)")->delimiter(',');
+  convert_verb->add_option("--repeats", convert.repeats, "runs of which the median counts")->capture_default_str();
+  convert_verb->add_option("--json", file, "also write the figures to this file");
+
+  FarmBenchOptions farm;
+  CLI::App* farm_verb = app.add_subcommand("farm", "no-op tasks through an embedded farm");
+  farm_verb->add_option("--tasks", farm.tasks, "tasks in bulk, and one by one")->capture_default_str();
+  farm_verb->add_option("--latencies", farm.latencies, "single tasks on an idle farm")->capture_default_str();
+  farm_verb->add_option("--slots", farm.slots, "tasks at once")->capture_default_str();
+  farm_verb->add_option("--json", file, "also write the figures to this file");
+
+  CLI11_PARSE(app, argc, argv);
+  return convert_verb->parsed() ? Finish(BenchConvert(convert), file) : Finish(BenchFarm(farm), file);
+}
+
+}  // namespace
+}  // namespace slipway
+
+int main(int argc, char** argv) { return slipway::Main(argc, argv); }
