@@ -1,20 +1,17 @@
 #include "convert/targets/ncnn/layers.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cfloat>
 #include <cmath>
-#include <cstring>
 #include <span>
 
 #include "absl/container/flat_hash_map.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/base/output_file.h"
 
 namespace slipway::ncnn {
 namespace {
@@ -44,39 +41,6 @@ struct ParamWriter {
   std::string operator()(const std::vector<int64_t>& values) const { return ArrayText(id, values); }
   std::string operator()(const std::vector<float>& values) const { return ArrayText(id, values); }
   std::string operator()(const std::string& value) const { return fmt::format("{}=\"{}\"", id, value); }
-};
-
-// Buffers small pieces, passes large ones through.
-class FileWriter {
- public:
-  explicit FileWriter(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-  absl::Status Append(std::span<const std::byte> bytes) {
-    if (buffer_.size() + bytes.size() > kBuffer) RETURN_IF_ERROR(Flush());
-    if (bytes.size() > kBuffer) return WriteAll(bytes);
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-    return absl::OkStatus();
-  }
-  absl::Status Flush() {
-    absl::Status status = WriteAll(buffer_);
-    buffer_.clear();
-    return status;
-  }
-
- private:
-  static constexpr size_t kBuffer = 1 << 18;
-  absl::Status WriteAll(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return ErrnoStatus(errno, fmt::format("writing {}", path_));
-      bytes = bytes.subspan(static_cast<size_t>(written));
-    }
-    return absl::OkStatus();
-  }
-
-  int fd_;
-  std::string path_;
-  std::vector<std::byte> buffer_;
 };
 
 }  // namespace
@@ -142,17 +106,15 @@ std::string LayerList::ParamText() const {
 
 absl::Status LayerList::Write(const std::filesystem::path& param_file, const std::filesystem::path& bin_file) const {
   RETURN_IF_ERROR(WriteFileAtomically(param_file, ParamText()));
-  const UniqueFd fd(::open(bin_file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!fd.valid()) return ErrnoStatus(errno, fmt::format("creating {}", bin_file.string()));
-  FileWriter file(fd.get(), bin_file.string());
+  ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(bin_file));
   constexpr uint32_t kFloat32Flag = 0;
   for (const Layer& layer : layers_) {
     for (const Weights& weights : layer.weights) {
-      if (weights.tagged) RETURN_IF_ERROR(file.Append(std::as_bytes(std::span(&kFloat32Flag, 1))));
-      RETURN_IF_ERROR(file.Append(weights.tensor.bytes()));
+      if (weights.tagged) RETURN_IF_ERROR(file.Write(std::as_bytes(std::span(&kFloat32Flag, 1))));
+      RETURN_IF_ERROR(file.Write(weights.tensor.bytes()));
     }
   }
-  return file.Flush();
+  return file.Close();
 }
 
 }  // namespace slipway::ncnn
