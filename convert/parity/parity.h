@@ -24,10 +24,10 @@ struct Sample {
   NamedTensors before_activation;  // by source tensor name: what stands before an output's final softmax or sigmoid
 };
 
-// An output that is a final Softmax or Sigmoid, and the tensor before it.
+// An output that is a final Softmax or Sigmoid, found through Identity, Cast and reshaping, and the tensor before it.
 struct FinalActivation {
   std::string output;  // source name
-  std::string before;  // source name of its input
+  std::string before;  // source name of its input; empty where the source has no such tensor
   OpKind kind = OpKind::kSoftmax;
 };
 
@@ -36,6 +36,7 @@ struct ReferenceBundle {
   std::string reference;  // manifest's `reference`
   std::string generator;  // "smooth images, seed 0"
   std::vector<FinalActivation> final_activations;
+  std::vector<std::string> constant_outputs;  // source names: exempt from the swap rule
   std::vector<Sample> samples;
 
   absl::Status Write(const std::filesystem::path& path) const;  // JSON header + raw tensors, 64-byte aligned
@@ -55,30 +56,38 @@ absl::StatusOr<std::vector<Sample>> MakeSamples(const Graph& graph, const Sample
 
 std::vector<FinalActivation> FindFinalActivations(const Graph& graph);
 
-// Fills outputs and before_activation of every sample by running `onnx_file` (which has `before` tensors as extra outputs) in onnxruntime.
-absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx_file, const std::vector<FinalActivation>& activations,
-                          std::vector<Sample>& samples);
+// Outputs that no input reaches.
+std::vector<std::string> FindConstantOutputs(const Graph& graph);
+
+// Fills outputs and before_activation of every sample by running `onnx_file`, the source or the graph as it was built, in onnxruntime. The `before`
+// tensors need not be outputs of the file: they are added to a copy. Where the file has no such tensor, before_activation lacks it.
+absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx_file,
+                          const std::vector<FinalActivation>& activations, std::vector<Sample>& samples);
 
 struct Metrics {
   double l_inf = 0, l_inf_scaled = 0, p999 = 0, mean_abs = 0, rmse = 0, cosine = 0, snr_db = 0;
-  double agreement = 0;       // fraction equal (integers), of top-1 along the last axis (probabilities)
-  int64_t elements = 0;
-  bool finite = true;         // of what was judged
+  double agreement = 0;  // fraction equal (integers), of top-1 along the last axis (floats)
+  int64_t elements = 0;  // of the largest sample
+  bool finite = true;    // reference and what was judged
 };
 
-// `reference` and `actual` of the same shape and kind. A reference of all zeros scales by 1. snr_db of equal tensors is +Inf (JSON null).
+// Over all samples together, accumulated in double. `reference` and `actual` have the same shapes, sample by sample, else INVALID_ARGUMENT.
+// A reference of all zeros scales by 1. snr_db of equal tensors is +Inf (JSON null).
 absl::StatusOr<Metrics> Compare(const std::vector<Tensor>& reference, const std::vector<Tensor>& actual);
 
 enum class OutputRole { kRaw, kProbability, kBeforeActivation, kInteger };
 enum class Verdict { kPassed, kFailed, kNotDiscriminating, kNotRun };
 std::string_view Name(Verdict verdict);
 
-// Limits of one output: those that are set must hold.
+// Limits of one output: those that are set must hold. l_inf_scaled: at most; l_inf, mean_abs, rmse: less than; snr_db, agreement: at least.
+// Of outputs of more than 10,000 elements the 99.9th percentile stands for the maximum.
 struct Gate {
   std::optional<double> l_inf, l_inf_scaled, mean_abs, rmse, snr_db, agreement;
   bool Holds(const Metrics& metrics, std::string* reason = nullptr) const;
 };
-Gate GateFor(std::string_view target, std::string_view precision, OutputRole role, std::optional<double> tolerance = {});
+// design.md's table. `tolerance` takes the place of all limits of floats: of l_inf for probabilities, of l_inf_scaled otherwise.
+Gate GateFor(std::string_view target, std::string_view precision, OutputRole role,
+             std::optional<double> tolerance = {});
 
 struct OutputFigures {
   std::string name;  // source name
@@ -97,8 +106,9 @@ struct ParityResult {
   Verdict verdict = Verdict::kNotRun;
   std::string reason;
   int samples = 0;
+  std::vector<std::pair<OutputRole, Gate>> thresholds;  // of the roles that were judged
   std::vector<JudgeRun> runs;
-  nlohmann::json ToJson() const;          // the manifest's `parity`
+  nlohmann::json ToJson() const;  // the manifest's `parity`
 };
 
 struct JudgeRequest {
