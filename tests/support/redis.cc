@@ -24,10 +24,10 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-// Reads the log up to the line that says the server is ready.
+// Reads the log up to the line that says the Unix socket is served ("Ready to accept connections" is of TCP ports).
 absl::Status AwaitReady(int log) {
   std::string text;
-  while (text.find("Ready to accept connections") == std::string::npos) {
+  while (text.find("ready to accept connections at") == std::string::npos) {
     char buffer[4096];
     ssize_t count = ::read(log, buffer, sizeof(buffer));
     if (count < 0 && errno == EINTR) continue;
