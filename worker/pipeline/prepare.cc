@@ -1,12 +1,9 @@
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "common/base/error.h"
 #include "convert/import/import.h"
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/parity/parity.h"
-#include "convert/runtimes/onnx_outputs.h"
 #include "worker/pipeline/entry.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/source.h"
@@ -15,33 +12,13 @@
 namespace slipway {
 namespace {
 
-// The file that the calculator runs: the source itself, or the graph as it was built, each with the tensors before final activations as
-// outputs too. `copy` keeps it alive.
+// The file that the calculator runs: the source itself, or the graph as it was built.
 absl::StatusOr<std::filesystem::path> ReferenceFile(const Source& source, const Imported& imported,
-                                                    std::vector<FinalActivation>& activations,
-                                                    const std::filesystem::path& scratch,
-                                                    std::optional<OnnxCopy>& copy) {
-  if (imported.as_written != nullptr) {
-    OnnxFormOptions options;
-    std::erase_if(activations, [&](const FinalActivation& activation) {
-      return imported.as_written->Find(activation.before) == nullptr;
-    });
-    for (const FinalActivation& activation : activations) {
-      const Value* before = imported.as_written->Find(activation.before);
-      if (!imported.as_written->IsOutput(before) && std::ranges::count(options.extra_outputs, before) == 0) {
-        options.extra_outputs.push_back(before);
-      }
-    }
-    const std::filesystem::path file = scratch / "reference.onnx";
-    RETURN_IF_ERROR(WriteOnnxFile(*imported.as_written, options, file).status());
-    return file;
-  }
-  ASSIGN_OR_RETURN(const std::filesystem::path file, LayOutOnnx(source, scratch / "source"));
-  if (activations.empty()) return file;
-  std::vector<std::string> names;
-  for (const FinalActivation& activation : activations) names.push_back(activation.before);
-  ASSIGN_OR_RETURN(copy, CopyWithOutputs(file, names, scratch));
-  return copy->model;
+                                                    const std::filesystem::path& scratch) {
+  if (imported.as_written == nullptr) return LayOutOnnx(source, scratch / "source");
+  const std::filesystem::path file = scratch / "reference.onnx";
+  RETURN_IF_ERROR(WriteOnnxFile(*imported.as_written, {}, file).status());
+  return file;
 }
 
 // Samples and what the source makes of them.
@@ -56,9 +33,8 @@ absl::StatusOr<ReferenceBundle> MakeReference(const TaskInputs& inputs, const Ta
   options.seed = inputs.options.seed;
   ASSIGN_OR_RETURN(bundle.samples, MakeSamples(graph, options));
   bundle.final_activations = FindFinalActivations(graph);
-  std::optional<OnnxCopy> copy;
-  ASSIGN_OR_RETURN(const std::filesystem::path file,
-                   ReferenceFile(source, imported, bundle.final_activations, context.scratch, copy));
+  bundle.constant_outputs = FindConstantOutputs(*imported.model.graph);
+  ASSIGN_OR_RETURN(const std::filesystem::path file, ReferenceFile(source, imported, context.scratch));
   RETURN_IF_ERROR(
       WithFreshHosts([&] { return RunReference(*context.hosts, file, bundle.final_activations, bundle.samples); }));
   return bundle;
