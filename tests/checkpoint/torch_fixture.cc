@@ -1,0 +1,49 @@
+#include "tests/checkpoint/torch_fixture.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <iostream>
+
+namespace slipway::testing {
+namespace {
+
+[[noreturn]] void Fail(const std::string& why) {
+  std::cerr << why << std::endl;
+  std::abort();
+}
+
+TemporaryFolder NewFolder() {
+  auto folder = TemporaryFolder::Create("/tmp", "slipway-torch-");
+  if (!folder.ok()) Fail(folder.status().ToString());
+  return *std::move(folder);
+}
+
+}  // namespace
+
+std::string Needed(const char* variable) {
+  const char* value = std::getenv(variable);
+  if (value == nullptr || *value == '\0') Fail(fmt::format("{} is not set: run tests/run.sh", variable));
+  return value;
+}
+
+TorchOutput::TorchOutput(const std::vector<std::string>& arguments) : folder_(NewFolder()) {
+  std::string command =
+      fmt::format("'{}' '{}/tests/checkpoint/with_torch.py'", Needed("SLIPWAY_TORCH_PYTHON"), SLIPWAY_SOURCE_DIR);
+  for (const std::string& argument : arguments) command += fmt::format(" '{}'", argument);
+  command += fmt::format(" '{}'", folder_.path().string());
+  if (std::system(command.c_str()) != 0) Fail(fmt::format("failed: {}", command));
+  const auto text = ReadFile(folder_.path() / "index.json");
+  if (!text.ok()) Fail(text.status().ToString());
+  index_ = nlohmann::json::parse(*text);
+}
+
+Tensor TorchOutput::Read(const nlohmann::json& entry) const {
+  auto file = MappedFile::Open(folder_.path() / entry.at("file").get<std::string>());
+  if (!file.ok()) Fail(file.status().ToString());
+  const auto bytes = (*file)->bytes();
+  return Tensor(DataTypeFromName(entry.at("dtype").get<std::string>()), entry.at("shape").get<std::vector<int64_t>>(),
+                bytes, *std::move(file));
+}
+
+}  // namespace slipway::testing

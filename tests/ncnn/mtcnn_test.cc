@@ -1,0 +1,80 @@
+// The whole way of the trained networks: checkpoint → zoo → NCNN, against onnxruntime on the zoo's graph.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "convert/import/import.h"
+#include "tests/ncnn/harness.h"
+
+namespace slipway::testing {
+namespace {
+
+absl::StatusOr<Imported> ImportNet(const std::string& net) {
+  const char* folder = std::getenv("SLIPWAY_MTCNN");
+  Source source;
+  source.kind = Source::Kind::kCheckpoint;
+  source.architecture = "mtcnn-" + net;
+  auto file =
+      MappedFile::Open(std::filesystem::path(folder != nullptr ? folder : "SLIPWAY_MTCNN is not set") / (net + ".pt"));
+  if (!file.ok()) return file.status();
+  source.main = {net + ".pt", *std::move(file)};
+  return Import(source);
+}
+
+void ExpectSame(const std::string& net, const std::map<std::string, int64_t>& sizes) {
+  const auto imported = ImportNet(net);
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  const absl::StatusOr<double> error = CompareWithOnnxruntime(*imported->as_written, sizes);
+  ASSERT_TRUE(error.ok()) << error.status();
+  EXPECT_LT(*error, 1e-5);
+}
+
+TEST(NcnnMtcnn, PnetAtTwoSizes) {
+  ExpectSame("pnet", {{"H", 61}, {"W", 84}});
+  ExpectSame("pnet", {{"H", 24}, {"W", 17}});
+}
+TEST(NcnnMtcnn, Rnet) { ExpectSame("rnet", {}); }
+TEST(NcnnMtcnn, Onet) { ExpectSame("onet", {}); }
+
+TEST(NcnnMtcnn, InterfaceAndValues) {
+  const auto imported = ImportNet("pnet");
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  const auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-case-");
+  const auto emitted = ConvertToNcnn(*imported->model.graph, folder->path());
+  ASSERT_TRUE(emitted.ok()) << emitted.status();
+  EXPECT_EQ(emitted->io.inputs[0].name, "image");
+  EXPECT_EQ(emitted->io.inputs[0].shape, (std::vector<int64_t>{3, -1, -1}));
+  EXPECT_EQ(emitted->io.inputs[0].dropped_axis, 0);
+  EXPECT_EQ(emitted->io.outputs[0].source, "bbox_regression");
+  EXPECT_EQ(emitted->files, (std::vector<std::string>{"model.param", "model.bin"}));
+  // Every value that is named can be fetched, and is that value.
+  const auto session = LoadArtifact(Hosts(), "ncnn", "fp16 options off", folder->path() / emitted->path);
+  ASSERT_TRUE(session.ok()) << session.status();
+  std::vector<std::string> names;
+  for (const ArtifactValue& value : emitted->values) {
+    EXPECT_TRUE(value.origin.known());
+    names.push_back(value.name);
+  }
+  EXPECT_GE(names.size(), 8u);
+  const auto values = (*session)->Run({{"image", RandomTensor({3, 30, 40}, 1)}}, names);
+  EXPECT_TRUE(values.ok()) << values.status();
+}
+
+TEST(NcnnMtcnn, SameBytesEveryTime) {
+  std::string first[2];
+  for (int round = 0; round < 2; ++round) {
+    const auto imported = ImportNet("onet");
+    const auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-case-");
+    ASSERT_TRUE(ConvertToNcnn(*imported->model.graph, folder->path()).ok());
+    int i = 0;
+    for (const char* file : {"model.param", "model.bin"}) {
+      const auto bytes = ReadFile(folder->path() / file);
+      ASSERT_TRUE(bytes.ok());
+      if (round == 0) first[i] = *bytes;
+      EXPECT_EQ(first[i++], *bytes);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace slipway::testing
