@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <set>
+#include <sstream>
 
 #include "common/base/error.h"
 #include "common/base/random.h"
@@ -9,6 +11,45 @@
 #include "convert/passes/passes.h"
 
 namespace slipway::testing {
+
+namespace {
+
+// The format's own rules: counts that are true, blobs that are made before they are read, and read once; a blob that is fetched by name is not read.
+absl::Status CheckParamFile(const std::filesystem::path& path, const std::vector<InterfaceTensor>& outputs) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  std::istringstream lines(text);
+  std::string magic, line;
+  size_t layers = 0, blobs = 0, seen = 0;
+  lines >> magic >> layers >> blobs;
+  std::getline(lines, line);
+  std::set<std::string> names, made, unread;
+  while (std::getline(lines, line)) {
+    ++seen;
+    std::istringstream words(line);
+    std::string type, name, blob;
+    int inputs = 0, results = 0;
+    words >> type >> name >> inputs >> results;
+    if (!names.insert(name).second) return Internal("two layers are called '{}'", name);
+    for (; inputs > 0; --inputs) {
+      words >> blob;
+      if (unread.erase(blob) == 0)
+        return Internal("'{}' reads '{}', which is not made before, or read already", name, blob);
+    }
+    for (; results > 0; --results) {
+      words >> blob;
+      if (!made.insert(blob).second) return Internal("'{}' is made twice", blob);
+      unread.insert(blob);
+    }
+  }
+  if (magic != "7767517" || seen != layers || made.size() != blobs)
+    return Internal("the counts are {} {} for {} layers, {} blobs", layers, blobs, seen, made.size());
+  for (const InterfaceTensor& output : outputs) {
+    if (!unread.contains(output.name)) return Internal("output '{}' is not there, or read by a layer", output.name);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 HostProvider& Hosts() {
   static TemporaryFolder* const scratch = [] {
@@ -37,7 +78,9 @@ absl::StatusOr<Emitted> ConvertToNcnn(const Graph& graph, const std::filesystem:
   RETURN_IF_ERROR(NcnnTarget().Legalize(*clone, options));
   RETURN_IF_ERROR(clone->Validate());
   for (const auto& node : clone->nodes()) RETURN_IF_ERROR(NcnnTarget().Check(*node, options));
-  return NcnnTarget().Emit(*clone, options, folder);
+  ASSIGN_OR_RETURN(Emitted emitted, NcnnTarget().Emit(*clone, options, folder));
+  RETURN_IF_ERROR(CheckParamFile(folder / emitted.path, emitted.io.outputs));
+  return emitted;
 }
 
 absl::StatusOr<double> CompareWithOnnxruntime(const Graph& graph, const std::map<std::string, int64_t>& sizes,
