@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # Writes OUTPUT: a header with the hash of the files named in LIST, by their paths below ROOT and their contents.
 file(STRINGS ${LIST} files)
 set(all "")

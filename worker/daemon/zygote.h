@@ -59,7 +59,7 @@ struct ProcessExit {
   int code = 0;
   std::string error;
 };
-std::string Describe(const ProcessExit& exit);  // "killed by SIGSEGV", "exited with code 3"
+std::string Describe(const ProcessExit& exit);  // "was killed by SIGSEGV", "exited with code 3"
 
 // The daemon's side. Thread-safe.
 class Zygote {

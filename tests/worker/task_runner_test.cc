@@ -1,0 +1,339 @@
+// From a leased task to its commit, against a real Redis and a real store; what runs in the child is a script.
+#include "worker/daemon/task_runner.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/base/error.h"
+#include "common/base/random.h"
+#include "tests/support/redis.h"
+#include "tests/worker/support.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+class ScriptedExecutor final : public Executor {
+ public:
+  using Step = std::function<Execution(const TaskMessage&, const std::vector<int>&)>;
+  ScriptedExecutor() : folder_(*TemporaryFolder::Create(TemporaryFolder::ShortParent(), "executor-")) {}
+
+  absl::StatusOr<Execution> Execute(const TaskMessage& task, const std::vector<int>& blobs, const std::string& tenant,
+                                    const std::function<void(const std::string&)>& progress) override {
+    progress("converting");
+    const Step step = steps.size() > 1 ? steps[runs] : steps.at(0);
+    ++runs;
+    return step(task, blobs);
+  }
+  fs::path scratch() const override { return folder_.path(); }
+  Abandon abandoned() const override { return abandon; }
+
+  std::vector<Step> steps;  // one a run; a single one for all
+  Abandon abandon = Abandon::kNo;
+  int runs = 0;
+
+ private:
+  TemporaryFolder folder_;
+};
+
+Execution Answers(absl::StatusOr<TaskOutput> output) {
+  Execution execution;
+  execution.end = Execution::End::kResult;
+  execution.output = std::move(output);
+  return execution;
+}
+
+Execution Dies(int signal) {
+  Execution execution;
+  execution.end = Execution::End::kDied;
+  execution.exit = {.id = 1, .pid = 4711, .signal = signal};
+  return execution;
+}
+
+// A store whose disk is full for files.
+class FullStore final : public Store {
+ public:
+  explicit FullStore(Store& store) : store_(store) {}
+  absl::StatusOr<std::vector<Digest>> FindMissing(std::string_view tenant, std::span<const Digest> wanted) override {
+    return store_.FindMissing(tenant, wanted);
+  }
+  absl::StatusOr<std::unique_ptr<BlobReader>> Open(std::string_view tenant, const Digest& digest,
+                                                   uint64_t offset) override {
+    return store_.Open(tenant, digest, offset);
+  }
+  absl::StatusOr<std::unique_ptr<BlobWriter>> Create(std::string_view tenant, const Digest& digest) override {
+    return store_.Create(tenant, digest);
+  }
+  absl::StatusOr<UniqueFd> OpenLocal(std::string_view tenant, const Digest& digest) override {
+    return store_.OpenLocal(tenant, digest);
+  }
+  absl::StatusOr<Digest> PutFile(std::string_view, const fs::path&) override {
+    return ErrnoStatus(ENOSPC, "store the file");
+  }
+
+ private:
+  Store& store_;
+};
+
+class TaskRunnerTest : public testing::Test {
+ protected:
+  TaskRunnerTest() : folder_(*TemporaryFolder::Create(TemporaryFolder::ShortParent(), "runner-")) {
+    store_ = *OpenLocalStore({folder_.path() / "store", true});
+    queue_ = *ConnectQueue({.address = redis_.address(), .lease = absl::Milliseconds(400), .max_attempts = 3});
+  }
+
+  // A request of one cell whose model is the blob "weights".
+  std::string Submit(const std::string& kind = "onnx") {
+    RequestSpec spec;
+    SpecModel model{"pnet", kind, "", {}};
+    if (kind != "noop")
+      model.files = {{"zoo/pnet.onnx", "", input_.value_or(*WriteBlob(*store_, "default", "weights"))}};
+    spec.models = {model};
+    spec.tasks = {{SpecTask::Kind::kCell, 0, "onnx", "fp32", -1}};
+    QueuedRequest request;
+    request.id = "0-" + RandomHex(8);
+    request.spec = WriteBlob(*store_, "default", spec.ToJson())->ToString();
+    request.tasks = {{.index = 0}};
+    EXPECT_EQ(*queue_->Submit(request), request.id);
+    return request.id;
+  }
+  LeasedTask Lease() {
+    std::optional<LeasedTask> task;
+    EXPECT_TRUE(Holds([&] {
+      auto leased = queue_->Lease({"worker-1", RandomHex(16), {"any"}});
+      EXPECT_TRUE(leased.ok()) << leased.status();
+      task = leased.ok() ? *leased : std::nullopt;
+      return task.has_value() || queue_->Maintain().value_or(0) < 0;
+    }));
+    return task.value_or(LeasedTask{});
+  }
+  void Run(const LeasedTask& task) { Run(task, *store_); }
+  void Run(const LeasedTask& task, Store& store) {
+    TaskRunnerOptions options;
+    options.worker = "worker-1";
+    options.jail = JailLevel::kPartial;
+    options.retry_delay = absl::ZeroDuration();
+    TaskRunner(*queue_, store, options).Run(task, executor_);
+  }
+  TaskView View(const std::string& request) { return queue_->ListTasks(request, 0, 10)->at(0); }
+  TaskResult Result(const std::string& request) {
+    return *TaskResult::FromJson(*ReadBlob(*store_, "default", *Digest::Parse(View(request).result)));
+  }
+
+  // An artifact of two files and its parity figures.
+  ScriptedExecutor::Step Converts() {
+    return [this](const TaskMessage&, const std::vector<int>&) {
+      fs::create_directories(executor_.scratch() / "artifact" / "Data");
+      std::ofstream(executor_.scratch() / "artifact" / "Data" / "weights.bin") << "0123456789";
+      std::ofstream(executor_.scratch() / "artifact" / "m.json") << "{}";
+      std::ofstream(executor_.scratch() / "parity.json") << R"({"figures":1})";
+      TaskOutput output{.state = "passed", .entry = R"({"target":"onnx","precision":"fp32"})"};
+      output.files = {"Data/weights.bin", "m.json"};
+      output.parity = "parity.json";
+      return Answers(output);
+    };
+  }
+
+  RedisServer redis_;
+  TemporaryFolder folder_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Queue> queue_;
+  std::optional<Digest> input_;
+  ScriptedExecutor executor_;
+};
+
+TEST_F(TaskRunnerTest, StoresTheFilesAndCommits) {
+  const std::string request = Submit();
+  executor_.steps = {[this](const TaskMessage& task, const std::vector<int>& blobs) {
+    EXPECT_EQ(task.model.name, "pnet");
+    EXPECT_EQ(blobs.size(), 1u);
+    char bytes[8] = {};
+    EXPECT_EQ(pread(blobs[0], bytes, sizeof(bytes), 0), 7);
+    EXPECT_STREQ(bytes, "weights");
+    return Converts()(task, blobs);
+  }};
+  Run(Lease());
+  EXPECT_EQ(View(request).state, TaskState::kPassed);
+  const TaskResult result = Result(request);
+  ASSERT_EQ(result.files.size(), 2u);
+  EXPECT_EQ(result.files[0].path, "Data/weights.bin");
+  EXPECT_EQ(*ReadBlob(*store_, "default", result.files[0].digest), "0123456789");
+  EXPECT_EQ(*ReadBlob(*store_, "default", *result.parity), R"({"figures":1})");
+  const json entry = json::parse(result.entry);
+  // sha256sum of the ten bytes.
+  EXPECT_EQ(entry["files"][0]["sha256"], "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882");
+  EXPECT_EQ(entry["files"][0]["bytes"], 10);
+  EXPECT_EQ(entry["status"], "passed");
+  EXPECT_TRUE(entry["reason"].is_null());
+  EXPECT_EQ(entry["worker"], "worker-1");
+  EXPECT_EQ(entry["jail"], "partial");
+  EXPECT_EQ(entry["attempts"], 1);
+}
+
+TEST_F(TaskRunnerTest, ANoopNeedsNoBlobs) {
+  const std::string request = Submit("noop");
+  executor_.steps = {[](const TaskMessage& task, const std::vector<int>& blobs) {
+    EXPECT_TRUE(task.noop);
+    EXPECT_TRUE(blobs.empty());
+    return Answers(TaskOutput{.state = "passed"});
+  }};
+  Run(Lease());
+  EXPECT_EQ(View(request).state, TaskState::kPassed);
+  EXPECT_EQ(View(request).result, "");
+}
+
+TEST_F(TaskRunnerTest, AFullDiskCommitsNothing) {
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  FullStore full(*store_);
+  Run(Lease(), full);
+  EXPECT_FALSE(IsTerminal(View(request).state)) << Name(View(request).state);
+  const LeasedTask again = Lease();
+  EXPECT_EQ(again.request, request);
+  EXPECT_EQ(again.attempt, 2);
+}
+
+TEST_F(TaskRunnerTest, AModelsFaultFailsAtOnce) {
+  const std::string request = Submit();
+  executor_.steps = {[](auto&&...) { return Answers(InvalidArgument("pnet.onnx: node 'x' has no input")); }};
+  Run(Lease());
+  EXPECT_EQ(View(request).state, TaskState::kFailed);
+  EXPECT_EQ(View(request).reason, "pnet.onnx: node 'x' has no input");
+  const json entry = json::parse(Result(request).entry);
+  EXPECT_EQ(entry["status"], "failed");
+  EXPECT_EQ(entry["reason"], View(request).reason);
+  EXPECT_EQ(entry["target"], "onnx");
+  EXPECT_TRUE(entry["files"].empty());
+}
+
+TEST_F(TaskRunnerTest, AMachinesFaultIsTriedAgainUntilItsAttemptsAreUsed) {
+  const std::string request = Submit();
+  executor_.steps = {[](auto&&...) { return Answers(ErrnoStatus(EIO, "read the model")); }};
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    ASSERT_FALSE(IsTerminal(View(request).state));
+    const LeasedTask task = Lease();
+    EXPECT_EQ(task.attempt, attempt);
+    Run(task);
+  }
+  EXPECT_EQ(View(request).state, TaskState::kFailed);
+  EXPECT_THAT(View(request).reason, HasSubstr("read the model"));
+}
+
+TEST_F(TaskRunnerTest, ACrashIsTriedOnceMore) {
+  const std::string request = Submit();
+  executor_.steps = {[](auto&&...) { return Dies(SIGSEGV); }, Converts()};
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 2);
+  EXPECT_EQ(View(request).state, TaskState::kPassed);
+}
+
+TEST_F(TaskRunnerTest, ASecondCrashIsTheModelsFault) {
+  const std::string request = Submit();
+  executor_.steps = {[](auto&&...) { return Dies(SIGABRT); }};
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 2);
+  EXPECT_EQ(View(request).state, TaskState::kFailed);
+  EXPECT_THAT(View(request).reason, HasSubstr("SIGABRT"));
+}
+
+TEST_F(TaskRunnerTest, RunningOutOfMemoryGivesTheTaskBack) {
+  const std::string request = Submit();
+  executor_.steps = {[](auto&&...) { return Dies(SIGKILL); }};
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 1);
+  EXPECT_EQ(Lease().attempt, 2);
+}
+
+TEST_F(TaskRunnerTest, ATimeoutFailsWithoutAnotherTry) {
+  const std::string request = Submit();
+  executor_.steps = {[](auto&&...) {
+    Execution execution;
+    execution.end = Execution::End::kTimedOut;
+    return execution;
+  }};
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 1);
+  EXPECT_EQ(View(request).state, TaskState::kFailed);
+  EXPECT_THAT(View(request).reason, HasSubstr("--task-timeout"));
+}
+
+TEST_F(TaskRunnerTest, ADrainedTaskGoesBackUncounted) {
+  Submit();
+  executor_.steps = {[this](auto&&...) {
+    executor_.abandon = Abandon::kDraining;
+    return Dies(SIGKILL);
+  }};
+  Run(Lease());
+  EXPECT_EQ(Lease().attempt, 1);
+}
+
+TEST_F(TaskRunnerTest, ALostTaskIsNotTouched) {
+  const std::string request = Submit();
+  executor_.steps = {[this](auto&&...) {
+    executor_.abandon = Abandon::kLost;
+    return Dies(SIGKILL);
+  }};
+  const LeasedTask task = Lease();
+  Run(task);
+  EXPECT_EQ(executor_.runs, 1);
+  EXPECT_EQ(View(request).state, TaskState::kRunning);
+}
+
+TEST_F(TaskRunnerTest, AnotherWorkersLeaseFencesTheCommit) {
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  const LeasedTask mine = Lease();
+  const LeasedTask others = Lease();  // once the first lease has run out
+  ASSERT_NE(mine.token, others.token);
+  Run(mine);
+  EXPECT_EQ(View(request).state, TaskState::kRunning) << "still the other's";
+  Run(others);
+  EXPECT_EQ(View(request).state, TaskState::kPassed);
+}
+
+TEST_F(TaskRunnerTest, ACancelledRequestTakesNoResult) {
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  const LeasedTask task = Lease();
+  ASSERT_TRUE(queue_->Cancel(request).ok());
+  Run(task);
+  EXPECT_EQ(View(request).state, TaskState::kCancelled);
+}
+
+TEST_F(TaskRunnerTest, AMissingInputIsNoFaultOfTheModel) {
+  input_ = Digest::Of("never uploaded");
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 0);
+  EXPECT_FALSE(IsTerminal(View(request).state));
+  EXPECT_EQ(Lease().attempt, 2);
+}
+
+TEST_F(TaskRunnerTest, FilesOutsideTheFolderAndLinksAreRefused) {
+  const fs::path secret = folder_.path() / "secret";
+  std::ofstream(secret) << "secret";
+  for (const bool link : {false, true}) {
+    const std::string request = Submit();
+    executor_.runs = 0;
+    executor_.steps = {[&](auto&&...) {
+      fs::create_directories(executor_.scratch() / "artifact");
+      if (link) fs::create_symlink(secret, executor_.scratch() / "artifact" / "stolen");
+      TaskOutput output{.state = "passed", .entry = "{}"};
+      output.files = {link ? "stolen" : "../../secret"};
+      return Answers(output);
+    }};
+    Run(Lease());
+    EXPECT_EQ(View(request).state, TaskState::kFailed) << link;
+    EXPECT_TRUE(Result(request).files.empty());
+  }
+}
+
+}  // namespace
+}  // namespace slipway
