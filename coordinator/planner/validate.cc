@@ -170,7 +170,7 @@ absl::Status ValidateRequest(const v1::SubmitRequest& request) {
     if (!std::isgraph(c))
       return Refused("idempotency_key", "it has a space or a control character; use printable ASCII");
   }
-  if (std::abs(request.priority()) > kMaxPriority) {
+  if (request.priority() < -kMaxPriority || request.priority() > kMaxPriority) {
     return Refused("priority", "{} is not in {} to {}", request.priority(), -kMaxPriority, kMaxPriority);
   }
   if (request.models().empty()) return Refused("models", "there is none; name at least one model");

@@ -1,5 +1,6 @@
 #include "coordinator/service/coordinator.h"
 
+#include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
@@ -72,20 +73,16 @@ class GrpcCoordinator final : public Coordinator {
   ~GrpcCoordinator() override { Stop(absl::ZeroDuration()); }
 
   absl::Status Serve(const std::vector<Address>& addresses, const std::optional<Address>& health_address) {
-    grpc::EnableDefaultHealthCheckService(
-        false);  // process-wide, read as each server is built: health answers on its own address only
+    // Both are process-wide switches; a server without health says so by an option.
+    grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
+    builder.SetOption(std::make_unique<grpc::HealthCheckServiceServerBuilderOption>(nullptr));
     for (grpc::Service* service : services_) builder.RegisterService(service);
     ASSIGN_OR_RETURN(main_, Listen(builder, addresses));
     if (!health_address.has_value()) return absl::OkStatus();
-
-    grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder health_builder;
-    absl::StatusOr<Listening> health = Listen(health_builder, {*health_address});
-    grpc::EnableDefaultHealthCheckService(false);
-    if (!health.ok()) return health.status();
-    health_ = *std::move(health);
+    ASSIGN_OR_RETURN(health_, Listen(health_builder, {*health_address}));
     SetHealth(true);
     return absl::OkStatus();
   }

@@ -94,6 +94,7 @@ void ChangeFeed::Listen(Followed& followed) {
     const absl::StatusOr<bool> changed = followed.subscription->Wait(absl::Now() + kWaitSlice);
     if (!changed.ok()) {
       followed.subscription.reset();
+      on_change_(followed.request);  // its watchers learn from their next read whether Redis itself is lost
       continue;
     }
     if (*changed || absl::Now() - told > kStrayInterval) {

@@ -16,8 +16,8 @@ namespace slipway {
 // Thread-safe.
 class ChangeFeed {
  public:
-  // `on_change` is called from the feed's threads with a followed request that may have changed: after each published change, after a subscription was lost and
-  // made again, and every few seconds in case one went astray.
+  // `on_change` is called from the feed's threads with a followed request that may have changed: after each published
+  // change, when a subscription is lost and when it is made again, and every few seconds in case a change went astray.
   ChangeFeed(Queue& queue, std::function<void(const std::string& request)> on_change);
   // All must have been unfollowed.
   ~ChangeFeed();

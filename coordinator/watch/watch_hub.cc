@@ -19,7 +19,10 @@ WatchHub::WatchHub(Queue& queue, SpecCache& specs)
       feed_(queue, [this](const std::string& request) { OnChange(request); }),
       executor_(kThreads, kMaxWatchers) {}
 
-WatchHub::~WatchHub() = default;
+WatchHub::~WatchHub() {
+  std::unique_lock lock(mutex_);
+  removed_.wait(lock, [this] { return watchers_.empty(); });
+}
 
 grpc::ServerWriteReactor<v1::WatchResponse>* WatchHub::Watch(grpc::CallbackServerContext& context,
                                                              const std::string& tenant, const std::string& request,
@@ -66,6 +69,7 @@ void WatchHub::Remove(const std::shared_ptr<Watcher>& watcher) {
   for (auto it = begin; it != end; ++it) {
     if (it->second == watcher) {
       watchers_.erase(it);
+      removed_.notify_all();
       return;
     }
   }

@@ -5,6 +5,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -27,7 +28,7 @@ class WatchHub {
 
   // Borrows both. Must outlive the server whose calls it serves.
   WatchHub(Queue& queue, SpecCache& specs);
-  ~WatchHub();
+  ~WatchHub();  // waits for the calls that it serves to end
 
   // Serves one Watch call: a snapshot of what is newer than `cursor`, then changes, until the request has ended.
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext& context, const std::string& tenant,
@@ -45,6 +46,7 @@ class WatchHub {
   SpecCache& specs_;
   std::mutex mutex_;
   std::multimap<std::string, std::shared_ptr<Watcher>> watchers_;  // by request
+  std::condition_variable removed_;
   bool closed_ = false;
   ChangeFeed feed_;
   Executor executor_;  // last: its jobs use all of the above

@@ -1,0 +1,267 @@
+// ExportService and FleetService over real gRPC, Redis and store. Watch has its own file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "common/rpc/status.h"
+#include "common/task/task.h"
+#include "proto/slipway/v1/export.grpc.pb.h"
+#include "proto/slipway/v1/fleet.grpc.pb.h"
+#include "tests/support/farm.h"
+
+namespace slipway {
+namespace {
+
+using testing::HasSubstr;
+
+class ExportServiceTest : public testing::Test {
+ protected:
+  ExportServiceTest()
+      : exports(v1::ExportService::NewStub(farm.OpenChannel())), fleet(v1::FleetService::NewStub(farm.OpenChannel())) {}
+
+  absl::StatusOr<v1::SubmitResponse> Submit(const v1::SubmitRequest& request) {
+    grpc::ClientContext context;
+    v1::SubmitResponse response;
+    RETURN_IF_ERROR(FromGrpc(exports->Submit(&context, request, &response), context));
+    return response;
+  }
+  absl::StatusOr<v1::GetResponse> Get(const std::string& id, uint32_t page_size = 0,
+                                      const std::string& page_token = "") {
+    grpc::ClientContext context;
+    v1::GetRequest request;
+    request.set_request_id(id);
+    request.set_page_size(page_size);
+    request.set_page_token(page_token);
+    v1::GetResponse response;
+    RETURN_IF_ERROR(FromGrpc(exports->Get(&context, request, &response), context));
+    return response;
+  }
+  absl::Status Cancel(const std::string& id) {
+    grpc::ClientContext context;
+    v1::CancelRequest request;
+    request.set_request_id(id);
+    v1::CancelResponse response;
+    return FromGrpc(exports->Cancel(&context, request, &response), context);
+  }
+  absl::StatusOr<v1::ListResponse> List(uint32_t page_size, const std::string& page_token) {
+    grpc::ClientContext context;
+    v1::ListRequest request;
+    request.set_page_size(page_size);
+    request.set_page_token(page_token);
+    v1::ListResponse response;
+    RETURN_IF_ERROR(FromGrpc(exports->List(&context, request, &response), context));
+    return response;
+  }
+  // One ONNX model in two pairs; its file is `bytes`.
+  v1::SubmitRequest OnnxRequest(std::string_view bytes) {
+    v1::SubmitRequest request = NoopRequest(1);
+    v1::ModelSpec& model = *request.mutable_models(0);
+    model.set_kind(v1::SOURCE_KIND_ONNX);
+    const Digest digest = Digest::Of(bytes);
+    v1::InputFile& file = *model.add_files();
+    file.set_path("model.onnx");
+    file.mutable_digest()->set_sha256(digest.Hex());
+    file.mutable_digest()->set_bytes(digest.bytes);
+    v1::Pair& pair = *request.add_pairs();
+    pair.set_target("ncnn");
+    pair.set_precision("fp32");
+    return request;
+  }
+
+  TestFarm farm;
+  std::unique_ptr<v1::ExportService::Stub> exports;
+  std::unique_ptr<v1::FleetService::Stub> fleet;
+};
+
+TEST_F(ExportServiceTest, CellsOpenWhenTheirPrepareCommits) {
+  WriteBlob(*farm.store, kTenant, "weights").value();
+  const std::string id = Submit(OnnxRequest("weights")).value().request_id();
+  EXPECT_THAT(id, testing::MatchesRegex("0-[0-9a-f]{32}"));
+
+  const std::optional<LeasedTask> prepare = farm.Lease();
+  ASSERT_TRUE(prepare.has_value());
+  EXPECT_EQ(prepare->index, 0u);
+  EXPECT_FALSE(farm.Lease().has_value());  // the cells are blocked
+  const RequestSpec spec =
+      RequestSpec::FromJson(ReadBlob(*farm.store, kTenant, Digest::Parse(prepare->spec).value()).value()).value();
+  EXPECT_EQ(spec.models.at(0).files.at(0).digest, Digest::Of(std::string_view("weights")));
+
+  v1::GetResponse before = Get(id).value();
+  ASSERT_EQ(before.cells_size(), 3);
+  EXPECT_EQ(before.request().state(), v1::REQUEST_STATE_ACTIVE);
+  EXPECT_EQ(before.request().cells(), 3u);
+  EXPECT_EQ(before.request().open(), 3u);
+  EXPECT_EQ(before.request().counts().at("blocked"), 2u);
+  EXPECT_EQ(before.request().counts().at("running"), 1u);
+
+  farm.Commit(*prepare, TaskState::kPassed, "prepare's result");
+  const std::optional<LeasedTask> cell = farm.Lease();
+  ASSERT_TRUE(cell.has_value());
+  farm.Commit(*cell, TaskState::kFailed, "", "no such operator");
+  const std::optional<LeasedTask> other = farm.Lease();
+  ASSERT_TRUE(other.has_value());
+  farm.Commit(*other, TaskState::kUnverified, "cell's result", "no judge");
+
+  const v1::GetResponse after = Get(id).value();
+  EXPECT_EQ(after.request().state(), v1::REQUEST_STATE_DONE);
+  EXPECT_EQ(after.request().open(), 0u);
+  std::map<uint32_t, v1::Cell> cells;
+  for (const v1::Cell& seen : after.cells()) cells[seen.index()] = seen;
+  EXPECT_EQ(cells.at(0).target(), "");
+  EXPECT_EQ(cells.at(0).state(), v1::CELL_STATE_PASSED);
+  EXPECT_EQ(cells.at(0).result().sha256(), Digest::Of(std::string_view("prepare's result")).Hex());
+  EXPECT_EQ(cells.at(1).model(), "m0");
+  EXPECT_EQ(cells.at(1).target(), "onnx");
+  EXPECT_EQ(cells.at(1).precision(), "fp32");
+  EXPECT_EQ(cells.at(1).state(), v1::CELL_STATE_FAILED);
+  EXPECT_EQ(cells.at(1).reason(), "no such operator");
+  EXPECT_EQ(cells.at(1).worker(), "test-worker");
+  EXPECT_EQ(cells.at(1).attempts(), 1);
+  EXPECT_FALSE(cells.at(1).has_result());
+  EXPECT_EQ(cells.at(2).target(), "ncnn");
+  EXPECT_EQ(cells.at(2).state(), v1::CELL_STATE_UNVERIFIED);
+  EXPECT_EQ(cells.at(2).result().bytes(), std::string_view("cell's result").size());
+}
+
+TEST_F(ExportServiceTest, RefusesAnImpossibleRequest) {
+  v1::SubmitRequest request = NoopRequest(1);
+  request.mutable_pairs(0)->set_target("paper");
+  const absl::Status status = Submit(request).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(KindOf(status), ErrorKind::kUsage);
+  EXPECT_THAT(Message(status), HasSubstr("pairs[0].target: \"paper\" is unknown; use one of onnx"));
+  EXPECT_EQ(List(10, "").value().requests_size(), 0);
+}
+
+TEST_F(ExportServiceTest, NamesMissingBlobs) {
+  const absl::Status status = Submit(OnnxRequest("never uploaded")).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(Message(status), HasSubstr(Digest::Of(std::string_view("never uploaded")).ToString()));
+  EXPECT_EQ(List(10, "").value().requests_size(), 0);
+}
+
+TEST_F(ExportServiceTest, SameKeyJoinsTheEarlierRequest) {
+  v1::SubmitRequest request = NoopRequest(2);
+  request.set_idempotency_key("once");
+  const v1::SubmitResponse first = Submit(request).value();
+  EXPECT_FALSE(first.joined());
+  const v1::SubmitResponse again = Submit(request).value();
+  EXPECT_TRUE(again.joined());
+  EXPECT_EQ(again.request_id(), first.request_id());
+  EXPECT_EQ(farm.CommitAll(), 2);  // not four
+
+  request.mutable_models(0)->set_name("another");
+  const absl::Status status = Submit(request).status();
+  EXPECT_TRUE(absl::IsAlreadyExists(status)) << status;
+  EXPECT_EQ(KindOf(status), ErrorKind::kUsage);
+
+  request.clear_idempotency_key();
+  EXPECT_NE(Submit(request).value().request_id(), Submit(request).value().request_id());
+}
+
+TEST_F(ExportServiceTest, GetGivesPages) {
+  const std::string id = Submit(NoopRequest(5)).value().request_id();
+  std::set<std::string> models;
+  std::string token;
+  int pages = 0;
+  do {
+    const v1::GetResponse page = Get(id, 2, token).value();
+    EXPECT_LE(page.cells_size(), 2);
+    for (const v1::Cell& cell : page.cells()) EXPECT_TRUE(models.insert(cell.model()).second);
+    token = page.next_page_token();
+    ++pages;
+  } while (!token.empty());
+  EXPECT_EQ(pages, 3);
+  EXPECT_EQ(models, (std::set<std::string>{"m0", "m1", "m2", "m3", "m4"}));
+}
+
+TEST_F(ExportServiceTest, RefusesWhatIsNoRequest) {
+  const absl::Status unknown = Get("0-00000000000000000000000000000000").status();
+  EXPECT_TRUE(absl::IsNotFound(unknown)) << unknown;
+  EXPECT_TRUE(absl::IsNotFound(Cancel("0-00000000000000000000000000000000")));
+  for (const std::string& id :
+       {std::string(), std::string("a b"), std::string("x\r\nFLUSHALL"), std::string("}*"), std::string(1000, 'a')}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(Get(id).status())) << id;
+    EXPECT_TRUE(absl::IsInvalidArgument(Cancel(id))) << id;
+  }
+  const std::string id = Submit(NoopRequest(1)).value().request_id();
+  EXPECT_TRUE(absl::IsInvalidArgument(Get(id, 0, "next").status()));
+}
+
+TEST_F(ExportServiceTest, AnotherTenantsRequestIsNotFound) {
+  QueuedRequest other{.id = "0-abc",
+                      .tenant = "other",
+                      .request_digest = "d",
+                      .spec = Digest::Of(std::string_view("s")).ToString(),
+                      .tasks = {{}}};
+  ASSERT_TRUE(farm.queue->Submit(other).ok());
+  EXPECT_TRUE(absl::IsNotFound(Get("0-abc").status()));
+  EXPECT_TRUE(absl::IsNotFound(Cancel("0-abc")));
+  EXPECT_EQ(farm.queue->GetRequest("0-abc").value().state, RequestState::kActive);
+}
+
+TEST_F(ExportServiceTest, CancelEndsAllCells) {
+  const std::string id = Submit(NoopRequest(3)).value().request_id();
+  const std::optional<LeasedTask> running = farm.Lease();
+  ASSERT_TRUE(running.has_value());
+  ASSERT_EQ(Cancel(id), absl::OkStatus());
+  ASSERT_EQ(Cancel(id), absl::OkStatus());
+  const v1::GetResponse response = Get(id).value();
+  EXPECT_EQ(response.request().state(), v1::REQUEST_STATE_CANCELLED);
+  EXPECT_EQ(response.request().open(), 0u);
+  for (const v1::Cell& cell : response.cells()) EXPECT_EQ(cell.state(), v1::CELL_STATE_CANCELLED);
+  EXPECT_FALSE(farm.Lease().has_value());
+}
+
+TEST_F(ExportServiceTest, ListGivesPagesNewestFirst) {
+  std::vector<std::string> expected;
+  for (int i = 0; i < 5; ++i) expected.insert(expected.begin(), Submit(NoopRequest(1 + i)).value().request_id());
+  std::vector<std::string> seen;
+  std::string token;
+  do {
+    const v1::ListResponse page = List(2, token).value();
+    EXPECT_LE(page.requests_size(), 2);
+    for (const v1::RequestInfo& info : page.requests()) seen.push_back(info.request_id());
+    token = page.next_page_token();
+  } while (!token.empty());
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_F(ExportServiceTest, RedisLostIsUnavailable) {
+  const std::string id = Submit(NoopRequest(1)).value().request_id();
+  farm.redis.Kill9();
+  EXPECT_TRUE(absl::IsUnavailable(Get(id).status()));
+  const absl::Status status = Submit(NoopRequest(1)).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(KindOf(status), ErrorKind::kMachine);
+}
+
+TEST_F(ExportServiceTest, ListWorkersGivesPages) {
+  for (const char* id : {"w3", "w1", "w2"}) {
+    const WorkerView worker{.id = id, .host = "host", .version = "0.1.0", .slots = 4, .busy = 1, .classes = {"any"}};
+    ASSERT_TRUE(farm.queue->Heartbeat(worker, {}).ok());
+  }
+  std::vector<std::string> seen;
+  v1::ListWorkersRequest request;
+  request.set_page_size(2);
+  do {
+    grpc::ClientContext context;
+    v1::ListWorkersResponse page;
+    ASSERT_TRUE(fleet->ListWorkers(&context, request, &page).ok());
+    EXPECT_LE(page.workers_size(), 2);
+    for (const v1::Worker& worker : page.workers()) {
+      seen.push_back(worker.id());
+      EXPECT_EQ(worker.slots(), 4u);
+      EXPECT_EQ(worker.busy(), 1u);
+      EXPECT_EQ(worker.host(), "host");
+      EXPECT_EQ(worker.classes(0), "any");
+      EXPECT_GT(worker.last_seen().seconds(), 1'600'000'000);
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(seen, (std::vector<std::string>{"w1", "w2", "w3"}));
+}
+
+}  // namespace
+}  // namespace slipway

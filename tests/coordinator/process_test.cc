@@ -1,0 +1,200 @@
+// The program slipway-coordinator: its flags, its ready line, its end.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/rpc/status.h"
+#include "proto/slipway/v1/export.grpc.pb.h"
+#include "tests/support/farm.h"
+
+extern char** environ;
+
+namespace slipway {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+// The program, with stdout and stderr together, and descriptor 3 for the ready line, in pipes.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& flags, std::vector<std::string> environment = {}) {
+    int output[2], ready[2];
+    EXPECT_EQ(pipe2(output, O_CLOEXEC), 0);
+    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
+    output_.Reset(output[0]);
+    ready_.Reset(ready[0]);
+    const UniqueFd output_end(output[1]), ready_end(ready[1]);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, output[1], 1);
+    posix_spawn_file_actions_adddup2(&actions, output[1], 2);
+    // Above all pipes, so that none is overwritten.
+    posix_spawn_file_actions_adddup2(&actions, ready[1], kReadyFd);
+    std::vector<std::string> arguments{"slipway-coordinator"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    std::vector<char*> argv, envp;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    for (char** variable = environ; *variable != nullptr; ++variable) envp.push_back(*variable);
+    for (std::string& variable : environment) envp.push_back(variable.data());
+    argv.push_back(nullptr);
+    envp.push_back(nullptr);
+    EXPECT_EQ(posix_spawn(&pid_, SLIPWAY_BIN_DIR "/slipway-coordinator", &actions, nullptr, argv.data(), envp.data()),
+              0);
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  ~Process() {
+    if (pid_ > 0) Kill(SIGKILL);
+  }
+
+  // All of the ready descriptor, until it is closed.
+  std::string Ready() { return ReadAll(ready_.get()); }
+  std::string Output() { return ReadAll(output_.get()); }
+  // The exit code, or minus the signal that ended it.
+  int Kill(int signal) {
+    kill(pid_, signal);
+    return Wait();
+  }
+  int Wait() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+  static constexpr int kReadyFd = 100;
+
+ private:
+  static std::string ReadAll(int fd) {
+    std::string text;
+    char buffer[4096];
+    for (ssize_t n = read(fd, buffer, sizeof(buffer)); n > 0; n = read(fd, buffer, sizeof(buffer))) {
+      text.append(buffer, n);
+    }
+    return text;
+  }
+  pid_t pid_ = -1;
+  UniqueFd output_, ready_;
+};
+
+class ProcessTest : public testing::Test {
+ protected:
+  std::vector<std::string> Flags(const std::string& listen) {
+    return {"--redis",  redis.address(), "--store",    (folder.path() / "store").string(),
+            "--listen", listen,          "--ready-fd", std::to_string(Process::kReadyFd)};
+  }
+  absl::Status List(const std::string& address) {
+    const auto stub = v1::ExportService::NewStub(OpenChannel(Address::Parse(address).value()));
+    grpc::ClientContext context;
+    v1::ListResponse response;
+    return FromGrpc(stub->List(&context, {}, &response), context);
+  }
+
+  RedisServer redis;
+  TemporaryFolder folder = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
+};
+
+TEST_F(ProcessTest, ServesWhenItSaysSoAndEndsOnSigterm) {
+  for (const std::string& listen : {"unix:" + (folder.path() / "api").string(), std::string("127.0.0.1:0")}) {
+    Process coordinator(Flags(listen));
+    std::string address = coordinator.Ready();
+    ASSERT_TRUE(address.ends_with("\n")) << coordinator.Output();
+    address.pop_back();
+    if (listen.starts_with("unix:")) {
+      EXPECT_EQ(address, listen);
+    }
+    EXPECT_EQ(List(address), absl::OkStatus());
+    EXPECT_EQ(coordinator.Kill(SIGTERM), 0) << coordinator.Output();
+    EXPECT_TRUE(absl::IsUnavailable(List(address)));
+  }
+}
+
+TEST_F(ProcessTest, AnotherTakesOverFromOneKilled) {
+  const std::string address = "unix:" + (folder.path() / "api").string();
+  std::string request;
+  {
+    Process first(Flags(address));
+    ASSERT_EQ(first.Ready(), address + "\n");
+    const auto stub = v1::ExportService::NewStub(OpenChannel(Address::Parse(address).value()));
+    grpc::ClientContext context;
+    v1::SubmitResponse response;
+    ASSERT_TRUE(stub->Submit(&context, NoopRequest(3), &response).ok());
+    request = response.request_id();
+    EXPECT_EQ(first.Kill(SIGKILL), -SIGKILL);
+  }
+  Process second(Flags(address));
+  ASSERT_EQ(second.Ready(), address + "\n");
+  const auto stub = v1::ExportService::NewStub(OpenChannel(Address::Parse(address).value()));
+  grpc::ClientContext context;
+  v1::GetRequest get;
+  get.set_request_id(request);
+  v1::GetResponse response;
+  ASSERT_TRUE(stub->Get(&context, get, &response).ok());
+  EXPECT_EQ(response.cells_size(), 3);
+}
+
+TEST_F(ProcessTest, FlagsComeFromTheEnvironmentToo) {
+  const std::string address = "unix:" + (folder.path() / "api").string();
+  Process coordinator({}, {"SLIPWAY_REDIS=" + redis.address(), "SLIPWAY_STORE=" + (folder.path() / "store").string(),
+                           "SLIPWAY_LISTEN=" + address, "SLIPWAY_SHARD=west", "SLIPWAY_READY_FD=100"});
+  ASSERT_EQ(coordinator.Ready(), address + "\n");
+  const auto stub = v1::ExportService::NewStub(OpenChannel(Address::Parse(address).value()));
+  grpc::ClientContext context;
+  v1::SubmitResponse response;
+  ASSERT_TRUE(stub->Submit(&context, NoopRequest(1), &response).ok());
+  EXPECT_THAT(response.request_id(), MatchesRegex("west-[0-9a-f]+"));
+}
+
+TEST_F(ProcessTest, ThePasswordComesFromAFile) {
+  RedisServer guarded({.password = "s3cret"});
+  const std::string address = "unix:" + (folder.path() / "api").string();
+  ASSERT_EQ(WriteFileAtomically(folder.path() / "password", "s3cret\n"), absl::OkStatus());
+  std::vector<std::string> flags = Flags(address);
+  flags[1] = guarded.address();
+  {
+    Process without(flags);
+    EXPECT_EQ(without.Ready(), "");
+    EXPECT_EQ(without.Wait(), 5);
+  }
+  flags.insert(flags.end(), {"--redis-password-file", (folder.path() / "password").string()});
+  Process with(flags);
+  EXPECT_EQ(with.Ready(), address + "\n");
+}
+
+TEST_F(ProcessTest, VersionAndHelpNeedNothing) {
+  Process version({"--version"});
+  EXPECT_THAT(version.Output(), MatchesRegex("slipway-coordinator [0-9.]+\n"));
+  EXPECT_EQ(version.Wait(), 0);
+  Process help({"--help"});
+  EXPECT_THAT(help.Output(), HasSubstr("slipway-coordinator --redis 127.0.0.1:6379"));
+  EXPECT_EQ(help.Wait(), 0);
+}
+
+TEST_F(ProcessTest, SaysWhatIsWrong) {
+  const std::string store = (folder.path() / "store").string();
+  const struct {
+    std::vector<std::string> flags;
+    int exit;
+    const char* message;
+  } cases[] = {
+      {{}, 2, "--listen"},
+      {{"--listen", "farm", "--redis", redis.address(), "--store", store}, 2, "the port is missing"},
+      {{"--listen", "0.0.0.0:0", "--redis", redis.address(), "--store", store}, 2, "--insecure"},
+      {{"--listen", "unix:/nonexistent/s", "--redis", redis.address(), "--store", store}, 5, "unix:/nonexistent/s"},
+      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", "/proc/none"}, 5, "/proc/none"},
+      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--lease", "0"}, 2, "--lease"},
+  };
+  for (const auto& wrong : cases) {
+    Process coordinator(wrong.flags);
+    const std::string output = coordinator.Output();
+    EXPECT_THAT(output, HasSubstr(wrong.message));
+    EXPECT_EQ(coordinator.Wait(), wrong.exit) << output;
+  }
+}
+
+}  // namespace
+}  // namespace slipway
