@@ -74,7 +74,7 @@ absl::StatusOr<PairSelection> SelectPairs(const std::vector<std::string>& target
       } else if (target.wildcard || precision.wildcard) {
         selection.left_out.push_back(fmt::format("{} {} is left out: {}", target.name, precision.name, reason));
       } else {
-        return usage(InvalidArgument("{} {} cannot be made: {}", target.name, precision.name, reason));
+        return usage(InvalidArgument("{} {}: {}", target.name, precision.name, reason));
       }
     }
   }

@@ -68,10 +68,10 @@ class Export {
     if (status.ok()) status = Follow();
     interrupts_.Stop();
     RunEnd end = Finish(status);
-    end.seconds = absl::ToDoubleSeconds(absl::Now() - start_);
     // Everything is down before the last line says that it is over.
     client_.reset();
     StopFarm();
+    end.seconds = absl::ToDoubleSeconds(absl::Now() - start_);
     reporter_->Finished(end);
     return end.exit_code;
   }

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "client/cli/flags.h"
@@ -25,6 +26,18 @@ const std::map<std::string_view, VerbFunction> kFunctions = {{"export", RunExpor
 struct Parsed {
   std::map<std::string, std::vector<std::string>> flags;
   Arguments arguments;
+};
+
+// A flag may be repeated: CLI11 would show that as "..." behind each.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(kHelpColumn); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_name().empty() ? "" : " " + option->get_type_name();
+  }
+  std::string make_option_usage(const CLI::Option* option) const override {
+    return option->get_name(/*positional=*/true);
+  }
 };
 
 void AddFlag(CLI::App& app, const Flag& flag) {
@@ -67,7 +80,7 @@ void AddVerb(CLI::App& app, const Verb& verb, Parsed& parsed) {
       "Examples:\n" + std::string(verb.examples) +
       "\n\nEvery flag is also an environment variable (in brackets) and a key of the --config file. Order: flag,\n"
       "environment, config. Exit codes: docs/cli.md.");
-  sub->get_formatter()->column_width(kHelpColumn);
+  sub->formatter(std::make_shared<HelpFormatter>());
 }
 
 int Main(int argc, char** argv) {

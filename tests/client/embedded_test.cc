@@ -1,0 +1,113 @@
+// The embedded farm's life: whatever becomes of the client, nothing of it stays behind.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "tests/client/command.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A client that hashes a FIFO waits for a writer that never comes, while its farm is already up.
+class EmbeddedTest : public testing::Test {
+ protected:
+  std::unique_ptr<Running> StartAndHang() {
+    EXPECT_EQ(mkfifo((box_.work() / "w.pt").c_str(), 0600), 0);
+    auto client = box_.Start({"export", "mtcnn-pnet@w.pt", "--target", "onnx"});
+    EXPECT_TRUE(Eventually([&] { return box_.FarmIsUp(); }));
+    return client;
+  }
+  Sandbox box_;
+};
+
+TEST_F(EmbeddedTest, ClientKilled) {
+  const auto client = StartAndHang();
+  EXPECT_FALSE(box_.Processes("redis-server").empty());
+  client->Signal(SIGKILL);
+  EXPECT_EQ(client->Wait().signal, SIGKILL);
+  EXPECT_TRUE(Eventually([&] { return box_.Leftovers().empty(); })) << testing::PrintToString(box_.Leftovers());
+}
+
+TEST_F(EmbeddedTest, SecondInterruptLeavesAtOnce) {
+  const auto client = StartAndHang();
+  client->Signal(SIGINT);
+  EXPECT_TRUE(Eventually([&] { return fs::exists(box_.work() / "exports"); }));
+  // Signals of one number do not queue: the second only counts once the first was taken.
+  EXPECT_TRUE(Eventually([&] {
+    client->Signal(SIGTERM);
+    return box_.Processes("slipway-worker").empty();
+  }));
+  EXPECT_EQ(client->Wait().code, 130);
+  EXPECT_THAT(box_.Leftovers(), IsEmpty());
+  EXPECT_THAT(box_.Processes(""), IsEmpty());
+}
+
+TEST_F(EmbeddedTest, FirstInterruptEndsInOrder) {
+  const auto client = StartAndHang();
+  client->Signal(SIGINT);
+  // The read of the FIFO ends with the interrupt already taken: nothing is submitted any more.
+  EXPECT_TRUE(Eventually(
+      [&] { return ReadAll(box_.work().parent_path() / "run-0/err").find("cancelling") != std::string::npos; }));
+  { const UniqueFd writer(open((box_.work() / "w.pt").c_str(), O_WRONLY | O_CLOEXEC)); }
+  const Ended ended = client->Wait();
+  EXPECT_EQ(ended.code, 5) << "a FIFO cannot be read as a file: " << ended.err;
+  EXPECT_THAT(box_.Leftovers(), IsEmpty());
+}
+
+TEST_F(EmbeddedTest, SupervisorKilled) {
+  const auto client = StartAndHang();
+  for (const pid_t pid : box_.Processes("slipway")) {
+    // Its command line is the client's; its parent is the client.
+    if (pid != client->pid()) kill(pid, SIGKILL);
+  }
+  // Redis, coordinator and worker die with it.
+  EXPECT_TRUE(Eventually(
+      [&] { return box_.Processes("slipway-worker").empty() && box_.Processes("slipway-coordinator").empty(); }));
+  client->Signal(SIGKILL);
+}
+
+TEST_F(EmbeddedTest, NothingListensOnTheNetwork) {
+  const auto client = StartAndHang();
+  for (const char* binary : {"redis-server", "slipway-coordinator", "slipway-worker"}) {
+    for (const pid_t pid : box_.Processes(binary)) {
+      for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+        std::error_code error;
+        const std::string target = fs::read_symlink(entry.path(), error).string();
+        if (!target.starts_with("socket:[")) continue;
+        const std::string inode = target.substr(8, target.size() - 9);
+        for (const char* table : {"tcp", "tcp6"}) {
+          EXPECT_THAT(ReadAll("/proc/net/" + std::string(table)), testing::Not(HasSubstr(" " + inode + " "))) << binary;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(EmbeddedTest, NoSecretInAnyArgumentList) {
+  const auto client = StartAndHang();
+  std::string password;
+  for (const auto& entry : fs::directory_iterator(box_.work().parent_path() / "run"))
+    password = ReadAll(entry.path() / "password");
+  ASSERT_GE(password.size(), 32u);
+  for (const pid_t pid : box_.Processes("")) {
+    const std::string proc = "/proc/" + std::to_string(pid);
+    EXPECT_THAT(ReadAll(proc + "/cmdline"), testing::Not(HasSubstr(password)));
+    EXPECT_THAT(ReadAll(proc + "/environ"), testing::Not(HasSubstr(password)));
+  }
+}
+
+TEST_F(EmbeddedTest, FolderIsPrivate) {
+  const auto client = StartAndHang();
+  for (const auto& entry : fs::directory_iterator(box_.work().parent_path() / "run")) {
+    EXPECT_EQ(fs::status(entry.path()).permissions(), fs::perms::owner_all);
+  }
+}
+
+}  // namespace
+}  // namespace slipway

@@ -1,0 +1,298 @@
+// slipway export from arguments to files, over the real embedded farm: real redis-server, coordinator, worker, judges.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "common/base/digest.h"
+#include "tests/client/command.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::UnorderedElementsAre;
+
+class ExportTest : public testing::Test {
+ protected:
+  // What must hold after every run that writes a manifest.
+  json Manifest(const std::string& out = "exports") {
+    const std::string text = ReadAll(box_.work() / out / "manifest.json");
+    EXPECT_THAT(SchemaErrors(text), IsEmpty()) << text;
+    EXPECT_THAT(box_.Leftovers(), IsEmpty());
+    const Ended verified = box_.Run({"verify", out});
+    EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+    for (const auto& entry : fs::directory_iterator(box_.work() / out)) {
+      EXPECT_THAT(entry.path().filename().string(), Not(testing::StartsWith(".slipway")));
+    }
+    json manifest = json::parse(text, nullptr, false);
+    return manifest.is_object() ? manifest : json{{"models", json::array()}};
+  }
+  static std::map<std::string, std::string> Statuses(const json& manifest) {
+    std::map<std::string, std::string> statuses;
+    for (const json& model : manifest["models"]) {
+      for (const json& artifact : model["artifacts"]) {
+        statuses[model["model"].get<std::string>() + " " + artifact["target"].get<std::string>()] = artifact["status"];
+      }
+    }
+    return statuses;
+  }
+  static std::string PNet() { return "mtcnn-pnet@" + Weights("pnet"); }
+  Sandbox box_;
+};
+
+TEST_F(ExportTest, TrainedNetsInAllFourFormats) {
+  const Ended ended =
+      box_.Run({"export", PNet(), "mtcnn-rnet@" + Weights("rnet"), "mtcnn-onet@" + Weights("onet"), "--target", "all"});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  const json manifest = Manifest();
+  ASSERT_EQ(manifest["models"].size(), 3u);
+  const std::map<std::string, double> limits = {{"onnx", 1e-5}, {"coreml", 1e-5}, {"tflite", 1e-4}, {"ncnn", 1e-4}};
+  for (const json& model : manifest["models"]) {
+    EXPECT_EQ(model["source"]["kind"], "checkpoint");
+    EXPECT_THAT(model["reference"].get<std::string>(), HasSubstr("facenet-pytorch"));
+    ASSERT_EQ(model["artifacts"].size(), 4u);
+    for (const json& artifact : model["artifacts"]) {
+      SCOPED_TRACE(model["model"].get<std::string>() + " " + artifact["target"].get<std::string>());
+      EXPECT_EQ(artifact["status"], "passed") << artifact["reason"];
+      const fs::path path = box_.work() / "exports" / artifact["path"].get<std::string>();
+      EXPECT_TRUE(fs::exists(path));
+      EXPECT_TRUE(json::accept(ReadAll(path.parent_path() / "parity.json")));
+      EXPECT_EQ(artifact["parity"]["samples"].get<int>() >= 2, true);
+      for (const json& run : artifact["parity"]["runs"]) {
+        for (const json& output : run["outputs"]) {
+          EXPECT_LT(output["l_inf_scaled"].get<double>(), limits.at(artifact["target"]));
+        }
+      }
+    }
+  }
+}
+
+TEST_F(ExportTest, WithoutVerification) {
+  const Ended ended = box_.Run({"export", PNet(), "--target", "onnx", "--no-verify", "--out", "o/p"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  const json manifest = Manifest("o/p");
+  EXPECT_EQ(manifest["models"][0]["artifacts"][0]["status"], "unverified");
+  EXPECT_THAT(manifest["models"][0]["artifacts"][0]["reason"].get<std::string>(), HasSubstr("--no-verify"));
+  EXPECT_THAT(manifest["reproduce"].get<std::string>(), HasSubstr("--no-verify"));
+}
+
+TEST_F(ExportTest, JsonEvents) {
+  const Ended ended = box_.Run({"export", "eyes=" + PNet(), "--target", "onnx", "--json"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  std::istringstream lines(ended.out);
+  std::vector<json> events;
+  for (std::string line; std::getline(lines, line);) {
+    events.push_back(json::parse(line, nullptr, false));
+    ASSERT_FALSE(events.back().is_discarded()) << line;
+  }
+  ASSERT_GE(events.size(), 3u);
+  EXPECT_EQ(events.front()["event"], "started");
+  EXPECT_EQ(events.front()["cells"], 1);
+  EXPECT_EQ(events.back()["event"], "finished");
+  EXPECT_EQ(events.back()["exit_code"], 0);
+  EXPECT_EQ(events.back()["manifest"], "exports/manifest.json");
+  int passed = 0;
+  for (const json& event : events) {
+    if (event["event"] != "cell" || event["state"] != "passed") continue;
+    ++passed;
+    EXPECT_EQ(event["model"], "eyes");
+    EXPECT_EQ(event["path"], "eyes/onnx-fp32/eyes.onnx");
+  }
+  EXPECT_EQ(passed, 1);
+  Manifest();
+}
+
+TEST_F(ExportTest, TerminalGetsALiveTableOf80Columns) {
+  for (const bool colour : {true, false}) {
+    const Ended ended = box_.RunOnTerminal({"export", PNet(), "--target", "onnx,ncnn"},
+                                           {{"TERM", "xterm"}, {"NO_COLOR", colour ? "" : "1"}});
+    EXPECT_EQ(ended.code, 0) << ended.out;
+    EXPECT_THAT(ended.out, HasSubstr("\x1b["));  // redrawn in place
+    EXPECT_EQ(ended.out.find("\x1b[32m") != std::string::npos, colour);
+    EXPECT_THAT(ended.out, HasSubstr("manifest: exports/manifest.json"));
+    // What is redrawn never wraps: else the cursor goes up too few lines.
+    size_t width = 0;
+    for (size_t i = 0; i < ended.out.size(); ++i) {
+      if (ended.out[i] == '\x1b') {
+        while (i < ended.out.size() && std::isalpha(static_cast<unsigned char>(ended.out[i])) == 0) ++i;
+      } else if (ended.out[i] == '\n' || ended.out[i] == '\r') {
+        width = 0;
+      } else if ((static_cast<unsigned char>(ended.out[i]) & 0xc0) != 0x80) {
+        EXPECT_LE(++width, 80u);
+      }
+    }
+  }
+}
+
+// Names are made before anything is read, so that files which are no models show them too.
+TEST_F(ExportTest, NamesComeFromStemsAndFolders) {
+  for (const char* file :
+       {"a/model.onnx", "b/model.onnx", "x/c/model.onnx", "y/c/model.onnx", "zoo/one.onnx", "zoo/two words.onnx"}) {
+    box_.File(file, "no model");
+  }
+  const Ended ended = box_.Run(
+      {"export", "a/model.onnx", "b/model.onnx", "x/c/model.onnx", "y/c/model.onnx", "zoo", "--target", "onnx"});
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  std::set<std::string> names;
+  const json manifest = Manifest();
+  for (const json& model : manifest["models"]) names.insert(model["model"].get<std::string>());
+  EXPECT_THAT(names, UnorderedElementsAre("a-model", "b-model", "x-c-model", "y-c-model", "one", "two-words"));
+}
+
+TEST_F(ExportTest, ABadModelNeverLosesTheRest) {
+  const std::string weights = ReadAll(Weights("rnet"));
+  box_.File("cut.pt", weights.substr(0, weights.size() / 2));
+  box_.File("no-model.onnx", "no model");
+  const Ended ended = box_.Run({"export", PNet(), "mtcnn-rnet@cut.pt", "no-model.onnx",
+                                "wrong=mtcnn-onet@" + Weights("pnet"), "--target", "onnx"});
+  EXPECT_EQ(ended.code, 4) << ended.out << ended.err;
+  const json manifest = Manifest();
+  EXPECT_THAT(Statuses(manifest),
+              UnorderedElementsAre(std::pair("pnet onnx", "passed"), std::pair("cut onnx", "failed"),
+                                   std::pair("no-model onnx", "failed"), std::pair("wrong onnx", "failed")));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports/cut"));
+  for (const json& model : manifest["models"]) {
+    if (model["model"] == "wrong") {
+      EXPECT_THAT(model["artifacts"][0]["reason"].get<std::string>(),
+                  HasSubstr("conv"));  // names the keys that do not fit
+    }
+  }
+}
+
+TEST_F(ExportTest, FailedGateIsKeptAsideAndLaterReplaced) {
+  const Ended strict = box_.Run({"export", PNet(), "--target", "ncnn", "--tolerance", "1e-12"});
+  EXPECT_EQ(strict.code, 3) << strict.out << strict.err;
+  json artifact = Manifest()["models"][0]["artifacts"][0];
+  EXPECT_EQ(artifact["status"], "parity_failed");
+  EXPECT_TRUE(fs::exists(box_.work() / "exports/pnet/ncnn-fp32.rejected/pnet.param"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports/pnet/ncnn-fp32"));
+  EXPECT_THAT(artifact["reproduce"].get<std::string>(), HasSubstr("--tolerance 1e-12"));
+  const Ended usual = box_.Run({"export", PNet(), "--target", "ncnn"});
+  EXPECT_EQ(usual.code, 0) << usual.out << usual.err;
+  EXPECT_EQ(Manifest()["models"][0]["artifacts"][0]["status"], "passed");
+  EXPECT_FALSE(fs::exists(box_.work() / "exports/pnet/ncnn-fp32.rejected"));
+}
+
+TEST_F(ExportTest, CellsNotRequestedStay) {
+  ASSERT_EQ(box_.Run({"export", PNet(), "--target", "onnx,ncnn"}).code, 0);
+  const std::string first = Manifest()["request_id"];
+  ASSERT_EQ(box_.Run({"export", PNet(), "--target", "onnx"}).code, 0);
+  const json manifest = Manifest();
+  EXPECT_NE(manifest["request_id"], first);
+  for (const json& artifact : manifest["models"][0]["artifacts"]) {
+    EXPECT_EQ(artifact["status"], "passed");
+    EXPECT_EQ(artifact.value("from", ""), artifact["target"] == "ncnn" ? first : "");
+  }
+}
+
+TEST_F(ExportTest, MissingJudgeIsUnverified) {
+  const Ended ended = box_.Run({"export", PNet(), "--target", "onnx", "--python", "/usr/bin/false"});
+  EXPECT_EQ(ended.code, 3) << ended.out << ended.err;
+  EXPECT_EQ(Manifest()["models"][0]["artifacts"][0]["status"], "unverified");
+}
+
+// --- in the middle of a run. Every model once in every format, on one slot: long enough to be hit.
+class InterruptedTest : public ExportTest {
+ protected:
+  std::unique_ptr<Running> StartLongRun() {
+    std::vector<std::string> arguments = {"export", "--target", "onnx,ncnn", "--jobs",
+                                          "1",      "--json",   "--samples", "64"};
+    for (int i = 0; i < 24; ++i) arguments.push_back("m" + std::to_string(i) + "=mtcnn-onet@" + Weights("onet"));
+    auto client = box_.Start(arguments);
+    EXPECT_TRUE(Eventually([&] { return client->OutputSoFar().find("\"state\":\"passed\"") != std::string::npos; }));
+    return client;
+  }
+  static int Count(const json& manifest, const std::string& status) {
+    int count = 0;
+    for (const auto& [cell, each] : Statuses(manifest)) count += each == status ? 1 : 0;
+    return count;
+  }
+};
+
+TEST_F(InterruptedTest, CtrlCCancelsAndKeepsWhatHasPassed) {
+  const auto client = StartLongRun();
+  client->Signal(SIGINT);
+  const Ended ended = client->Wait();
+  EXPECT_EQ(ended.code, 130) << ended.err;
+  const json manifest = Manifest();
+  EXPECT_EQ(Statuses(manifest).size(), 48u);
+  EXPECT_GT(Count(manifest, "cancelled"), 0);
+  EXPECT_EQ(Count(manifest, "cancelled") + Count(manifest, "passed"), 48);
+}
+
+TEST_F(InterruptedTest, Timeout) {
+  std::vector<std::string> arguments = {"export", "--target", "onnx", "--jobs", "1", "--timeout", "0.3"};
+  for (int i = 0; i < 60; ++i) arguments.push_back("m" + std::to_string(i) + "=mtcnn-onet@" + Weights("onet"));
+  const Ended ended = box_.Run(arguments);
+  EXPECT_EQ(ended.code, 130) << ended.out;
+  EXPECT_THAT(ReadAll(box_.work() / "exports/manifest.json"), HasSubstr("not finished within --timeout 300ms"));
+  Manifest();
+}
+
+TEST_F(InterruptedTest, WorkerKilled) {
+  const auto client = StartLongRun();
+  for (const pid_t pid : box_.Processes("slipway-worker")) kill(pid, SIGKILL);
+  const Ended ended = client->Wait();
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  EXPECT_EQ(Count(Manifest(), "passed"), 48);
+}
+
+TEST_F(InterruptedTest, CoordinatorKilled) {
+  const auto client = StartLongRun();
+  for (const pid_t pid : box_.Processes("slipway-coordinator")) kill(pid, SIGKILL);
+  const Ended ended = client->Wait();
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  EXPECT_EQ(Count(Manifest(), "passed"), 48);
+}
+
+TEST_F(InterruptedTest, RedisKilled) {
+  const auto client = StartLongRun();
+  for (const pid_t pid : box_.Processes("redis-server")) kill(pid, SIGKILL);
+  const Ended ended = client->Wait();
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  EXPECT_EQ(Count(Manifest(), "passed"), 48);
+}
+
+TEST_F(InterruptedTest, ClientKilled) {
+  ASSERT_EQ(box_.Run({"export", "m0=" + PNet(), "--target", "onnx"}).code, 0);
+  const std::string before = ReadAll(box_.work() / "exports/manifest.json");
+  const auto client = StartLongRun();
+  client->Signal(SIGKILL);
+  client->Wait();
+  EXPECT_TRUE(Eventually([&] { return box_.Leftovers().empty(); })) << testing::PrintToString(box_.Leftovers());
+  EXPECT_EQ(ReadAll(box_.work() / "exports/manifest.json"), before);
+  EXPECT_EQ(box_.Run({"verify", "exports"}).code, 0);
+  ASSERT_EQ(box_.Run({"export", "m0=" + PNet(), "--target", "onnx"}).code, 0);  // its remains do not stand in the way
+  Manifest();
+}
+
+TEST_F(ExportTest, FullDisk) {
+  ASSERT_EQ(geteuid(), 0u) << "mounts a small file system: run as root";
+  const fs::path out = box_.work() / "exports";
+  fs::create_directory(out);
+  ASSERT_EQ(mount("tmpfs", out.c_str(), "tmpfs", 0, "size=400k"), 0);
+  ASSERT_EQ(box_.Run({"export", PNet(), "--target", "onnx"}).code, 0);
+  const std::string before = ReadAll(out / "manifest.json");
+  // ONet has 1.5 MB of weights.
+  const Ended ended = box_.Run({"export", PNet(), "mtcnn-onet@" + Weights("onet"), "--target", "onnx"});
+  EXPECT_EQ(ended.code, 5) << ended.out << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("No space left on device"));
+  EXPECT_EQ(ReadAll(out / "manifest.json"), before);
+  Manifest();
+  umount(out.c_str());
+}
+
+}  // namespace
+}  // namespace slipway

@@ -1,0 +1,147 @@
+// What a user may get wrong on the command line: exit 2, one clear line, nothing started, nothing written.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+
+#include "tests/client/command.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class UsageTest : public testing::Test {
+ protected:
+  void ExpectUsageError(const std::vector<std::string>& arguments, const std::string& message,
+                        const Environment& environment = {}) {
+    SCOPED_TRACE(testing::PrintToString(arguments));
+    const Ended ended = box_.Run(arguments, environment);
+    EXPECT_EQ(ended.code, 2) << ended.out << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr(message));
+    EXPECT_THAT(ended.out, IsEmpty());
+    EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+    EXPECT_THAT(box_.Leftovers(), IsEmpty());
+  }
+  Sandbox box_;
+};
+
+TEST_F(UsageTest, Models) {
+  box_.File("weights.pt", "no checkpoint");
+  box_.File("folder/notes.txt", "no model");
+  box_.File("a/model.onnx", "x");
+  ExpectUsageError({"export"}, "MODEL");
+  ExpectUsageError({"export", "missing.onnx"}, "missing.onnx: no such file or folder");
+  ExpectUsageError({"export", "folder"}, "folder holds no .onnx file");
+  ExpectUsageError({"export", "weights.pt"}, "ARCH@weights.pt");
+  ExpectUsageError({"export", "mtcnn-pnet"}, "mtcnn-pnet needs weights");
+  ExpectUsageError({"export", "mtcnn-pmet@weights.pt"}, "did you mean mtcnn-pnet");
+  ExpectUsageError({"export", "mtcnn-pmet"}, "did you mean mtcnn-pnet");
+  ExpectUsageError({"export", "mtcnn-pnet@missing.pt"}, "missing.pt: no such file");
+  ExpectUsageError({"export", "mtcnn-pnet", "mtcnn-rnet", "--weights", "weights.pt"}, "exactly one MODEL");
+  ExpectUsageError({"export", "n=a/model.onnx", "n=mtcnn-pnet@weights.pt"}, "two models are named 'n'");
+  ExpectUsageError({"export", "a/model.onnx", "a/model.onnx"}, "NAME=MODEL");
+  ExpectUsageError({"export", "..=a/model.onnx"}, "cannot be named '..'");
+  ExpectUsageError({"export", "manifest.json=a/model.onnx"}, "cannot be named 'manifest.json'");
+}
+
+TEST_F(UsageTest, Pairs) {
+  box_.File("m.onnx", "x");
+  ExpectUsageError({"export", "m.onnx", "--target", "torchscript"}, "there is no target 'torchscript'");
+  ExpectUsageError({"export", "m.onnx", "--precision", "fp12"}, "there is no precision 'fp12'");
+  ExpectUsageError({"export", "m.onnx", "--target", "ncnn", "--precision", "int16x8"}, "ncnn int16x8");
+}
+
+TEST_F(UsageTest, Values) {
+  box_.File("m.onnx", "x");
+  ExpectUsageError({"export", "m.onnx", "--samples", "0"}, "--samples: '0' is not a whole number");
+  ExpectUsageError({"export", "m.onnx", "--samples", "8x"}, "--samples: '8x' is not a whole number");
+  ExpectUsageError({"export", "m.onnx", "--opset", "6"}, "from 7 to 26");
+  ExpectUsageError({"export", "m.onnx", "--tolerance", "-1"}, "--tolerance");
+  ExpectUsageError({"export", "m.onnx", "--timeout", "soon"}, "--timeout: 'soon' is not a time");
+  ExpectUsageError({"export", "m.onnx", "--shape", "image"}, "not NAME=SIZES");
+  ExpectUsageError({"export", "m.onnx", "--shape", "image=1,0,3"}, "not NAME=SIZES");
+  ExpectUsageError({"export", "m.onnx", "--shape", "a=1", "--shape", "a=2"}, "'a' is given twice");
+  ExpectUsageError({"export", "m.onnx", "--no-such-flag"}, "no-such-flag");
+  ExpectUsageError({"no-such-verb"}, "no-such-verb");
+  ExpectUsageError({"export", "m.onnx"}, "SLIPWAY_NO_VERIFY: 'maybe'", {{"SLIPWAY_NO_VERIFY", "maybe"}});
+  ExpectUsageError({"status"}, "--server");
+}
+
+TEST_F(UsageTest, Config) {
+  box_.File("m.onnx", "x");
+  box_.File("typo.yaml", "tarjet: onnx\n");
+  box_.File("list.yaml", "- onnx\n");
+  box_.File("broken.yaml", "target: [onnx\n");
+  box_.File("two.yaml", "samples: [1, 2]\n");
+  ExpectUsageError({"export", "m.onnx", "--config", "missing.yaml"}, "missing.yaml cannot be read");
+  ExpectUsageError({"export", "m.onnx", "--config", "typo.yaml"}, "there is no flag 'tarjet': did you mean target");
+  ExpectUsageError({"export", "m.onnx", "--config", "list.yaml"}, "is no map");
+  ExpectUsageError({"export", "m.onnx", "--config", "broken.yaml"}, "is no YAML: line");
+  ExpectUsageError({"export", "m.onnx", "--config", "two.yaml"}, "'samples' takes one value");
+}
+
+// Each source names a target that does not exist: the error says whose word counted.
+TEST_F(UsageTest, FlagBeatsEnvironmentBeatsConfig) {
+  box_.File("m.onnx", "x");
+  box_.File("c.yaml", "target: [from-config]\nsamples: 3\n");
+  const Environment environment = {{"SLIPWAY_TARGET", "from-environment"}};
+  ExpectUsageError({"export", "m.onnx", "--config", "c.yaml", "--target", "from-flag"}, "'from-flag'", environment);
+  ExpectUsageError({"export", "m.onnx", "--config", "c.yaml"}, "'from-environment'", environment);
+  ExpectUsageError({"export", "m.onnx", "--config", "c.yaml"}, "'from-config'");
+  ExpectUsageError({"export", "m.onnx"}, "'from-config'", {{"SLIPWAY_CONFIG", "c.yaml"}});
+  ExpectUsageError({"export", "m.onnx"}, "'b'", {{"SLIPWAY_TARGET", "onnx,b"}});
+}
+
+TEST_F(UsageTest, VersionNeedsNothing) {
+  for (const char* argument : {"--version", "version"}) {
+    const Ended ended = box_.Run({argument}, {{"PATH", "/nonexistent"}});
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_THAT(ended.out, testing::MatchesRegex("slipway [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  }
+}
+
+// One table makes flags, variables and help: every flag that help shows has its variable beside it.
+TEST_F(UsageTest, HelpNamesEveryVariable) {
+  const Ended ended = box_.Run({"export", "--help"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_THAT(ended.out, HasSubstr("Examples:\n  slipway export model.onnx"));
+  std::istringstream lines(ended.out);
+  std::set<std::string> flags;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  --")) continue;
+    const std::string name = line.substr(4, line.find_first_of(" ", 4) - 4);
+    std::string variable = "[SLIPWAY_";
+    for (const char c : name) variable += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+    EXPECT_THAT(line, HasSubstr(variable + "]"));
+    flags.insert(name);
+  }
+  for (const char* name :
+       {"target", "precision", "out", "samples", "shape", "json", "server", "no-verify", "timeout", "config"}) {
+    EXPECT_TRUE(flags.contains(name)) << name;
+  }
+}
+
+TEST_F(UsageTest, NoRedisServerIsTheMachinesFault) {
+  box_.File("m.onnx", "x");
+  const Ended ended = box_.Run({"export", "m.onnx", "--target", "onnx"}, {{"PATH", "/nonexistent"}});
+  EXPECT_EQ(ended.code, 5);
+  EXPECT_THAT(ended.err, HasSubstr("sudo apt-get install redis-server"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  EXPECT_THAT(box_.Leftovers(), IsEmpty());
+}
+
+TEST_F(UsageTest, ServerThatDoesNotAnswerIsTheMachinesFault) {
+  box_.File("m.onnx", "x");
+  const std::string nobody = "unix:" + (box_.work() / "nobody.sock").string();
+  const Ended ended = box_.Run({"export", "m.onnx", "--target", "onnx", "--server", nobody, "--json"});
+  EXPECT_EQ(ended.code, 5);
+  EXPECT_THAT(ended.out, HasSubstr("\"exit_code\":5"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+}
+
+}  // namespace
+}  // namespace slipway
