@@ -1,0 +1,77 @@
+#include <limits>
+
+#include "common/base/error.h"
+#include "convert/ir/cast.h"
+#include "convert/passes/match.h"
+#include "convert/targets/tflite/legalize/legalize.h"
+
+namespace slipway::tflite {
+namespace {
+
+using enum OpKind;
+
+absl::StatusOr<bool> ChainVariadic(Graph& graph, Node& node) {
+  const bool sums = node.kind == kSum || node.kind == kMean;
+  if (node.inputs.size() == 2 && !sums) return false;
+  const OpKind kind = sums ? kAdd : node.kind;
+  Expansion e(graph, node);
+  Value* total = node.input(0);
+  const std::vector<Value*> inputs = node.inputs;
+  if (inputs.size() == 1) return e.Become(kIdentity, {total});
+  const bool mean = node.kind == kMean;
+  for (size_t i = 1; i + (mean ? 0 : 1) < inputs.size(); ++i) total = e.Op(kind, {total, inputs[i]});
+  if (mean) return e.Become(kMul, {total, e.Number(1.0 / static_cast<double>(inputs.size()))});
+  return e.Become(kind, {total, inputs.back()});
+}
+
+absl::StatusOr<bool> Reciprocal(Graph& graph, Node& node) {
+  Expansion e(graph, node);
+  return e.Become(kDiv, {e.Number(1), node.input(0)});
+}
+
+absl::StatusOr<bool> IsNaN(Graph& graph, Node& node) {
+  Expansion e(graph, node);
+  return e.Become(kNot, {e.Op(kEqual, {node.input(0), node.input(0)})});
+}
+
+absl::StatusOr<bool> IsInf(Graph& graph, Node& node) {
+  Expansion e(graph, node);
+  const bool positive = node.attributes.Int("detect_positive", 1) != 0,
+             negative = node.attributes.Int("detect_negative", 1) != 0;
+  const double infinity = std::numeric_limits<double>::infinity();
+  if (positive && negative) return e.Become(kEqual, {e.Op(kAbs, {node.input(0)}), e.Number(infinity)});
+  if (!positive && !negative) return false;
+  return e.Become(kEqual, {node.input(0), e.Number(positive ? infinity : -infinity)});
+}
+
+bool IsNarrow(DataType type) {
+  return type == DataType::kInt8 || type == DataType::kInt16 || type == DataType::kUInt8 || type == DataType::kUInt16;
+}
+
+// Arithmetic on narrow integers would be read as quantised: it runs in int32 and is cut back.
+absl::StatusOr<bool> NarrowIntegers(Graph& graph, Node& node) {
+  if (node.inputs.size() != 2 || !IsNarrow(node.input(0)->type)) return false;
+  Expansion e(graph, node);
+  std::vector<Value*> inputs;
+  for (Value* input : std::vector<Value*>(node.inputs))
+    inputs.push_back(e.Op(kCast, {input}, With("to", ElementTypeCode(DataType::kInt32))));
+  const DataType type = node.output()->type;
+  if (type == DataType::kBool) return e.Become(node.kind, inputs, node.attributes);
+  Value* result = e.Op(node.kind, inputs, node.attributes);
+  return e.Become(kCast, {result}, With("to", ElementTypeCode(type)));
+}
+
+}  // namespace
+
+void AddElementwiseRules(Rules& rules) {
+  rules.push_back(MakeRule("chain-variadic", {kSum, kMean, kMin, kMax}, ChainVariadic));
+  rules.push_back(MakeRule("reciprocal-to-div", {kReciprocal}, Reciprocal));
+  rules.push_back(MakeRule("is-nan-to-equal", {kIsNaN}, IsNaN));
+  rules.push_back(MakeRule("is-inf-to-equal", {kIsInf}, IsInf));
+  rules.push_back(
+      MakeRule("narrow-integers",
+               {kAdd, kSub, kMul, kDiv, kMin, kMax, kMod, kPow, kEqual, kGreater, kGreaterOrEqual, kLess, kLessOrEqual},
+               NarrowIntegers));
+}
+
+}  // namespace slipway::tflite

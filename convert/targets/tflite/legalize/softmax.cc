@@ -1,0 +1,31 @@
+#include <numeric>
+
+#include "common/base/error.h"
+#include "convert/targets/tflite/legalize/legalize.h"
+
+namespace slipway::tflite {
+namespace {
+
+using enum OpKind;
+
+absl::StatusOr<bool> LastAxis(Graph& graph, Node& node) {
+  const int64_t rank = node.input(0)->rank();
+  if (rank < 1) return false;
+  int64_t axis = node.attributes.Int("axis", -1);
+  if (axis < 0) axis += rank;
+  if (axis == rank - 1) return false;
+  std::vector<int64_t> swap(static_cast<size_t>(rank));
+  std::iota(swap.begin(), swap.end(), 0);
+  std::swap(swap[axis], swap.back());
+  Expansion e(graph, node);
+  Value* moved = e.Op(kTranspose, {node.input(0)}, With("perm", swap));
+  return e.Become(kTranspose, {e.Op(node.kind, {moved}, With("axis", int64_t{-1}))}, With("perm", swap));
+}
+
+}  // namespace
+
+void AddSoftmaxRules(Rules& rules) {
+  rules.push_back(MakeRule("softmax-last-axis", {kSoftmax, kLogSoftmax}, LastAxis));
+}
+
+}  // namespace slipway::tflite

@@ -1,0 +1,119 @@
+// RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR, DEPTH_TO_SPACE, SPACE_TO_DEPTH on channels-last data.
+#include "convert/ir/spatial.h"
+#include "convert/targets/tflite/ops/ops.h"
+
+namespace slipway::tflite {
+namespace {
+
+using schema::BuiltinOperator;
+
+struct ResizeForm {
+  bool bilinear = false, align_corners = false, half_pixel = false;
+};
+
+// Whether every scale is a whole number: then several of ONNX's coordinate modes choose the same pixels.
+bool WholeScales(const Node& node) {
+  for (size_t axis = 1; axis <= 2; ++axis) {
+    const Dim &in = (*node.input(0)->shape)[axis], &out = (*node.output()->shape)[axis];
+    if (!in.IsKnown() || !out.IsKnown() || in.value() == 0 || out.value() % in.value() != 0) return false;
+  }
+  return true;
+}
+
+std::optional<ResizeForm> FormOf(const Node& node) {
+  const std::string mode = node.attributes.String("mode", "nearest");
+  const std::string coordinates = node.attributes.String("coordinate_transformation_mode", "half_pixel");
+  if (node.attributes.Int("antialias", 0) != 0 || node.attributes.Int("exclude_outside", 0) != 0) return std::nullopt;
+  ResizeForm form;
+  form.bilinear = mode == "linear";
+  if (!form.bilinear && mode != "nearest") return std::nullopt;
+  if (form.bilinear) {
+    form.align_corners = coordinates == "align_corners";
+    form.half_pixel = coordinates == "half_pixel" || coordinates == "pytorch_half_pixel";
+    // pytorch_half_pixel differs only for results of one pixel.
+    if (coordinates == "pytorch_half_pixel" &&
+        ((*node.output()->shape)[1] == Dim(1) || (*node.output()->shape)[2] == Dim(1)))
+      return std::nullopt;
+    return form.align_corners || form.half_pixel || coordinates == "asymmetric" ? std::optional(form) : std::nullopt;
+  }
+  // TFLite takes floor of the unrounded coordinate.
+  const std::string nearest = node.attributes.String("nearest_mode", "round_prefer_floor");
+  if (coordinates == "asymmetric" && nearest == "floor") return form;
+  if (WholeScales(node) &&
+      ((coordinates == "asymmetric" && nearest == "floor") ||
+       ((coordinates == "half_pixel" || coordinates == "pytorch_half_pixel") && nearest.starts_with("round")))) {
+    return form;
+  }
+  if (coordinates == "align_corners" && nearest == "round_prefer_ceil") {
+    form.align_corners = true;
+    return form;
+  }
+  return std::nullopt;
+}
+
+absl::Status CheckResize(const Node& node) {
+  RETURN_IF_ERROR(CheckRank(node, node.input(0), 4));
+  if (node.input(0)->rank() != 4 || ChannelAxis(node, 4) == 1)
+    return Unsupported(node, "data that is no channels-last image", "");
+  if (node.input(0)->type != DataType::kFloat32)
+    return Unsupported(node, fmt::format("data of type {}", Name(node.input(0)->type)), "");
+  const Shape &in = *node.input(0)->shape, &out = *node.output()->shape;
+  if (!(in[0] == out[0]) || !(in[3] == out[3])) return Unsupported(node, "a resized batch or channel axis", "");
+  if (!FormOf(node)) {
+    return Unsupported(
+        node,
+        fmt::format("mode '{}', coordinates '{}'", node.attributes.String("mode", "nearest"),
+                    node.attributes.String("coordinate_transformation_mode", "half_pixel")),
+        "TFLite has bilinear with half-pixel, aligned or asymmetric coordinates, and nearest with floor");
+  }
+  if (!out[1].IsKnown() || !out[2].IsKnown())
+    return Unsupported(node, "a result whose sizes are not fixed", "fix the input's sizes with --shape");
+  return absl::OkStatus();
+}
+
+void EmitResize(const Node& node, ModelBuilder& out) {
+  const ResizeForm form = *FormOf(node);
+  const Shape& shape = *node.output()->shape;
+  const std::vector<int32_t> inputs = {out.Value(node.input(0)),
+                                       out.Ints(node.output()->name + "/size", {shape[1].value(), shape[2].value()})};
+  const auto fill = [form](auto& options) {
+    options.add_align_corners(form.align_corners);
+    options.add_half_pixel_centers(form.half_pixel);
+  };
+  const int version = form.half_pixel ? 3 : 1;
+  if (form.bilinear)
+    return out.OpWith<schema::ResizeBilinearOptions>(BuiltinOperator::RESIZE_BILINEAR, inputs,
+                                                     {out.Value(node.output())}, version, fill);
+  out.OpWith<schema::ResizeNearestNeighborOptions>(BuiltinOperator::RESIZE_NEAREST_NEIGHBOR, inputs,
+                                                   {out.Value(node.output())}, version, fill);
+}
+
+absl::Status CheckDepthSpace(const Node& node) {
+  if (ChannelAxis(node, 4) == 1) return Unsupported(node, "channels at axis 1", "");
+  if (node.input(0)->type != DataType::kFloat32)
+    return Unsupported(node, fmt::format("data of type {}", Name(node.input(0)->type)), "");
+  if (node.kind == OpKind::kDepthToSpace && node.attributes.String("mode", "DCR") != "DCR")
+    return Unsupported(node, "mode CRD", "rule depth-to-space-crd reorders channels");
+  return absl::OkStatus();
+}
+
+void EmitDepthSpace(const Node& node, ModelBuilder& out) {
+  const int64_t block = node.attributes.Int("blocksize", 1);
+  const auto fill = [block](auto& options) { options.add_block_size(block); };
+  if (node.kind == OpKind::kDepthToSpace) {
+    return out.OpWith<schema::DepthToSpaceOptions>(BuiltinOperator::DEPTH_TO_SPACE, {out.Value(node.input(0))},
+                                                   {out.Value(node.output())}, 1, fill);
+  }
+  out.OpWith<schema::SpaceToDepthOptions>(BuiltinOperator::SPACE_TO_DEPTH, {out.Value(node.input(0))},
+                                          {out.Value(node.output())}, 1, fill);
+}
+
+constexpr OpEntry kEntries[] = {{OpKind::kResize, CheckResize, EmitResize},
+                                {OpKind::kDepthToSpace, CheckDepthSpace, EmitDepthSpace},
+                                {OpKind::kSpaceToDepth, CheckDepthSpace, EmitDepthSpace}};
+
+}  // namespace
+
+std::span<const OpEntry> ResizeOps() { return kEntries; }
+
+}  // namespace slipway::tflite

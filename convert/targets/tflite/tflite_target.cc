@@ -1,0 +1,148 @@
+#include <array>
+
+#include "common/base/error.h"
+#include "convert/passes/passes.h"
+#include "convert/targets/target.h"
+#include "convert/targets/tflite/builder.h"
+#include "convert/targets/tflite/legalize/legalize.h"
+#include "convert/targets/tflite/ops/ops.h"
+
+namespace slipway {
+namespace tflite {
+namespace {
+
+using Table = std::array<const OpEntry*, static_cast<size_t>(OpKind::kCount)>;
+
+const Table& Operators() {
+  static const Table table = [] {
+    Table operators{};
+    for (const std::span<const OpEntry> family :
+         {ConvOps(), PoolOps(), GemmOps(), ActivationOps(), ElementwiseOps(), ReduceOps(), ReshapeOps(), SliceOps(),
+          GatherOps(), ResizeOps(), ShapeOps()}) {
+      for (const OpEntry& entry : family) operators[static_cast<size_t>(entry.kind)] = &entry;
+    }
+    return operators;
+  }();
+  return table;
+}
+
+const Rules& BeforeLayout() {
+  static const Rules& rules = *[] {
+    auto* made = new Rules;
+    AddActivationRules(*made);
+    AddElementwiseRules(*made);
+    AddNormalizationRules(*made);
+    AddReduceRules(*made);
+    AddLiftRules(*made);
+    AddGemmRules(*made);
+    AddMovementRules(*made);
+    return made;
+  }();
+  return rules;
+}
+
+const Rules& AfterLayout() {
+  static const Rules& rules = *[] {
+    auto* made = new Rules;
+    AddPaddingRules(*made);
+    AddTransposedRules(*made);
+    AddSoftmaxRules(*made);
+    AddMovementRules(*made);
+    AddFusionRules(*made);
+    return made;
+  }();
+  return rules;
+}
+
+const Rules& AfterFolding() {
+  static const Rules& rules = *[] {
+    auto* made = new Rules;
+    AddRuntimeShapeRules(*made);
+    return made;
+  }();
+  return rules;
+}
+
+InterfaceTensor Describe(const Value& value, const std::string& source) {
+  InterfaceTensor tensor;
+  tensor.name = value.name;
+  tensor.source = source;
+  tensor.type = value.type;
+  for (const Dim& size : value.shape.value_or(Shape{})) tensor.shape.push_back(size.IsKnown() ? size.value() : -1);
+  if (value.rank() == 4) tensor.layout = "NCHW";
+  return tensor;
+}
+
+class Tflite final : public Target {
+ public:
+  std::string_view name() const override { return "tflite"; }
+
+  absl::Status Legalize(Graph& graph, const TargetOptions&) const override {
+    RETURN_IF_ERROR(WidenFloats(graph));
+    const std::unique_ptr<Pass> infer = MakeInferShapes(), fold = MakeFoldConstants(), layout = MakeChannelsLast(),
+                                dead = MakeRemoveDead();
+    RETURN_IF_ERROR(infer->Run(graph).status());
+    RETURN_IF_ERROR(ApplyRules(graph, BeforeLayout()).status());
+    RETURN_IF_ERROR(fold->Run(graph).status());
+    RETURN_IF_ERROR(dead->Run(graph).status());
+    RETURN_IF_ERROR(layout->Run(graph).status());
+    RETURN_IF_ERROR(ApplyRules(graph, AfterLayout()).status());
+    RETURN_IF_ERROR(fold->Run(graph).status());
+    RETURN_IF_ERROR(dead->Run(graph).status());
+    RETURN_IF_ERROR(ApplyRules(graph, AfterFolding()).status());
+    return SeparateOutputs(graph);
+  }
+
+  absl::Status Check(const Node& node, const TargetOptions&) const override {
+    const OpEntry* entry = Operators()[static_cast<size_t>(node.kind)];
+    if (entry == nullptr) return Unsupported(node, "TFLite has no operator for it", "");
+    for (const std::vector<Value*>* values : {&node.inputs, &node.outputs}) {
+      for (const Value* value : *values) {
+        if (value == nullptr) continue;
+        if (!TypeOf(value->type))
+          return Unsupported(node, fmt::format("'{}' has type {}", value->name, Name(value->type)), "");
+        if (value->rank() < 0)
+          return Unsupported(node, fmt::format("the rank of '{}' is not known", value->name),
+                             "fix shapes with --shape");
+      }
+    }
+    return entry->check(node);
+  }
+
+  absl::StatusOr<Emitted> Emit(const Graph& graph, const TargetOptions& options,
+                               const std::filesystem::path& folder) const override {
+    if (options.precision != "fp32") return Unimplemented("the TFLite target writes fp32, not {}", options.precision);
+    ModelBuilder builder;
+    Emitted emitted;
+    for (const Value* input : graph.inputs()) {
+      builder.AddInput(input->name, builder.Value(input));
+      emitted.io.inputs.push_back(Describe(*input, input->origin.known() ? input->origin.source : input->name));
+    }
+    for (const auto& node : graph.nodes()) Operators()[static_cast<size_t>(node->kind)]->emit(*node, builder);
+    for (const Value* output : graph.outputs()) {
+      builder.AddOutput(output->name, builder.Value(output));
+      emitted.io.outputs.push_back(Describe(*output, output->origin.known() ? output->origin.source : output->name));
+    }
+    for (const auto& node : graph.nodes()) {
+      for (const Value* value : node->outputs) {
+        if (value != nullptr && value->origin.known())
+          emitted.values.push_back({builder.NameOf(builder.Value(value)), value->origin, -1});
+      }
+    }
+    emitted.path = options.model_name + ".tflite";
+    emitted.files = {emitted.path};
+    emitted.requires_runtime = "TFLite 2.8.0";
+    RETURN_IF_ERROR(builder.Write(folder / emitted.path, options.model_name));
+    return emitted;
+  }
+};
+
+}  // namespace
+}  // namespace tflite
+
+const Target& TfliteTarget() {
+  static const tflite::Tflite target;
+  return target;
+}
+
+}  // namespace slipway
