@@ -60,6 +60,7 @@ class Connection {
   // The next reply, error replies as they are. DEADLINE_EXCEEDED leaves the connection whole.
   absl::StatusOr<Reply> Receive(absl::Time deadline);
 
+  void Close() { socket_.Reset(); }         // from now on broken
   int fd() const { return socket_.get(); }  // to poll; -1 when broken
   bool broken() const { return !socket_.valid(); }
   const std::string& run_id() const { return run_id_; }  // of the server process

@@ -33,7 +33,10 @@ absl::StatusOr<Reply> RedisQueue::Execute(const Use& use) {
     absl::StatusOr<Reply> reply = use(**connection, deadline);
     // SCHEMA from a farm that this connection has opened: its keys are gone, and a new connection makes them.
     bool lost = (*connection)->broken() || reply.status().code() == absl::StatusCode::kFailedPrecondition;
-    if (lost) pool_.CloseIdle();
+    if (lost) {
+      (*connection)->Close();
+      pool_.CloseIdle();
+    }
     if (reply.ok() || !lost || again) return reply;
   }
 }

@@ -24,7 +24,7 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-// Reads the log up to the line that says the Unix socket is served ("Ready to accept connections" is of TCP ports).
+// Reads the log up to the line that says the Unix socket is served ("ready to accept connections at" is of TCP ports).
 absl::Status AwaitReady(int log) {
   std::string text;
   while (text.find("ready to accept connections at") == std::string::npos) {

@@ -1,0 +1,321 @@
+// Lost workers, lost replies, lost servers, full memory.
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "tests/common/queue_fixture.h"
+
+namespace slipway {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class PersistentQueueTest : public QueueTest {
+ protected:
+  PersistentQueueTest() : QueueTest({.password = "secret", .persistent = true, .config = {}}) {}
+};
+
+TEST_F(QueueTest, ALostLeaseIsTakenByAnotherAtTheHeadAndTheOldTokenIsFenced) {
+  Submit(Request("a", 3));
+  Maintain();
+  LeasedTask lost = *Lease("token-1", "w1");
+  LeasedTask kept = *Lease("token-2", "w2");
+  EXPECT_EQ(Maintain(), 0);
+  ExpireLease("token-1");
+  EXPECT_EQ(Maintain(), 1);
+  EXPECT_EQ(StateOf("0-a", lost.index), TaskState::kReady);
+  EXPECT_THAT(Task("0-a", lost.index).reason, HasSubstr("w1"));
+  EXPECT_EQ(StateOf("0-a", kept.index), TaskState::kRunning);
+  EXPECT_THAT(queue_->Heartbeat({.id = "w1", .last_seen = {}}, {"token-1", "token-2"}).value(), ElementsAre("token-1"));
+  LeasedTask again = *Lease("token-3", "w2");
+  EXPECT_EQ(again.index, lost.index);
+  EXPECT_EQ(again.attempt, 2);
+  EXPECT_EQ(Commit(lost), CommitOutcome::kFenced);
+  EXPECT_EQ(Commit(again), CommitOutcome::kCommitted);
+  EXPECT_EQ(Commit(lost), CommitOutcome::kFenced);
+}
+
+TEST_F(QueueTest, ALeaseLostTooOftenEndsTheTask) {
+  Submit(Request("a"));
+  Maintain();
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    std::string token = "token-" + std::to_string(attempt);
+    ASSERT_TRUE(Lease(token));
+    ExpireLease(token);
+    EXPECT_EQ(Maintain(), 1);
+  }
+  EXPECT_EQ(StateOf("0-a", 0), TaskState::kFailed);
+  EXPECT_THAT(Task("0-a", 0).reason, HasSubstr("lost its lease"));
+  EXPECT_EQ(View("0-a").state, RequestState::kDone);
+}
+
+TEST_F(QueueTest, AHeartbeatExtendsALease) {
+  Submit(Request("a"));
+  Maintain();
+  ASSERT_TRUE(Lease("token-1"));
+  ExpireLease("token-1");
+  EXPECT_THAT(queue_->Heartbeat({.id = "w1", .last_seen = {}}, {"token-1"}).value(), IsEmpty());
+  EXPECT_EQ(Maintain(), 0);
+  EXPECT_EQ(StateOf("0-a", 0), TaskState::kRunning);
+}
+
+TEST_F(QueueTest, AfterAGapWithoutMaintenanceLeasesGetGrace) {
+  Submit(Request("a"));
+  Maintain();
+  ASSERT_TRUE(Lease("token-1"));
+  ExpireLease("token-1");
+  Redis({"HSET", Key("meta"), "seen", "1000"});  // nobody maintained for years
+  EXPECT_EQ(Maintain(), 0);
+  EXPECT_EQ(StateOf("0-a", 0), TaskState::kRunning);
+  ExpireLease("token-1");  // one lease later
+  EXPECT_EQ(Maintain(), 1);
+}
+
+TEST_F(PersistentQueueTest, AfterARestartLeasesGetGraceAndNothingIsLost) {
+  Submit(Request("a", 2));
+  Maintain();
+  LeasedTask task = *Lease("token-1");
+  ExpireLease("token-1");
+  redis_.Kill9();
+  EXPECT_EQ(queue_->Ping().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(queue_->Lease({.worker = "w", .token = "t", .classes = {"any"}}).status().code(),
+            absl::StatusCode::kUnavailable);
+  redis_.Restart();
+  EXPECT_EQ(Maintain(), 0);
+  EXPECT_EQ(StateOf("0-a", 0), TaskState::kRunning);
+  EXPECT_EQ(Commit(task, TaskState::kPassed, "result"), CommitOutcome::kCommitted);
+  EXPECT_EQ(Lease()->index, 1u);
+}
+
+TEST_F(PersistentQueueTest, ACommitWhoseReplyWasLostIsAlreadyAfterTheRestart) {
+  Submit(Request("a"));
+  LeasedTask task = *Lease();
+  Commit(task);
+  redis_.Kill9();
+  redis_.Restart();
+  EXPECT_EQ(Commit(task), CommitOutcome::kAlready);
+}
+
+TEST_F(QueueTest, AnEmptiedServerIsAnEmptyFarm) {
+  Submit(Request("a"));
+  LeasedTask task = *Lease();
+  redis_.Kill9();
+  redis_.Restart();  // without persistence: everything is gone
+  EXPECT_EQ(queue_->GetRequest("0-a").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Commit(task), CommitOutcome::kFenced);
+  Submit(Request("a"));
+  EXPECT_TRUE(Lease());
+  Redis({"FLUSHALL"});  // under a live connection
+  Submit(Request("b"));
+  EXPECT_EQ(Lease()->request, "0-b");
+}
+
+TEST_F(QueueTest, FlushedScriptsAreSentAgain) {
+  Submit(Request("a", 2));
+  Commit(*Lease());
+  Redis({"SCRIPT", "FLUSH"});
+  Commit(*Lease());
+  EXPECT_EQ(View("0-a").state, RequestState::kDone);
+}
+
+TEST_F(QueueTest, AnotherSchemaIsRefused) {
+  Redis({"HSET", Key("meta"), "schema", "2"});
+  EXPECT_EQ(ConnectQueue(Options()).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(queue_->Submit(Request("a")).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(queue_->Lease({.worker = "w", .token = "t", .classes = {"any"}}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Number(Redis({"DBSIZE"}).get()), 1);
+}
+
+TEST_F(QueueTest, AServerThatWouldEvictIsRefused) {
+  Redis({"CONFIG", "SET", "maxmemory-policy", "allkeys-lru"});
+  absl::Status status = ConnectQueue(Options()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(status), HasSubstr("noeviction"));
+}
+
+TEST_F(QueueTest, BadAddressesAndPasswordsAreRefused) {
+  auto code = [&](auto change) {
+    QueueOptions options = Options();
+    change(options);
+    return ConnectQueue(options).status().code();
+  };
+  EXPECT_EQ(code([](QueueOptions& o) { o.password = "wrong"; }), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(code([](QueueOptions& o) { o.password = ""; }), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(code([](QueueOptions& o) { o.address = "unix:/nowhere/redis.sock"; }), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(code([](QueueOptions& o) { o.address = "127.0.0.1:1"; }), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(code([](QueueOptions& o) { o.address = "unix:" + std::string(200, 'x'); }),
+            absl::StatusCode::kInvalidArgument);
+  for (const char* address : {"", "redis", "unix:", ":6379", "host:", "host:x"})
+    EXPECT_EQ(code([&](QueueOptions& o) { o.address = address; }), absl::StatusCode::kInvalidArgument) << address;
+}
+
+TEST_F(QueueTest, ErrorsOfTheServerSayWhatToDoNext) {
+  EXPECT_EQ(ErrorReply("LOADING Redis is loading the dataset in memory").code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ErrorReply("OOM command not allowed").code(), absl::StatusCode::kResourceExhausted);
+  // A replica refuses writes.
+  Redis({"REPLICAOF", "127.0.0.1", "1"});
+  EXPECT_EQ(queue_->Submit(Request("a")).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(QueueTest, AFullServerRefusesSubmitsAndStillDrains) {
+  Submit(Request("a", 2));
+  LeasedTask task = *Lease("token-1");
+  Redis({"CONFIG", "SET", "maxmemory", "100kb"});
+  absl::Status status = queue_->Submit(Request("b")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Message(status), HasSubstr("OOM"));
+  EXPECT_EQ(queue_->GetRequest("0-b").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(queue_->Heartbeat({.id = "w1", .last_seen = {}}, {"token-1"}).ok());
+  EXPECT_TRUE(queue_->Progress(task, "converting").ok());
+  EXPECT_EQ(Commit(task), CommitOutcome::kCommitted);
+  task = *Lease();
+  EXPECT_EQ(Return(task, absl::ZeroDuration(), true), CommitOutcome::kCommitted);
+  EXPECT_EQ(Maintain(), 0);
+  EXPECT_TRUE(queue_->Cancel("0-a").ok());
+  EXPECT_EQ(View("0-a").open, 0u);
+}
+
+TEST_F(QueueTest, AboveFourFifthsOfTheMemorySubmitsAreRefused) {
+  Redis({"SET", "ballast", std::string(20 << 20, 'x')});
+  int64_t used = std::stoll(InfoField(Text(Redis({"INFO", "memory"}).get()), "used_memory"));
+  Redis({"CONFIG", "SET", "maxmemory", std::to_string(used + used / 10)});
+  Maintain();
+  absl::Status status = queue_->Submit(Request("a")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Message(status), HasSubstr("80 %"));
+  Redis({"CONFIG", "SET", "maxmemory", std::to_string(2 * used)});
+  Maintain();
+  EXPECT_TRUE(queue_->Submit(Request("a")).ok());
+}
+
+TEST_F(QueueTest, WorkersThatRaceCommitEveryTaskOnce) {
+  constexpr int kTasks = 600, kWorkers = 4;
+  Submit(PreparedRequest("a", kTasks / 2 - 1));
+  Submit(Request("b", kTasks / 2));
+  std::mutex mutex;
+  std::map<std::pair<std::string, uint32_t>, int> committed;
+  std::vector<std::thread> workers;
+  for (int w = 0; w < kWorkers; ++w) {
+    workers.emplace_back([&, w] {
+      // Two share the test's queue, two have their own.
+      std::unique_ptr<Queue> own = w < 2 ? nullptr : Connect();
+      Queue& queue = w < 2 ? *queue_ : *own;
+      while (true) {
+        LeaseRequest request{.worker = "w" + std::to_string(w), .token = RandomHex(16), .classes = {"any"}};
+        std::optional<LeasedTask> task = queue.Lease(request).value();
+        if (!task) {
+          if (queue.GetRequest("0-a").value().open + queue.GetRequest("0-b").value().open == 0) return;
+          continue;
+        }
+        TaskCommit commit{.request = task->request,
+                          .index = task->index,
+                          .token = task->token,
+                          .state = TaskState::kPassed,
+                          .result = "",
+                          .reason = ""};
+        EXPECT_EQ(queue.Commit(commit).value(), CommitOutcome::kCommitted);
+        std::lock_guard lock(mutex);
+        ++committed[{task->request, task->index}];
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_EQ(committed.size(), size_t{kTasks});
+  for (const auto& [task, times] : committed) EXPECT_EQ(times, 1) << task.first << " " << task.second;
+  EXPECT_EQ(View("0-a").counts[TaskState::kPassed] + View("0-b").counts[TaskState::kPassed], uint32_t{kTasks});
+}
+
+TEST_F(QueueTest, CancelRacesCommitToOneOutcome) {
+  Submit(Request("a", 300));
+  std::atomic<int> committed = 0;
+  std::thread worker([&] {
+    while (std::optional<LeasedTask> task = Lease()) {
+      CommitOutcome outcome = Commit(*task);
+      EXPECT_TRUE(outcome == CommitOutcome::kCommitted || outcome == CommitOutcome::kCancelled);
+      if (outcome == CommitOutcome::kCommitted) ++committed;
+    }
+  });
+  while (committed < 20) std::this_thread::yield();
+  EXPECT_TRUE(queue_->Cancel("0-a").ok());
+  worker.join();
+  RequestView view = View("0-a");
+  EXPECT_EQ(view.open, 0u);
+  EXPECT_EQ(view.counts[TaskState::kPassed], static_cast<uint32_t>(committed));
+  EXPECT_EQ(view.counts[TaskState::kCancelled], 300u - committed);
+}
+
+// Leaves the request as a coordinator does that dies after its first batch.
+TEST_F(QueueTest, AHalfWrittenRequestIsSeenByNobodyAndDroppedInTheEnd) {
+  Submit(Request("whole", 1001));
+  Redis({"HSET", Key("request:0-whole"), "s", "P"});
+  Redis({"ZREM", Key("flows:any"), "default:0-whole"});
+  Redis({"ZADD", Key("unfinished"), "1", "0-whole"});
+  EXPECT_EQ(View("0-whole").state, RequestState::kPlanning);
+  EXPECT_FALSE(Lease());
+  Maintain();
+  EXPECT_EQ(queue_->GetRequest("0-whole").status().code(), absl::StatusCode::kNotFound);
+  Reply keys = Redis({"KEYS", "*0-whole*"});
+  EXPECT_THAT(Elements(keys.get()), IsEmpty());
+  EXPECT_THAT(queue_->ListRequests("default", 10, "").value().first, IsEmpty());
+}
+
+TEST_F(QueueTest, ACancellationCutShortIsFinishedByMaintenance) {
+  Submit(Request("a", 10));
+  Redis({"HSET", Key("request:0-a"), "s", "C"});
+  Redis({"ZADD", Key("unfinished"), "1", "0-a"});
+  Maintain();
+  EXPECT_EQ(View("0-a").counts[TaskState::kCancelled], 10u);
+  EXPECT_EQ(Number(Redis({"EXISTS", Key("unfinished")}).get()), 0);
+}
+
+TEST_F(QueueTest, EndedRequestsGoAfterTheirRetentionWithAllTheirKeys) {
+  QueuedRequest request = PreparedRequest("a", 2);
+  request.idempotency_key = "key";
+  Submit(request);
+  while (std::optional<LeasedTask> task = Lease()) Commit(*task);
+  Maintain();
+  EXPECT_EQ(View("0-a").state, RequestState::kDone);
+  Redis({"ZADD", Key("ended"), "XX", "1", "0-a"});
+  Maintain();
+  EXPECT_EQ(queue_->GetRequest("0-a").status().code(), absl::StatusCode::kNotFound);
+  // What stays is the farm's: schema and clocks.
+  Reply keys = Redis({"KEYS", "*"});
+  std::vector<std::string> names;
+  for (const redisReply* key : Elements(keys.get())) names.emplace_back(Text(key));
+  std::sort(names.begin(), names.end());
+  EXPECT_THAT(names, ElementsAre(Key("clock"), Key("meta")));
+  Submit(request);
+  EXPECT_TRUE(Lease());
+}
+
+// Sums MEMORY USAGE over all keys.
+TEST_F(QueueTest, ATaskTakesAtMost600BytesInEveryState) {
+  constexpr int kTasks = 2000;
+  auto bytes_per_task = [&] {
+    Reply keys = Redis({"KEYS", "*"});
+    int64_t sum = 0;
+    for (const redisReply* key : Elements(keys.get()))
+      sum += Number(Redis({"MEMORY", "USAGE", std::string(Text(key)), "SAMPLES", "0"}).get());
+    return static_cast<double>(sum) / kTasks;
+  };
+  std::string digest = std::string(64, 'a') + "/12345678";
+  Submit(PreparedRequest("a", kTasks - 1));
+  EXPECT_LE(bytes_per_task(), 600);
+  Commit(*Lease(RandomHex(16), "worker-of-some-host-0"), TaskState::kPassed, digest);
+  EXPECT_LE(bytes_per_task(), 600);
+  std::vector<LeasedTask> tasks;
+  while (std::optional<LeasedTask> task = Lease(RandomHex(16), "worker-of-some-host-0")) tasks.push_back(*task);
+  EXPECT_EQ(tasks.size(), size_t{kTasks - 1});
+  EXPECT_LE(bytes_per_task(), 600);
+  for (const LeasedTask& task : tasks) Commit(task, TaskState::kPassed, digest);
+  EXPECT_LE(bytes_per_task(), 600);
+  EXPECT_GT(bytes_per_task(), 50);  // that it is measured at all
+}
+
+}  // namespace
+}  // namespace slipway
