@@ -150,7 +150,7 @@ Value* OpReader::Add(OpKind kind, std::vector<Value*> inputs, Attributes attribu
   if (type == DataType::kUndefined && !inputs.empty() && inputs[0] != nullptr) type = inputs[0]->type;
   std::vector<std::string> outputs(kind == OpKind::kTopK ? 2 : 1, InnerName(OutputName()));
   Node* node = graph_.AddNode(kind, std::move(inputs), std::move(outputs), std::move(attributes));
-  node->name = OutputName();
+  node->name = node->output()->name;
   node->output()->type = type;
   return node->output();
 }

@@ -66,7 +66,7 @@ void ReadOneHot(OpReader& op) {
   if (!op.ok() || op.output_count() != 1) return;
   const DataType type = HeldType(op.output().type);
   const Tensor levels = Tensor::From<double>({2}, {op.Float("off_value", 0), op.Float("on_value", 1)}).Cast(type);
-  op.Result(op.Add(OpKind::kOneHot, {indices, size, op.Const(levels)},
+  op.Result(op.Add(OpKind::kOneHot, {op.CastTo(indices, DataType::kInt64), size, op.Const(levels)},
                    Attrs({{"axis", op.Axis(op.Int("axis", -1), rank)}}), type));
 }
 
