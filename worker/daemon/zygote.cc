@@ -22,7 +22,8 @@ std::string Describe(const ProcessExit& exit) {
   if (!exit.error.empty()) return exit.error;
   if (exit.signal == 0) return fmt::format("exited with code {}", exit.code);
   const char* name = sigabbrev_np(exit.signal);
-  return name != nullptr ? fmt::format("was killed by SIG{}", name) : fmt::format("was killed by signal {}", exit.signal);
+  return name != nullptr ? fmt::format("was killed by SIG{}", name)
+                         : fmt::format("was killed by signal {}", exit.signal);
 }
 
 Zygote::Zygote(ZygoteProcess process, std::function<void(const ProcessExit&)> on_exit, std::function<void()> on_gone)

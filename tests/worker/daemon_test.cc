@@ -1,0 +1,191 @@
+// The worker from the outside: what it does with tasks, signals, and deaths of all kinds.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+#include "tests/worker/support.h"
+#include "tests/worker/worker_process.h"
+
+namespace slipway {
+namespace {
+
+using testing::HasSubstr;
+
+class DaemonTest : public WorkerTest {
+ protected:
+  // A task that the worker holds and cannot finish: its child is stopped.
+  std::string HoldTask(WorkerProcess& worker) {
+    child_ = worker.ConverterChild();
+    EXPECT_GT(child_, 0);
+    kill(child_, SIGSTOP);
+    const std::string request = SubmitNoops(1);
+    EXPECT_TRUE(Runs(request));
+    return request;
+  }
+  void ExpectAllEnd(const std::vector<pid_t>& processes) {
+    for (const pid_t pid : processes) EXPECT_TRUE(EndsWithin(pid)) << *ReadFile(fmt::format("/proc/{}/cmdline", pid));
+  }
+  pid_t child_ = -1;
+};
+
+TEST_F(DaemonTest, RunsTasks) {
+  WorkerProcess worker(Arguments());
+  const std::string request = SubmitNoops(300);  // more than one child's term
+  ASSERT_TRUE(AllEnd(request));
+  for (const TaskView& task : Tasks(request)) {
+    EXPECT_EQ(task.state, TaskState::kPassed);
+    EXPECT_EQ(task.attempts, 1);
+  }
+  const auto workers = *queue_->ListWorkers();
+  ASSERT_EQ(workers.size(), 1u);
+  EXPECT_EQ(workers[0].slots, 1);
+}
+
+TEST_F(DaemonTest, SigtermEndsAnIdleWorker) {
+  WorkerProcess worker(Arguments({"--prewarm", "ncnn"}));
+  const auto below = worker.Below();
+  EXPECT_GE(below.size(), 3u) << "zygote, child, host";
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  for (const pid_t pid : below) EXPECT_TRUE(EndsWithin(pid, absl::ZeroDuration())) << "ended before the worker";
+  EXPECT_TRUE(ScratchIsEmpty());
+  EXPECT_TRUE(queue_->ListWorkers()->empty());
+}
+
+TEST_F(DaemonTest, NothingSurvivesAKill) {
+  WorkerProcess worker(Arguments({"--prewarm", "onnxruntime,litert,ncnn"}));
+  const auto below = worker.Below();
+  EXPECT_GE(below.size(), 5u);
+  worker.Signal(SIGKILL);
+  EXPECT_EQ(worker.Exit(), -SIGKILL);
+  ExpectAllEnd(below);
+  // The next one tidies up.
+  EXPECT_FALSE(ScratchIsEmpty());
+  WorkerProcess next(Arguments());
+  next.Signal(SIGTERM);
+  EXPECT_EQ(next.Exit(), 0);
+  EXPECT_TRUE(ScratchIsEmpty());
+}
+
+TEST_F(DaemonTest, EndsWithItsParent) {
+  WorkerProcess worker(Arguments());
+  HoldTask(worker);
+  const auto below = worker.Below();
+  worker.CloseParentPipe();
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  ExpectAllEnd(below);
+  EXPECT_TRUE(ScratchIsEmpty());
+}
+
+TEST_F(DaemonTest, DrainingGivesATaskBackUncounted) {
+  WorkerProcess worker(Arguments({"--drain-timeout", "0.05"}));
+  const std::string request = HoldTask(worker);
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_EQ(Tasks(request)[0].state, TaskState::kReady);
+  const LeasedTask again = LeaseForTest(absl::Milliseconds(500));
+  EXPECT_EQ(again.request, request);
+  EXPECT_EQ(again.attempt, 1) << "not counted";
+}
+
+TEST_F(DaemonTest, DrainingLetsATaskFinish) {
+  WorkerProcess worker(Arguments({"--drain-timeout", "60"}));
+  const std::string request = HoldTask(worker);
+  worker.Signal(SIGTERM);
+  kill(child_, SIGCONT);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_EQ(Tasks(request)[0].state, TaskState::kPassed);
+}
+
+TEST_F(DaemonTest, ASecondSignalEndsTheGrace) {
+  WorkerProcess worker(Arguments({"--drain-timeout", "3600"}));
+  const std::string request = HoldTask(worker);
+  worker.Signal(SIGTERM);
+  // The first has been taken when no more is leased.
+  const std::string later = SubmitNoops(1);
+  worker.Signal(SIGINT);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_EQ(Tasks(request)[0].state, TaskState::kReady);
+  EXPECT_EQ(Tasks(later)[0].state, TaskState::kReady);
+}
+
+TEST_F(DaemonTest, ACrashedChildIsReplacedAndTheTaskTriedAgain) {
+  WorkerProcess worker(Arguments());
+  const std::string request = HoldTask(worker);
+  kill(child_, SIGSEGV);
+  kill(child_, SIGCONT);
+  ASSERT_TRUE(AllEnd(request));
+  EXPECT_EQ(Tasks(request)[0].state, TaskState::kPassed);
+  EXPECT_EQ(Tasks(request)[0].attempts, 1);
+  EXPECT_NE(worker.ConverterChild(), child_);
+}
+
+TEST_F(DaemonTest, ACancelledTasksChildIsKilled) {
+  // Long enough that the heartbeat is not what tells.
+  WorkerProcess worker(Arguments({"--lease", "600"}));
+  const std::string request = HoldTask(worker);
+  ASSERT_TRUE(queue_->Cancel(request).ok());
+  EXPECT_TRUE(EndsWithin(child_));
+  const std::string next = SubmitNoops(1);
+  EXPECT_TRUE(AllEnd(next));
+  EXPECT_EQ(Tasks(next)[0].state, TaskState::kPassed);
+}
+
+TEST_F(DaemonTest, ALostLeaseKillsTheChildAndFencesItsResult) {
+  WorkerProcess worker(Arguments({"--lease", "0.5"}));
+  const std::string request = HoldTask(worker);
+  worker.Signal(SIGSTOP);  // as a machine that hangs: no heartbeat
+  const LeasedTask mine = LeaseForTest(absl::Milliseconds(500));
+  EXPECT_EQ(mine.request, request);
+  worker.Signal(SIGCONT);
+  EXPECT_TRUE(EndsWithin(child_));
+  EXPECT_EQ(Tasks(request)[0].state, TaskState::kRunning);
+  TaskCommit commit{request, 0, mine.token, TaskState::kPassed};
+  EXPECT_EQ(*queue_->Commit(commit), CommitOutcome::kCommitted);
+}
+
+TEST_F(DaemonTest, AKilledZygoteEndsTheWorkerAndLosesNoTask) {
+  WorkerProcess worker(Arguments());
+  const std::string request = HoldTask(worker);
+  const auto below = worker.Below();
+  kill(below[0], SIGKILL);
+  EXPECT_EQ(worker.Exit(), 5);
+  EXPECT_THAT(worker.output(), HasSubstr("zygote"));
+  ExpectAllEnd(below);
+  EXPECT_FALSE(IsTerminal(Tasks(request)[0].state));
+}
+
+TEST_F(DaemonTest, RedisGoingAndComingBackLosesNothing) {
+  WorkerProcess worker(Arguments());
+  ASSERT_TRUE(AllEnd(SubmitNoops(1)));
+  redis_.Stop();
+  redis_.Restart();
+  EXPECT_TRUE(AllEnd(SubmitNoops(1)));
+}
+
+TEST_F(DaemonTest, WaitsForRedisUntilToldToEnd) {
+  redis_.Stop();
+  WorkerProcess worker(Arguments(), /*await_ready=*/false);
+  EXPECT_FALSE(EndsWithin(worker.pid(), absl::Milliseconds(300)));
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_TRUE(ScratchIsEmpty());
+}
+
+TEST_F(DaemonTest, SaysWhatIsWrongWithItsArguments) {
+  WorkerProcess without({}, /*await_ready=*/false);
+  EXPECT_EQ(without.Exit(), 2);
+  EXPECT_THAT(without.output(), HasSubstr("--redis"));
+  WorkerProcess help({"--help"}, /*await_ready=*/false);
+  EXPECT_EQ(help.Exit(), 0);
+  EXPECT_THAT(help.output(), HasSubstr("Examples:"));
+  WorkerProcess store({"--redis", redis_.address(), "--store", "/proc/nowhere", "--scratch", folder_.path().string()},
+                      false);
+  EXPECT_EQ(store.Exit(), 5);
+  EXPECT_THAT(store.output(), HasSubstr("/proc/nowhere"));
+}
+
+}  // namespace
+}  // namespace slipway
