@@ -64,6 +64,7 @@ TEST(NcnnMtcnn, SameBytesEveryTime) {
   std::string first[2];
   for (int round = 0; round < 2; ++round) {
     const auto imported = ImportNet("onet");
+    ASSERT_TRUE(imported.ok()) << imported.status();
     const auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-case-");
     ASSERT_TRUE(ConvertToNcnn(*imported->model.graph, folder->path()).ok());
     int i = 0;

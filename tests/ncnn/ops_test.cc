@@ -1,6 +1,8 @@
 // Every op family, in many configurations: what ncnn computes against what onnxruntime computes.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "common/base/error.h"
 #include "convert/passes/passes.h"
 #include "convert/passes/shapes.h"
@@ -100,6 +102,30 @@ TEST(NcnnConv, Transposed) {
        {{"strides", Ints{3}}, {"pads", Ints{1, 0}}});
   t.op(OpKind::kConvTranspose, {t.x({1, 4, 5, 6}), t.c({4, 3, 3, 2}), t.c({3})},
        {{"dilations", Ints{2, 1}}, {"pads", Ints{0, 1, 2, 0}}});
+  t.Expect();
+}
+TEST(NcnnConv, ActivationsAreFused) {
+  Case t;
+  Value* x = t.x({1, 3, 8, 8});
+  t.op(OpKind::kRelu, {t.op(OpKind::kConv, {x, t.c({4, 3, 3, 3}), t.c({4})})});
+  t.op(OpKind::kClip, {t.op(OpKind::kConv, {x, t.c({4, 3, 3, 3})}), t.number(0), t.number(0.7f)});
+  t.op(OpKind::kRelu, {t.op(OpKind::kConvTranspose, {x, t.c({3, 4, 2, 2})})});
+  t.op(OpKind::kClip, {t.op(OpKind::kGemm, {t.x({1, 9}), t.c({5, 9}), t.c({5})}, {{"transB", int64_t{1}}}),
+                       t.number(-0.2f), t.number(0.3f)});
+  const auto inferred = MakeInferShapes()->Run(*t.graph);
+  ASSERT_TRUE(inferred.ok()) << inferred.status();
+  const std::unique_ptr<Graph> clone = t.graph->Clone();
+  for (const auto& node : clone->nodes()) {
+    if (node->output()->uses.empty()) clone->AddOutput(node->output());
+  }
+  ASSERT_TRUE(NcnnTarget().Legalize(*clone, {}).ok());
+  EXPECT_EQ(clone->node_count(), 4u);
+  t.Expect();
+}
+TEST(NcnnConv, TransposedToAGivenSize) {
+  Case t;
+  t.op(OpKind::kConvTranspose, {t.x({1, 2, 3, 3}), t.c({2, 2, 3, 3})},
+       {{"strides", Ints{3, 2}}, {"output_shape", Ints{10, 8}}});
   t.Expect();
 }
 TEST(NcnnConv, BatchOfTwoIsRefusedWithAReason) {
@@ -277,6 +303,54 @@ TEST(NcnnElementwise, ScalarsAndMany) {
   t.Expect(0.5f, 2);
 }
 
+TEST(NcnnElementwise, PowersOfAnySign) {
+  for (const float exponent : {1.0f, 2.0f, 3.0f, -2.0f, 5.0f}) {
+    SCOPED_TRACE(exponent);
+    Case t;
+    t.op(OpKind::kPow, {t.x({1, 3, 4, 5}), t.number(exponent)});
+    t.Expect(-2, -0.5f);
+  }
+  Case t;
+  Value* x = t.op(OpKind::kRelu, {t.x({1, 3, 4, 5})});
+  t.op(OpKind::kPow, {x, t.number(0.5f)});
+  t.op(OpKind::kPow, {x, t.number(2.3f)});
+  t.op(OpKind::kPow, {x, t.number(2)});
+  t.Expect(-2, 2);
+}
+
+TEST(NcnnLogic, Comparisons) {
+  Case t;
+  Value *x = t.op(OpKind::kRound, {t.x({1, 3, 4, 5})}), *y = t.op(OpKind::kRound, {t.x({1, 3, 4, 5})});
+  std::vector<Value*> truths;
+  for (const OpKind kind :
+       {OpKind::kGreater, OpKind::kLess, OpKind::kGreaterOrEqual, OpKind::kLessOrEqual, OpKind::kEqual}) {
+    truths.push_back(t.op(kind, {x, y}));
+    t.op(kind, {x, t.number(1)});
+    t.op(kind, {x, t.c({3, 1, 1})});
+  }
+  t.op(OpKind::kAnd, {truths[0], truths[1]});
+  t.op(OpKind::kOr, {truths[0], truths[4]});
+  t.op(OpKind::kXor, {truths[2], truths[4]});
+  t.op(OpKind::kEqual, {truths[2], truths[3]});
+  t.op(OpKind::kNot, {truths[3]});
+  t.op(OpKind::kSign, {x});
+  t.op(OpKind::kThresholdedRelu, {x}, {{"alpha", 0.5f}});
+  t.Expect(-2, 2, 0);
+}
+TEST(NcnnLogic, ChoiceAndMasks) {
+  Case t;
+  Value *x = t.x({1, 3, 4, 5}), *y = t.x({1, 3, 4, 5});
+  Value* above = t.op(OpKind::kGreater, {x, t.number(0)});
+  t.op(OpKind::kWhere, {above, x, y});
+  t.op(OpKind::kWhere, {t.op(OpKind::kLess, {t.x({5}), t.number(0)}), x, t.number(2)});
+  t.op(OpKind::kMul, {t.op(OpKind::kCast, {above}, {{"to", int64_t{1}}}), y});
+  Value* truth = t.op(OpKind::kCast, {x}, {{"to", int64_t{9}}});
+  t.op(OpKind::kCast, {truth}, {{"to", int64_t{1}}});
+  Value* masked = t.op(OpKind::kWhere, {above, t.number(-INFINITY), y});
+  t.op(OpKind::kSoftmax, {masked}, {{"axis", int64_t{-1}}});
+  t.Expect();
+}
+
 TEST(NcnnReduce, AllKindsAndAxes) {
   for (const OpKind kind : {OpKind::kReduceSum, OpKind::kReduceMean, OpKind::kReduceMax, OpKind::kReduceMin,
                             OpKind::kReduceProd, OpKind::kReduceL1, OpKind::kReduceL2, OpKind::kReduceSumSquare,
@@ -430,6 +504,14 @@ TEST(NcnnNormalization, All) {
   t.op(OpKind::kInstanceNormalization, {t.x({1, 3, 11}), t.c({3}), t.c({3})});
   t.op(OpKind::kMeanVarianceNormalization, {x});
   t.Expect(-2, 2, 2e-5);
+}
+
+TEST(NcnnNormalization, BatchNormOfSamples) {
+  Case t;
+  t.op(OpKind::kBatchNormalization, {t.x({4, 6}), t.c({6}), t.c({6}), t.c({6}), t.c({6}, 0.5f, 2)});
+  t.op(OpKind::kBatchNormalization, {t.x({2, 3, 4, 5}), t.c({3}), t.c({3}), t.c({3}), t.c({3}, 0.5f, 2)},
+       {{"epsilon", 0.01f}});
+  t.Expect();
 }
 
 TEST(NcnnSoftmax, EveryAxis) {

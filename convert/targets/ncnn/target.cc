@@ -22,9 +22,9 @@ absl::Status CheckValue(const Node& node, const Value* value) {
   if (!value->shape)
     return Unsupported(node, fmt::format("the rank of '{}' is not known", value->name),
                        "fix the input sizes with --shape");
-  if (value->type != DataType::kFloat32) {
+  if (value->type != DataType::kFloat32 && value->type != DataType::kBool) {
     return Unsupported(node, fmt::format("'{}' is of {}", value->name, Name(value->type)),
-                       "NCNN computes in float32; whole numbers and truth values have to fold away");
+                       "NCNN computes in float32; whole numbers have to fold away");
   }
   const Shape shape = BlobShape(*value);
   if (static_cast<int64_t>(shape.size()) > kMaxBlobRank) {
@@ -49,10 +49,11 @@ InterfaceTensor Describe(const Value& value, std::string blob) {
 
 // What an interface value must be, for graphs whose nodes do not say it (an input that is an output).
 absl::Status CheckInterface(const Value& value) {
-  if (!value.shape || value.type != DataType::kFloat32 ||
+  if (!value.shape || (value.type != DataType::kFloat32 && value.type != DataType::kBool) ||
       static_cast<int64_t>(BlobShape(value).size()) > kMaxBlobRank) {
     return Unimplemented(
-        "'{}' ({} {}) cannot be an NCNN blob: it has to be float32 of at most {} axes, a batch of 1 not counted",
+        "'{}' ({} {}) cannot be an NCNN blob: it has to be float32 or bool of at most {} axes, a batch of 1 not "
+        "counted",
         value.name, Name(value.type), value.shape ? ToString(*value.shape) : "of unknown rank", kMaxBlobRank);
   }
   return absl::OkStatus();

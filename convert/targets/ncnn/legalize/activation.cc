@@ -1,6 +1,7 @@
 #include <array>
 
 #include "common/base/error.h"
+#include "convert/passes/match.h"
 #include "convert/targets/ncnn/legalize/compose.h"
 #include "convert/targets/ncnn/legalize/legalize.h"
 
@@ -82,8 +83,41 @@ class ComposeActivation final : public Rule {
   }
 };
 
+// The layers of convolutions and inner products end with an activation of their own.
+class FuseActivation final : public Rule {
+ public:
+  std::string_view name() const override { return "fuse-activation"; }
+  std::span<const OpKind> kinds() const override {
+    static constexpr std::array kKinds = {OpKind::kRelu, OpKind::kClip};
+    return kKinds;
+  }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+    Node* product = nullptr;
+    for (const OpKind kind : {OpKind::kConv, OpKind::kConvTranspose, OpKind::kGemm}) {
+      if (Node* found = SoleProducer(graph, node.input(0), kind); found != nullptr) product = found;
+    }
+    if (product == nullptr || product->attributes.Has("activation")) return false;
+    Attributes attributes = product->attributes;
+    if (node.kind == OpKind::kClip) {
+      for (const size_t bound : {1, 2}) {
+        if (!ScalarOf(node.input(bound))) return false;
+      }
+      attributes.Set("activation_min", static_cast<float>(*ScalarOf(node.input(1))));
+      attributes.Set("activation_max", static_cast<float>(*ScalarOf(node.input(2))));
+    }
+    attributes.Set("activation", std::string(Name(node.kind)));
+    // The product's own result is not there any more: its value is the activation's from here on.
+    const Origin origin = node.output()->origin;
+    if (!Bypass(graph, node, product->output())) return false;
+    product->output()->origin = origin;
+    product->attributes = std::move(attributes);
+    return true;
+  }
+};
+
 }  // namespace
 
+std::unique_ptr<Rule> MakeFuseActivation() { return std::make_unique<FuseActivation>(); }
 std::unique_ptr<Rule> MakeComposeActivation() { return std::make_unique<ComposeActivation>(); }
 
 }  // namespace slipway::ncnn

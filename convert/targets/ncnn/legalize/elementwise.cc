@@ -1,6 +1,10 @@
 #include <array>
+#include <cfloat>
+#include <cmath>
+#include <optional>
 
 #include "common/base/error.h"
+#include "convert/passes/match.h"
 #include "convert/targets/ncnn/legalize/compose.h"
 #include "convert/targets/ncnn/legalize/legalize.h"
 
@@ -30,8 +34,41 @@ class FoldVariadic final : public Rule {
   }
 };
 
+// NCNN's Pow is exp(y log x), also on the machines whose exact one would do: whole exponents become products, and a base of 0 stays above it.
+class ExpandPower final : public Rule {
+ public:
+  std::string_view name() const override { return "expand-power"; }
+  std::span<const OpKind> kinds() const override {
+    static constexpr std::array kKinds = {OpKind::kPow};
+    return kKinds;
+  }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+    constexpr double kMostFactors = 16;
+    const std::optional<double> exponent = ScalarOf(node.input(1));
+    Value* x = node.input(0);
+    if (!exponent || x->IsConstant() || *x->shape != *node.output()->shape) return false;
+    Composer c(graph, node);
+    const double size = std::abs(*exponent);
+    if (size == 0.5) {
+      Value* root = c.Add(OpKind::kSqrt, {x});
+      return *exponent > 0 ? c.Finish(OpKind::kIdentity, {root}) : c.Finish(OpKind::kReciprocal, {root});
+    }
+    if (size == std::floor(size) && size >= 1 && size <= kMostFactors) {
+      Value* power = x;
+      for (int factors = 1; factors < static_cast<int>(size); ++factors) power = c.Add(OpKind::kMul, {power, x});
+      return *exponent > 0 ? c.Finish(OpKind::kIdentity, {power}) : c.Finish(OpKind::kReciprocal, {power});
+    }
+    const Node* base = x->producer;
+    if (*exponent <= 0 ||
+        (base != nullptr && base->kind == OpKind::kMax && ScalarOf(base->input(1)) == double{FLT_MIN}))
+      return false;
+    return c.Finish(OpKind::kPow, {c.Add(OpKind::kMax, {x, c.Constant(FLT_MIN)}), node.input(1)});
+  }
+};
+
 }  // namespace
 
+std::unique_ptr<Rule> MakeExpandPower() { return std::make_unique<ExpandPower>(); }
 std::unique_ptr<Rule> MakeFoldVariadic() { return std::make_unique<FoldVariadic>(); }
 
 }  // namespace slipway::ncnn

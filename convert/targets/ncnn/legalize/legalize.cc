@@ -37,6 +37,10 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeGatherToSlice());
   rules.push_back(MakeComposeActivation());
   rules.push_back(MakeComposeLogSoftmax());
+  rules.push_back(MakeComposeLogic());
+  rules.push_back(MakeExpandPower());
+  rules.push_back(MakeLowerBatchNorm());
+  rules.push_back(MakeFuseActivation());
   RETURN_IF_ERROR(ApplyRules(graph, rules).status());
   return MakeRemoveDead()->Run(graph).status();
 }

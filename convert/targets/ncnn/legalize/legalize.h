@@ -22,6 +22,12 @@ std::unique_ptr<Rule> MakeExpandToTile();       // reshape.cc
 std::unique_ptr<Rule> MakeSplitStridedSlice();  // slice.cc: steps over an image → Slice and a pool of one element
 std::unique_ptr<Rule> MakeGatherToSlice();      // slice.cc: Gather of one constant index, or of a run of them
 std::unique_ptr<Rule> MakeComposeActivation();  // activation.cc: functions without a layer from those that have one
+std::unique_ptr<Rule>
+MakeComposeLogic();  // logic.cc: comparisons as x > number, Where as a weighted sum, Sign, ThresholdedRelu
+std::unique_ptr<Rule>
+MakeExpandPower();  // elementwise.cc: constant exponents, where the runtime's logarithm would fail
+std::unique_ptr<Rule> MakeLowerBatchNorm();  // normalization.cc: of more than one sample: Mul and Add
+std::unique_ptr<Rule> MakeFuseActivation();  // activation.cc: Relu and Clip into the convolution or product before them
 std::unique_ptr<Rule> MakeComposeLogSoftmax();  // softmax.cc
 
 }  // namespace slipway::ncnn

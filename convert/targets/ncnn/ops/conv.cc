@@ -19,6 +19,18 @@ Tensor DeconvolutionWeights(const Tensor& weights, int64_t groups) {
   return Transpose(weights.Reshaped(grouped), order);
 }
 
+// What the output has beyond the last window: output_padding, and what an output_shape asks for on top.
+std::vector<int64_t> OutputPadding(const Node& node, const SpatialParams& spatial) {
+  std::vector<int64_t> padding = spatial.output_padding;
+  for (size_t i = 0; i < padding.size(); ++i) {
+    const Dim &in = (*node.input(0)->shape)[i + 2], &out = (*node.output()->shape)[i + 2];
+    if (!in.IsKnown() || !out.IsKnown()) continue;
+    const int64_t covered = (in.value() - 1) * spatial.strides[i] + spatial.dilations[i] * (spatial.kernel[i] - 1) + 1;
+    padding[i] = out.value() + spatial.pads_begin[i] + spatial.pads_end[i] - covered;
+  }
+  return padding;
+}
+
 absl::Status Check(const Node& node) {
   if (node.constant(1) == nullptr)
     return Unsupported(node, "the weights are computed", "NCNN takes convolution weights as constants");
@@ -29,6 +41,11 @@ absl::Status Check(const Node& node) {
   for (const auto* pads : {&spatial.pads_begin, &spatial.pads_end}) {
     for (const int64_t pad : *pads) {
       if (pad < 0) return Unsupported(node, "negative padding", "crop the input with a Slice first");
+    }
+  }
+  if (node.kind == OpKind::kConvTranspose) {
+    for (const int64_t padding : OutputPadding(node, spatial)) {
+      if (padding < 0) return Unsupported(node, "an output smaller than its windows", "crop it with a Slice");
     }
   }
   return absl::OkStatus();
@@ -47,15 +64,9 @@ absl::Status Emit(const Node& node, Emitter& emitter) {
   AddAxes(params, {3, 13, 23}, spatial.strides);
   AddAxes(params, {4, 14, 24}, spatial.pads_begin);
   AddAxes(params, {15, 16, 17}, spatial.pads_end);
-  if (transposed) AddAxes(params, {18, 19, 20}, spatial.output_padding);
+  if (transposed) AddAxes(params, {18, 19, 20}, OutputPadding(node, spatial));
   if (spatial.groups != 1) params.emplace_back(7, spatial.groups);
-  if (const std::string activation = node.attributes.String("activation", ""); activation == "Relu") {
-    params.emplace_back(9, int64_t{1});
-  } else if (activation == "Clip") {
-    params.emplace_back(9, int64_t{3});
-    params.emplace_back(
-        10, std::vector<float>{node.attributes.Float("activation_min", 0), node.attributes.Float("activation_max", 0)});
-  }
+  AddActivation(params, node);
   std::vector<Weights> stored = {Tagged(transposed ? DeconvolutionWeights(weights, spatial.groups) : weights)};
   if (bias != nullptr) stored.push_back(Untagged(*bias));
   const std::string type = fmt::format("{}{}{}", transposed ? "Deconvolution" : "Convolution",

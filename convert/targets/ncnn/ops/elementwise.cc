@@ -6,14 +6,14 @@
 namespace slipway::ncnn {
 namespace {
 
-// op_type of x ∘ y, and of y ∘ x.
+// op_type of x ∘ y, and of y ∘ x. Truth values are 0 and 1: And is their product, Or their maximum.
 struct Operation {
   OpKind kind;
   int64_t type, reversed;
 };
 constexpr Operation kOperations[] = {
-    {OpKind::kAdd, 0, 0}, {OpKind::kSub, 1, 7}, {OpKind::kMul, 2, 2}, {OpKind::kDiv, 3, 8},
-    {OpKind::kMax, 4, 4}, {OpKind::kMin, 5, 5}, {OpKind::kPow, 6, 9},
+    {OpKind::kAdd, 0, 0}, {OpKind::kSub, 1, 7}, {OpKind::kMul, 2, 2}, {OpKind::kDiv, 3, 8}, {OpKind::kMax, 4, 4},
+    {OpKind::kMin, 5, 5}, {OpKind::kPow, 6, 9}, {OpKind::kAnd, 2, 2}, {OpKind::kOr, 4, 4},
 };
 
 const Operation& OperationOf(OpKind kind) {
@@ -60,7 +60,7 @@ std::span<const OpEmitter> ElementwiseOps() {
   static constexpr OpEmitter kOps[] = {
       {OpKind::kAdd, Check, Emit}, {OpKind::kSub, Check, Emit}, {OpKind::kMul, Check, Emit},
       {OpKind::kDiv, Check, Emit}, {OpKind::kMax, Check, Emit}, {OpKind::kMin, Check, Emit},
-      {OpKind::kPow, Check, Emit},
+      {OpKind::kPow, Check, Emit}, {OpKind::kAnd, Check, Emit}, {OpKind::kOr, Check, Emit},
   };
   return kOps;
 }

@@ -1,6 +1,7 @@
 // InnerProduct for products with constant matrices, MatMul for all others.
 #include "common/base/error.h"
 #include "convert/targets/ncnn/ops/ops.h"
+#include "convert/targets/ncnn/ops/spatial_params.h"
 #include "convert/targets/target.h"
 
 namespace slipway::ncnn {
@@ -23,7 +24,8 @@ Shape RowsShape(const Shape& full) {
 bool HasConstantMatrix(const Node& node) { return node.constant(1) != nullptr && node.constant(1)->rank() == 2; }
 
 absl::Status EmitInnerProduct(const Node& node, Emitter& emitter, const Tensor& weights, const Tensor* bias) {
-  const Params params = {{0, weights.shape()[0]}, {1, int64_t{bias != nullptr}}, {2, weights.size()}};
+  Params params = {{0, weights.shape()[0]}, {1, int64_t{bias != nullptr}}, {2, weights.size()}};
+  AddActivation(params, node);
   std::vector<Weights> stored = {Tagged(weights)};
   if (bias != nullptr) stored.push_back(Untagged(*bias));
   return emitter.Layer("InnerProduct", node, {{node.input(0), RowsShape(FullShape(*node.input(0)))}},

@@ -31,5 +31,6 @@ std::span<const OpEmitter> SliceOps();
 std::span<const OpEmitter> ConcatOps();
 std::span<const OpEmitter> ResizeOps();
 std::span<const OpEmitter> SoftmaxOps();
+std::span<const OpEmitter> LogicOps();
 
 }  // namespace slipway::ncnn

@@ -75,7 +75,7 @@ absl::Status Check(const Node& node) {
       return Unsupported(node, "a resize to one line", "NCNN's Interp divides by the size less one");
     // The runtime takes size ratios as scales; a fractional scale that was rounded would shift every sample.
     const double scale = axis == 2 ? scales.height : scales.width;
-    if (scale != 0 && in[axis].IsKnown() && half &&
+    if (scale != 0 && in[axis].IsKnown() &&
         std::abs(scale * static_cast<double>(in[axis].value()) - static_cast<double>(out[axis].value())) > 1e-4) {
       return Unsupported(node, fmt::format("the scale {} of {} is no whole size", scale, in[axis].value()),
                          "give the Resize sizes");

@@ -1,0 +1,50 @@
+// Threshold, and arithmetic on truth values: blobs of 0 and 1.
+#include "common/base/error.h"
+#include "convert/ir/cast.h"
+#include "convert/passes/match.h"
+#include "convert/targets/ncnn/ops/ops.h"
+#include "convert/targets/target.h"
+
+namespace slipway::ncnn {
+namespace {
+
+absl::Status Always(const Node&) { return absl::OkStatus(); }
+
+// Rule compose-logic leaves comparisons with one number.
+absl::Status CheckGreater(const Node& node) {
+  if (!ScalarOf(node.input(1)) || *node.input(0)->shape != *node.output()->shape)
+    return Unsupported(node, "it does not compare with one number", "");
+  return absl::OkStatus();
+}
+absl::Status EmitGreater(const Node& node, Emitter& emitter) {
+  return emitter.Layer("Threshold", node, {node.input(0)}, {node.output()},
+                       {{0, static_cast<float>(*ScalarOf(node.input(1)))}});
+}
+
+absl::Status EmitNot(const Node& node, Emitter& emitter) {
+  constexpr int64_t kReversedSub = 7;
+  return emitter.Layer("BinaryOp", node, {node.input(0)}, {node.output()},
+                       {{0, kReversedSub}, {1, int64_t{1}}, {2, 1.0f}});
+}
+
+absl::Status CheckCast(const Node& node) {
+  const DataType from = node.input(0)->type, to = CastType(node);
+  if (to != DataType::kFloat32 || (from != DataType::kBool && from != DataType::kFloat32)) {
+    return Unsupported(node, fmt::format("a cast from {} to {}", Name(from), Name(to)), "NCNN's blobs are float32");
+  }
+  return absl::OkStatus();
+}
+absl::Status EmitCast(const Node& node, Emitter& emitter) {
+  return emitter.Layer("Noop", node, {node.input(0)}, {node.output()});
+}
+
+}  // namespace
+
+std::span<const OpEmitter> LogicOps() {
+  static constexpr OpEmitter kOps[] = {{OpKind::kGreater, CheckGreater, EmitGreater},
+                                       {OpKind::kNot, Always, EmitNot},
+                                       {OpKind::kCast, CheckCast, EmitCast}};
+  return kOps;
+}
+
+}  // namespace slipway::ncnn
