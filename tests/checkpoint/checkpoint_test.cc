@@ -8,7 +8,7 @@
 
 #include "common/base/error.h"
 #include "common/base/random.h"
-#include "tests/checkpoint/torch_fixture.h"
+#include "tests/support/torch_fixture.h"
 
 namespace slipway {
 namespace {

@@ -9,7 +9,7 @@
 #include "convert/import/zoo/zoo.h"
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/runtimes/runtime.h"
-#include "tests/checkpoint/torch_fixture.h"
+#include "tests/support/torch_fixture.h"
 
 namespace slipway {
 namespace {

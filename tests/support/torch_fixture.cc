@@ -1,4 +1,4 @@
-#include "tests/checkpoint/torch_fixture.h"
+#include "tests/support/torch_fixture.h"
 
 #include <fmt/format.h>
 
@@ -29,7 +29,7 @@ std::string Needed(const char* variable) {
 
 TorchOutput::TorchOutput(const std::vector<std::string>& arguments) : folder_(NewFolder()) {
   std::string command =
-      fmt::format("'{}' '{}/tests/checkpoint/with_torch.py'", Needed("SLIPWAY_TORCH_PYTHON"), SLIPWAY_SOURCE_DIR);
+      fmt::format("'{}' '{}/tests/support/with_torch.py'", Needed("SLIPWAY_TORCH_PYTHON"), SLIPWAY_SOURCE_DIR);
   for (const std::string& argument : arguments) command += fmt::format(" '{}'", argument);
   command += fmt::format(" '{}'", folder_.path().string());
   if (std::system(command.c_str()) != 0) Fail(fmt::format("failed: {}", command));
