@@ -9,6 +9,7 @@
 #include "client/cli/interrupts.h"
 #include "client/cli/outcome.h"
 #include "client/cli/settings.h"
+#include "client/cli/values.h"
 #include "client/cli/verb.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -83,9 +84,19 @@ void AddVerb(CLI::App& app, const Verb& verb, Parsed& parsed) {
   sub->formatter(std::make_shared<HelpFormatter>());
 }
 
+std::vector<std::string> VerbNames() {
+  std::vector<std::string> names;
+  for (const Verb& verb : Verbs()) names.emplace_back(verb.name);
+  return names;
+}
+
 int Main(int argc, char** argv) {
   Interrupts::Block();
   InitLogging("slipway");
+  if (argc > 1 && argv[1][0] != '-' && !kFunctions.contains(argv[1])) {
+    return Fail(WithKind(InvalidArgument("there is no verb '{}'{}", argv[1], DidYouMean(argv[1], VerbNames())),
+                         ErrorKind::kUsage));
+  }
   Parsed parsed;
   CLI::App app("Slipway makes of a trained model the files that devices run, and proves each one.", "slipway");
   app.set_version_flag("--version", "slipway " SLIPWAY_VERSION);

@@ -23,6 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kRestarts = 5;  // of one process; then the farm has failed
+constexpr char kLease[] =
+    "5";  // seconds until a crashed worker's task is made again: nobody else is to blame for silence here
 constexpr int kReadyFd = 3;   // the child's number of the pipe on which it says that it is ready
 constexpr int kParentFd = 4;  // the child's number of a pipe that ends with us
 
@@ -107,7 +109,8 @@ class Supervisor {
     Command worker{{(options_.binaries / "slipway-worker").string(), "--redis", redis, "--redis-password-file",
                     Socket("password").string(), "--store", (data_->path() / "store").string(), "--ephemeral-store",
                     "--slots", std::to_string(options_.slots), "--scratch", (data_->path() / "scratch").string(),
-                    "--ready-fd", std::to_string(kReadyFd), "--parent-fd", std::to_string(kParentFd)}};
+                    "--lease", kLease, "--ready-fd", std::to_string(kReadyFd), "--parent-fd",
+                    std::to_string(kParentFd)}};
     const auto add = [&](std::string_view flag, const std::string& value) {
       worker.arguments.emplace_back(flag);
       worker.arguments.push_back(value);

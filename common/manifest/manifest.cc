@@ -39,9 +39,10 @@ Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) :
 Json FileList(const std::vector<ManifestFile>& files, const std::string& folder) {
   Json list = Json::array();
   for (const ManifestFile& file : files) {
+    const bool known = file.digest != Digest{};
     list.push_back({{"path", folder.empty() ? file.path : folder + "/" + file.path},
-                    {"bytes", file.digest.bytes},
-                    {"sha256", file.digest.Hex()}});
+                    {"bytes", known ? Json(file.digest.bytes) : Json(nullptr)},
+                    {"sha256", known ? Json(file.digest.Hex()) : Json(nullptr)}});
   }
   return list;
 }

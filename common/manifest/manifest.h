@@ -17,7 +17,7 @@ namespace slipway {
 
 struct ManifestFile {
   std::string path;  // '/'-separated; of a source: as the user gave it; of an artifact: relative to its folder
-  Digest digest;
+  Digest digest;     // all zero: unknown, as of a source that was never read
 };
 
 struct ManifestArtifact {

@@ -64,6 +64,7 @@ Ended Running::Wait() {
 }
 
 std::string Running::OutputSoFar() const { return ReadAll(output_ / "out"); }
+std::string Running::ErrorsSoFar() const { return ReadAll(output_ / "err"); }
 
 Sandbox::Sandbox() : folder_(TemporaryFolder::Create("/tmp", "st-").value()) {
   for (const char* name : {"work", "run", "tmp", "home"}) fs::create_directory(folder_.path() / name);
@@ -136,7 +137,9 @@ std::vector<pid_t> Sandbox::Processes(const std::string& binary) const {
     if (!line.ok() || !variables.ok()) continue;
     const std::string ours = folder_.path().string() + "/";
     if (line->find(ours) == std::string::npos && variables->find(ours) == std::string::npos) continue;
-    if (line->substr(0, line->find('\0')).ends_with(binary)) pids.push_back(std::atoi(number.c_str()));
+    // redis-server writes what it does behind its name.
+    const std::string first = line->substr(0, line->find_first_of(std::string_view("\0 ", 2)));
+    if (binary.empty() || fs::path(first).filename() == binary) pids.push_back(std::atoi(number.c_str()));
   }
   return pids;
 }

@@ -32,6 +32,7 @@ class Running {
   void Signal(int number) const;
   Ended Wait();
   std::string OutputSoFar() const;
+  std::string ErrorsSoFar() const;
 
  private:
   pid_t pid_;
@@ -54,7 +55,7 @@ class Sandbox {
 
   // Processes and temporary files of runs in this sandbox, one line each.
   std::vector<std::string> Leftovers() const;
-  // Pids of the sandbox's processes whose command line starts with this binary of ours.
+  // Pids of the sandbox's processes that run this binary; "": of all.
   std::vector<pid_t> Processes(const std::string& binary) const;
   // Whether an embedded farm's coordinator listens.
   bool FarmIsUp() const;

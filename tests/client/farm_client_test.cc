@@ -220,7 +220,7 @@ TEST_F(FarmClientTest, WatchGivesUpWhenNobodyAnswers) {
   EXPECT_EQ(KindOf(status), ErrorKind::kMachine);
   EXPECT_TRUE(absl::IsUnavailable(impatient->Get(id).status()));
   farm.StartCoordinator();
-  EXPECT_TRUE(absl::IsNotFound(impatient->Watch("0-00", {}, [](const v1::WatchResponse&) {})));
+  EXPECT_TRUE(absl::IsNotFound(client->Watch("0-00", {}, [](const v1::WatchResponse&) {})));
 }
 
 TEST_F(FarmClientTest, ASubmitWithAKeyOutlivesTheCoordinator) {
