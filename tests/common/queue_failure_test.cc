@@ -1,10 +1,15 @@
 // Lost workers, lost replies, lost servers, full memory.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
+#include "common/queue/plan.h"
 #include "tests/common/queue_fixture.h"
 
 namespace slipway {
@@ -249,19 +254,92 @@ TEST_F(QueueTest, CancelRacesCommitToOneOutcome) {
   EXPECT_EQ(view.counts[TaskState::kCancelled], 300u - committed);
 }
 
-// Leaves the request as a coordinator does that dies after its first batch.
-TEST_F(QueueTest, AHalfWrittenRequestIsSeenByNobodyAndDroppedInTheEnd) {
-  Submit(Request("whole", 1001));
-  Redis({"HSET", Key("request:0-whole"), "s", "P"});
-  Redis({"ZREM", Key("flows:any"), "default:0-whole"});
-  Redis({"ZADD", Key("unfinished"), "1", "0-whole"});
-  EXPECT_EQ(View("0-whole").state, RequestState::kPlanning);
+// Submits as a coordinator does that dies before its last batch.
+class HalfWrittenTest : public QueueTest {
+ protected:
+  HalfWrittenTest() {
+    request_.idempotency_key = "key";
+    calls_ = SubmitCalls(request_, Options());
+    EXPECT_EQ(calls_.size(), 3u);
+    Send(calls_[0]);
+    Send(calls_[0]);
+    Send(calls_[1]);
+  }
+  void Send(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), Key("meta"));
+    absl::Time deadline = absl::Now() + absl::Seconds(5);
+    Endpoint endpoint = Endpoint::Parse(redis_.address()).value();
+    endpoint.password = redis_.password();
+    std::unique_ptr<Connection> connection = Connection::Open(endpoint, deadline).value();
+    EXPECT_TRUE(connection->Run(FindScript("submit"), arguments, deadline).ok());
+  }
+
+  QueuedRequest request_ = Request("a", 2500);
+  std::vector<std::vector<std::string>> calls_;
+};
+
+TEST_F(HalfWrittenTest, NobodySeesItUntilTheLastBatch) {
+  EXPECT_EQ(View("0-a").state, RequestState::kPlanning);
+  EXPECT_EQ(View("0-a").counts[TaskState::kReady], 2000u);
   EXPECT_FALSE(Lease());
   Maintain();
-  EXPECT_EQ(queue_->GetRequest("0-whole").status().code(), absl::StatusCode::kNotFound);
-  Reply keys = Redis({"KEYS", "*0-whole*"});
+  Submit(request_);  // the coordinator's client asks again
+  EXPECT_EQ(View("0-a").state, RequestState::kActive);
+  EXPECT_EQ(View("0-a").counts[TaskState::kReady], 2500u);
+  EXPECT_EQ(Lease()->index, 0u);
+}
+
+TEST_F(HalfWrittenTest, ItIsDroppedInTheEnd) {
+  Redis({"ZADD", Key("unfinished"), "XX", "1", "0-a"});
+  Maintain();
+  EXPECT_EQ(queue_->GetRequest("0-a").status().code(), absl::StatusCode::kNotFound);
+  Reply keys = Redis({"KEYS", "*0-a*"});
   EXPECT_THAT(Elements(keys.get()), IsEmpty());
   EXPECT_THAT(queue_->ListRequests("default", 10, "").value().first, IsEmpty());
+  request_.id = "0-b";
+  EXPECT_EQ(Submit(request_), "0-b");  // its key is free
+}
+
+TEST_F(HalfWrittenTest, ItCanBeCancelled) {
+  EXPECT_TRUE(queue_->Cancel("0-a").ok());
+  EXPECT_EQ(View("0-a").counts[TaskState::kCancelled], 2500u);
+  EXPECT_EQ(View("0-a").open, 0u);
+  Send(calls_[2]);  // the coordinator was only slow
+  EXPECT_EQ(View("0-a").state, RequestState::kCancelled);
+  EXPECT_FALSE(Lease());
+}
+
+TEST(QueueOverTcp, Works) {
+  // A port that was free a moment ago; another may take it first.
+  std::unique_ptr<RedisServer> server;
+  int port = 0;
+  for (int attempt = 0; attempt < 10 && server == nullptr; ++attempt) {
+    UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    ASSERT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port = ntohs(address.sin_port);
+    socket.Reset();
+    try {
+      server = std::make_unique<RedisServer>(
+          RedisOptions{.password = "secret", .persistent = false, .config = {fmt::format("port {}", port)}});
+    } catch (const std::runtime_error&) {
+    }
+  }
+  ASSERT_NE(server, nullptr);
+  for (std::string host : {"127.0.0.1", "localhost", "[::1]"}) {
+    QueueOptions options;
+    options.address = fmt::format("{}:{}", host, port);
+    options.password = "secret";
+    absl::StatusOr<std::unique_ptr<Queue>> queue = ConnectQueue(options);
+    // Not every machine has IPv6; the address form must be understood all the same.
+    if (host == "[::1]" && queue.status().code() == absl::StatusCode::kUnavailable) continue;
+    ASSERT_TRUE(queue.ok()) << queue.status();
+    EXPECT_TRUE((*queue)->Ping().ok());
+  }
 }
 
 TEST_F(QueueTest, ACancellationCutShortIsFinishedByMaintenance) {
