@@ -18,7 +18,7 @@ inline constexpr size_t kMaxChunkBytes = 1 << 20;     // of blob data in one mes
 inline constexpr size_t kChunkBytes = 512 << 10;      // what we send
 
 // A connection of its own (never shared with another channel of the process). A dead peer is noticed within 15 s of a call; a lost one is tried again
-// after 50 ms, then ever more slowly, at least each second.
+// after 50 ms, then ever more slowly, at least each half second.
 std::shared_ptr<grpc::Channel> OpenChannel(const Address& address);
 
 // Connections live at most half an hour, so that load spreads over new servers; calls then have five minutes to end.
