@@ -40,7 +40,8 @@ class Store {
   // Digests of `wanted` that are absent, in order, each once.
   virtual absl::StatusOr<std::vector<Digest>> FindMissing(std::string_view tenant, std::span<const Digest> wanted) = 0;
   // NOT_FOUND if absent.
-  virtual absl::StatusOr<std::unique_ptr<BlobReader>> Open(std::string_view tenant, const Digest& digest, uint64_t offset) = 0;
+  virtual absl::StatusOr<std::unique_ptr<BlobReader>> Open(std::string_view tenant, const Digest& digest,
+                                                           uint64_t offset) = 0;
   virtual absl::StatusOr<std::unique_ptr<BlobWriter>> Create(std::string_view tenant, const Digest& digest) = 0;
   // A verified local file of the blob, open for reading: mapped by workers, passed to children. NOT_FOUND; DATA_LOSS if the stored bytes are damaged
   // (the blob is then dropped).
