@@ -386,7 +386,7 @@ absl::Status GraphImporter::AddNode(const NodeView& node, Scope& scope) {
                                                               : fmt::format("{} to {}", min_inputs, max_inputs)));
   }
   for (int i = 0; i < min_inputs; ++i) {
-    if (op.inputs[i] == nullptr && import->kind != OpKind::kLoop) {
+    if (op.inputs[i] == nullptr && import->kind != OpKind::kLoop && import->kind != OpKind::kScan) {
       return annotated(InvalidArgument("its input {} is left out, but the op needs it", i));
     }
   }

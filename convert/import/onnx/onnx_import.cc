@@ -55,10 +55,6 @@ absl::StatusOr<Model> Read(const Source& source) {
     return Unimplemented("the model uses opset {}, the newest supported is {}; export it with opset_version={}",
                          model.source_opset, kMaxOpset, kMaxOpset);
   }
-  if (model.source_opset != 0 && model.source_opset < kMinOpset) {
-    return Unimplemented("the model uses opset {}, the oldest supported is {}; upgrade it with onnx.version_converter",
-                         model.source_opset, kMinOpset);
-  }
   model.producer = std::string(view.producer_name);
   if (!view.producer_version.empty()) model.producer += " " + std::string(view.producer_version);
   onnx_import::GraphImporter importer(view, source);

@@ -14,6 +14,7 @@ absl::Status CheckType(OpContext& op, std::string_view attribute) {
 }
 
 absl::Status Cast(OpContext& op) {
+  if (op.opset < 6) return Unimplemented("before opset 6 it named its type; export with a newer opset");
   RETURN_IF_ERROR(CheckType(op, "to"));
   op.attributes.Erase("saturate");    // float8 only
   op.attributes.Erase("round_mode");  // float8e8m0 only

@@ -3,8 +3,15 @@
 namespace slipway::onnx_import {
 namespace {
 
+// Before opset 7 `broadcast` said what now goes without saying.
+absl::Status Gemm(OpContext& op) {
+  op.attributes.Erase("broadcast");
+  op.Emit();
+  return absl::OkStatus();
+}
+
 constexpr OpImport kOps[] = {
-    {"Gemm", OpKind::kGemm},
+    {"Gemm", OpKind::kGemm, Gemm},
     {"MatMul", OpKind::kMatMul},
     {"Einsum", OpKind::kEinsum},
 };

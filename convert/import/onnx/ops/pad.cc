@@ -5,7 +5,7 @@ namespace {
 
 // Pads and value were attributes before opset 11.
 absl::Status Pad(OpContext& op) {
-  op.AttributeToInput("pads", 1);
+  op.AttributeToInput(op.opset < 2 ? "paddings" : "pads", 1);
   if (op.opset < 11) {
     const float value = op.attributes.Float("value", 0);
     op.attributes.Erase("value");

@@ -11,8 +11,16 @@ absl::Status Squeeze(OpContext& op) {
   return absl::OkStatus();
 }
 
+// The shape was an attribute before opset 5.
+absl::Status Reshape(OpContext& op) {
+  if (op.opset < 5) op.AttributeToInput("shape", 1);
+  if (op.input(1) == nullptr) return InvalidArgument("it has no shape");
+  op.Emit();
+  return absl::OkStatus();
+}
+
 constexpr OpImport kOps[] = {
-    {"Reshape", OpKind::kReshape},
+    {"Reshape", OpKind::kReshape, Reshape, 1, 2},
     {"Flatten", OpKind::kFlatten},
     {"Transpose", OpKind::kTranspose},
     {"Squeeze", OpKind::kSqueeze, Squeeze},

@@ -30,6 +30,7 @@ absl::Status Split(OpContext& op) {
 
 // Axis 1 was the default before opset 4; later it must be given.
 absl::Status Concat(OpContext& op) {
+  if (op.opset < 4 && !op.attributes.Has("axis")) op.attributes.Set("axis", int64_t{1});
   if (!op.attributes.Has("axis")) return InvalidArgument("it has no axis");
   op.Emit();
   return absl::OkStatus();
