@@ -22,6 +22,21 @@ void ForEachSubgraph(const Node& node, Visit visit) {
   }
 }
 
+// Takes the node off the readers of its inputs, and with it what it encloses: its sub-graphs read values around them.
+void DropUses(Node& node) {
+  for (size_t i = node.inputs.size(); i-- > 0;) {
+    Value* input = node.inputs[i];
+    if (input == nullptr) continue;
+    auto use = std::find(input->uses.begin(), input->uses.end(), Use{&node, static_cast<int>(i)});
+    if (use != input->uses.end()) input->uses.erase(use);
+  }
+  for (const auto& [name, value] : node.attributes.all()) {
+    const auto* graph = std::get_if<std::shared_ptr<Graph>>(&value);
+    if (graph == nullptr || graph->use_count() > 1) continue;
+    for (const auto& inner : (*graph)->nodes()) DropUses(*inner);
+  }
+}
+
 // Every outer value that a sub-graph's nodes or outputs read.
 void CollectCaptures(const Graph& inner, const Graph& outer, std::vector<Value*>& captured) {
   auto is_outer = [&](Value* value) { return value != nullptr && outer.Find(value->name) == value; };
@@ -211,12 +226,7 @@ void Graph::MakeConstant(Value* value, Tensor tensor) {
 }
 
 void Graph::RemoveNode(Node* node) {
-  for (size_t i = node->inputs.size(); i-- > 0;) {
-    Value* input = node->inputs[i];
-    if (input == nullptr) continue;
-    auto use = std::find(input->uses.begin(), input->uses.end(), Use{node, static_cast<int>(i)});
-    if (use != input->uses.end()) input->uses.erase(use);
-  }
+  DropUses(*node);
   for (Value* output : node->outputs) {
     if (output != nullptr) RemoveValue(output);
   }

@@ -139,5 +139,21 @@ TEST(Spatial, CeilModeDropsWindowsBeyondTheData) {
   EXPECT_EQ(PooledSize(Dim::Symbol("H"), 2, 2, 1, 0, 0, true), CeilDiv(Dim::Symbol("H") - Dim(2), Dim(2)) + Dim(1));
 }
 
+TEST(Graph, ANodeTakesTheReadersInItsSubgraphsWithIt) {
+  Graph graph;
+  Value* x = graph.AddInput("x", DataType::kFloat32, {2});
+  Value* choice = graph.AddInput("choice", DataType::kBool, {});
+  auto branch = std::make_shared<Graph>();
+  branch->parent = &graph;
+  branch->AddOutput(branch->AddNode(OpKind::kRelu, {x}, {"inner"})->output());
+  Attributes attributes;
+  attributes.Set("then_branch", std::move(branch));
+  Node* node = graph.AddNode(OpKind::kIf, {choice}, {"y"}, std::move(attributes));
+  ASSERT_EQ(x->uses.size(), 1u);
+  graph.RemoveNode(node);
+  EXPECT_TRUE(x->uses.empty());
+  EXPECT_TRUE(choice->uses.empty());
+}
+
 }  // namespace
 }  // namespace slipway
