@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <future>
 #include <string>
 #include <vector>
 
@@ -23,8 +22,7 @@ namespace {
 
 constexpr int kExitUsage = 2;
 constexpr int kExitMachine = 5;
-constexpr absl::Duration kGrace = absl::Milliseconds(800);  // for calls under way
-constexpr absl::Duration kTidying = absl::Milliseconds(200);
+constexpr absl::Duration kGrace = absl::Milliseconds(800);    // for calls under way
 constexpr absl::Duration kQueuePatience = absl::Seconds(10);  // Redis may still be loading when we start
 
 constexpr char kExamples[] =
@@ -135,10 +133,7 @@ absl::Status Run(Flags flags) {
   int received = 0;
   sigwait(&signals, &received);
   LogInfo("stopping", {{"signal", std::to_string(received)}});
-  // gRPC's own tidying up after the last call can take seconds (its poller holds sockets for up to ten); nothing of ours
-  // is lost by leaving it to the kernel.
-  std::future<void> stopped = std::async(std::launch::async, [&] { coordinator->Stop(kGrace); });
-  if (stopped.wait_for(absl::ToChronoMilliseconds(kGrace + kTidying)) != std::future_status::ready) std::_Exit(0);
+  coordinator->Stop(kGrace);
   return absl::OkStatus();
 }
 

@@ -1,5 +1,6 @@
 #include "common/rpc/endpoint.h"
 
+#include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -18,20 +19,23 @@ constexpr int kServerKeepaliveMs = 20'000;
 constexpr int kMaxConnectionAgeMs = 30 * 60 * 1000;
 constexpr int kMaxConnectionAgeGraceMs = 5 * 60 * 1000;
 
-// gRPC writes every refused connection to stderr; callers get those as statuses.
-void TakeOverGrpcLog() {
+void SetUpGrpc() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // gRPC writes every refused connection to stderr; callers get those as statuses.
     gpr_set_log_function([](gpr_log_func_args* record) {
       if (record->severity == GPR_LOG_SEVERITY_ERROR) LogDebug("grpc", {{"message", record->message}});
     });
+    // Held for the life of the process: when the last user lets go, gRPC joins its threads, and one that polls a socket
+    // for a late writer stays for up to ten seconds.
+    grpc_init();
   });
 }
 
 }  // namespace
 
 std::shared_ptr<grpc::Channel> OpenChannel(const Address& address) {
-  TakeOverGrpcLog();
+  SetUpGrpc();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   arguments.SetMaxSendMessageSize(kMaxRequestBytes);
@@ -46,7 +50,7 @@ std::shared_ptr<grpc::Channel> OpenChannel(const Address& address) {
 }
 
 void ConfigureServer(grpc::ServerBuilder& builder) {
-  TakeOverGrpcLog();
+  SetUpGrpc();
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.SetMaxSendMessageSize(kMaxResponseBytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kServerKeepaliveMs);
