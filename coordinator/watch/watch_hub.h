@@ -1,5 +1,6 @@
-// Watchers of requests. Each is a small state machine that holds one page at most: when the last page has been taken and something may have changed, it reads the
-// next from the queue. A slow watcher therefore costs a page of memory, and sees coalesced progress; terminal states stay in the queue until they have been read.
+// Watchers of requests. Each is a small state machine that holds one page at most: when the last page has been taken and
+// something may have changed, it reads the next from the queue. A slow watcher therefore costs a page of memory and sees
+// coalesced progress; terminal states stay in the queue until they have been read.
 #pragma once
 
 #include <grpcpp/server_context.h>
