@@ -23,8 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kRestarts = 5;  // of one process; then the farm has failed
-constexpr char kLease[] =
-    "5";  // seconds until a crashed worker's task is made again: nobody else is to blame for silence here
+constexpr char kLease[] = "5";  // seconds until a killed worker's tasks are made again
 constexpr int kReadyFd = 3;   // the child's number of the pipe on which it says that it is ready
 constexpr int kParentFd = 4;  // the child's number of a pipe that ends with us
 
@@ -102,7 +101,7 @@ class Supervisor {
         return Command{{(options_.binaries / "slipway-coordinator").string(), "--listen",
                         "unix:" + Socket("coordinator.sock").string(), "--redis", redis, "--redis-password-file",
                         Socket("password").string(), "--store", (data_->path() / "store").string(), "--ephemeral-store",
-                        "--ready-fd", std::to_string(kReadyFd)}};
+                        "--lease", kLease, "--ready-fd", std::to_string(kReadyFd)}};
       default:
         break;
     }

@@ -86,7 +86,7 @@ class Judgement {
   // An error is the machine's; whatever the artifact did wrong is in the run.
   absl::StatusOr<JudgeRun> Run(const std::string& configuration) {
     JudgeRun run;
-    run.verified_by.configuration = configuration;
+    run.verified_by = JudgeOf(request_.target, configuration);
     absl::StatusOr<std::unique_ptr<Session>> session = Load(configuration);
     if (!session.ok()) {
       const absl::Status& status = session.status();

@@ -64,7 +64,7 @@ json ToJson(const JudgeRun& run, bool detailed) {
   }
   json result = {{"verified_by",
                   {{"name", run.verified_by.name},
-                   {"version", run.verified_by.version},
+                   {"version", run.verified_by.version.empty() ? json() : json(run.verified_by.version)},
                    {"kind", run.verified_by.kind},
                    {"configuration", run.verified_by.configuration},
                    {"cpu_features", run.verified_by.cpu_features}}},

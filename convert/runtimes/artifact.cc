@@ -106,6 +106,14 @@ absl::StatusOr<std::unique_ptr<Session>> LoadCoreml(HostProvider& hosts, const C
 
 }  // namespace
 
+JudgeIdentity JudgeOf(std::string_view target, std::string_view configuration) {
+  JudgeIdentity judge{.kind = "runtime", .configuration = std::string(configuration)};
+  const absl::StatusOr<const Configuration*> known = FindConfiguration(target, configuration);
+  judge.name = known.ok() ? (*known)->runtime : std::string_view("unknown");
+  if (target == "coreml") judge.name = "coreml-interpreter", judge.kind = "interpreter";
+  return judge;
+}
+
 std::vector<std::string> JudgeConfigurations(std::string_view target, std::string_view precision) {
   if (target == "ncnn") return {precision == "fp16" ? "fp16 options on" : "fp16 options off"};
   std::vector<std::string> names;

@@ -64,6 +64,9 @@ std::vector<std::string> HostCommand(std::string_view runtime, const std::filesy
 //   onnx: onnxruntime "default level"; tflite: litert "xnnpack" and "built-in kernels"; ncnn: "fp16 options off"; coreml: interpreter.
 std::vector<std::string> JudgeConfigurations(std::string_view target, std::string_view precision);
 
+// Who would judge in this configuration, before any version is known.
+JudgeIdentity JudgeOf(std::string_view target, std::string_view configuration);
+
 // Loads an artifact's main file or folder for judging. `extra_outputs` are inner tensors that will be fetched (ONNX and Core ML load a copy with more outputs).
 absl::StatusOr<std::unique_ptr<Session>> LoadArtifact(HostProvider& hosts, std::string_view target,
                                                       std::string_view configuration,
