@@ -120,15 +120,10 @@ absl::StatusOr<SpatialParams> ReadSpatialParams(const Node& node) {
 Dim PooledSize(const Dim& input, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad_begin, int64_t pad_end,
                bool ceil_mode) {
   const int64_t reach = (kernel - 1) * dilation + 1;
-  const Dim span = input + Dim(pad_begin + pad_end - reach);
-  if (!ceil_mode) return FloorDiv(span, Dim(stride)) + Dim(1);
-  const Dim output = CeilDiv(span, Dim(stride)) + Dim(1);
-  // A last window that would begin past the data and its begin padding is dropped. That can only be when the window's
-  // reach beyond one stride is less than the end padding: (output - 1) * stride >= input + pad_begin.
-  if (output.IsKnown() && input.IsKnown()) {
-    return (output.value() - 1) * stride >= input.value() + pad_begin ? Dim(output.value() - 1) : output;
-  }
-  return output;
+  // Rounding up is rounding down with a stride less one more padding; a window that would begin behind the data, in the
+  // end padding, is dropped: no more padding than a window's reach beyond its first element.
+  const int64_t end = ceil_mode ? std::min(pad_end + stride - 1, reach - 1) : pad_end;
+  return FloorDiv(input + Dim(pad_begin + end - reach), Dim(stride)) + Dim(1);
 }
 
 int64_t ChannelAxis(const Node& node, int64_t rank) {

@@ -74,12 +74,14 @@ class GraphMaker {
     for (Value* output : node->outputs) output->origin.source = output->name;
     return node->outputs;
   }
-  Value* Conv(Value* data, int64_t channels, int64_t kernel, std::vector<int64_t> strides = {1, 1}, std::vector<int64_t> pads = {0, 0, 0, 0}) {
+  Value* Conv(Value* data, int64_t channels, int64_t kernel, std::vector<int64_t> strides = {1, 1},
+              std::vector<int64_t> pads = {0, 0, 0, 0}) {
     const int64_t in = (*data->shape)[1].value();
     Attributes attributes;
     attributes.Set("strides", strides);
     attributes.Set("pads", pads);
-    return Op(OpKind::kConv, {data, Random({channels, in, kernel, kernel}, -0.5f, 0.5f), Random({channels})}, attributes);
+    return Op(OpKind::kConv, {data, Random({channels, in, kernel, kernel}, -0.5f, 0.5f), Random({channels})},
+              attributes);
   }
   void Out(Value* value) { graph->AddOutput(value); }
 
@@ -106,7 +108,8 @@ class Attrs {
 };
 
 // Seeded inputs of a graph; symbols by `sizes`.
-inline NamedTensors RandomInputs(const Graph& graph, const std::map<std::string, int64_t>& sizes = {}, float low = -1, float high = 1) {
+inline NamedTensors RandomInputs(const Graph& graph, const std::map<std::string, int64_t>& sizes = {}, float low = -1,
+                                 float high = 1) {
   NamedTensors inputs;
   for (const Value* input : graph.inputs()) {
     std::vector<int64_t> shape;
@@ -117,7 +120,8 @@ inline NamedTensors RandomInputs(const Graph& graph, const std::map<std::string,
 }
 
 // Outputs, then `extra`, of a graph in onnxruntime.
-inline absl::StatusOr<NamedTensors> RunInOnnxruntime(const Graph& graph, const NamedTensors& inputs, const std::vector<const Value*>& extra = {}) {
+inline absl::StatusOr<NamedTensors> RunInOnnxruntime(const Graph& graph, const NamedTensors& inputs,
+                                                     const std::vector<const Value*>& extra = {}) {
   ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Create("/tmp", "slipway-graph-case-"));
   OnnxFormOptions options;
   options.extra_outputs = extra;

@@ -149,7 +149,7 @@ std::string ModelBuilder::Tables(const std::string& model_name, const std::vecto
   for (const TensorRecord& record : tensors_) {
     std::vector<int32_t> shape, signature;
     for (const Dim& size : record.shape) {
-      shape.push_back(size.IsKnown() ? static_cast<int32_t>(size.value()) : 1);
+      shape.push_back(static_cast<int32_t>(size.Evaluate(sizes_).value_or(1)));
       signature.push_back(size.IsKnown() ? static_cast<int32_t>(size.value()) : -1);
     }
     const bool dynamic = !IsStatic(record.shape);

@@ -63,6 +63,9 @@ class ModelBuilder {
   void AddInput(const std::string& name, int32_t tensor) { inputs_.emplace_back(name, tensor); }
   void AddOutput(const std::string& name, int32_t tensor) { outputs_.emplace_back(name, tensor); }
 
+  // Sizes that stand in `shape` for symbols, until a runtime resizes the inputs (`shape_signature` says -1). Others get 1.
+  void SetSizes(std::map<std::string, int64_t> sizes) { sizes_ = std::move(sizes); }
+
   // Name of a tensor in the file.
   const std::string& NameOf(int32_t tensor) const { return tensors_[tensor].name; }
 
@@ -100,6 +103,7 @@ class ModelBuilder {
   std::vector<OperatorRecord> operators_;
   std::vector<std::pair<schema::BuiltinOperator, int>> codes_;
   std::vector<std::pair<std::string, int32_t>> inputs_, outputs_;
+  std::map<std::string, int64_t> sizes_;
   absl::flat_hash_map<const slipway::Value*, int32_t> values_;
   absl::flat_hash_map<std::string, int> names_;
   absl::flat_hash_map<size_t, std::vector<uint32_t>> by_hash_;

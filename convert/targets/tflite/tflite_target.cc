@@ -1,4 +1,6 @@
 #include <array>
+#include <map>
+#include <string>
 
 #include "common/base/error.h"
 #include "convert/passes/passes.h"
@@ -73,6 +75,31 @@ InterfaceTensor Describe(const Value& value, const std::string& source) {
   return tensor;
 }
 
+// A runtime allocates all tensors once before the inputs can be resized, so the sizes that stand for symbols must fit the operators: the least
+// power of two with which no tensor is empty. Batches get 1.
+std::map<std::string, int64_t> FittingSizes(const Graph& graph) {
+  std::vector<std::string> batches, symbols;
+  for (const Value* value : graph.values()) {
+    if (!value->shape) continue;
+    for (size_t axis = 0; axis < value->shape->size(); ++axis) {
+      const bool batch = axis == 0 && value->producer == nullptr && value->shape->size() > 1;
+      (*value->shape)[axis].CollectSymbols(batch ? batches : symbols);
+    }
+  }
+  for (int64_t size = 1; size <= 4096; size *= 2) {
+    std::map<std::string, int64_t> sizes;
+    for (const std::string& symbol : symbols) sizes[symbol] = size;
+    for (const std::string& symbol : batches) sizes[symbol] = 1;
+    bool fits = true;
+    for (const Value* value : graph.values()) {
+      for (const Dim& dim : value->shape.value_or(Shape{}))
+        fits &= dim.IsKnown() || dim.Evaluate(sizes).value_or(1) >= 1;
+    }
+    if (fits) return sizes;
+  }
+  return {};
+}
+
 class Tflite final : public Target {
  public:
   std::string_view name() const override { return "tflite"; }
@@ -113,6 +140,7 @@ class Tflite final : public Target {
                                const std::filesystem::path& folder) const override {
     if (options.precision != "fp32") return Unimplemented("the TFLite target writes fp32, not {}", options.precision);
     ModelBuilder builder;
+    builder.SetSizes(FittingSizes(graph));
     Emitted emitted;
     for (const Value* input : graph.inputs()) {
       builder.AddInput(input->name, builder.Value(input));

@@ -37,20 +37,15 @@ absl::StatusOr<bool> ExplicitConvPadding(Graph& graph, Node& node) {
   return e.Become(kConv, inputs, WithoutPads(node));
 }
 
-// End padding with which rounding down gives what rounding up gave: the last window's reach, for any size up to a stride more.
-std::vector<int64_t> EndWithCeiling(const SpatialParams& p) {
-  std::vector<int64_t> end = p.pads_end;
-  for (size_t i = 0; p.ceil_mode && i < end.size(); ++i) end[i] += p.strides[i] - 1;
-  return end;
-}
-
-// The same where the size is known: a last window that would begin in the end padding is dropped, so less is padded.
+// End padding with which rounding down gives what rounding up gave, for any size (PooledSize in ir/spatial.cc). Where the size
+// is known, only what the last window reaches.
 std::vector<int64_t> EndFor(const Node& node, const SpatialParams& p) {
-  std::vector<int64_t> end = EndWithCeiling(p);
+  std::vector<int64_t> end = p.pads_end;
   for (size_t i = 0; p.ceil_mode && i < end.size(); ++i) {
+    const int64_t reach = (p.kernel[i] - 1) * p.dilations[i] + 1;
+    end[i] = std::min(p.pads_end[i] + p.strides[i] - 1, reach - 1);
     const Dim &in = (*node.input(0)->shape)[i + 1], &out = (*node.output()->shape)[i + 1];
     if (!in.IsKnown() || !out.IsKnown()) continue;
-    const int64_t reach = (p.kernel[i] - 1) * p.dilations[i] + 1;
     end[i] = std::max<int64_t>(0, (out.value() - 1) * p.strides[i] + reach - in.value() - p.pads_begin[i]);
   }
   return end;
@@ -109,9 +104,12 @@ absl::StatusOr<bool> ExplicitAveragePoolPadding(Graph& graph, Node& node) {
   Value* channel = e.Op(kSlice, {x, e.Axes({0}), e.Axes({1}), e.Axes({3})});
   Value* ones = e.Op(kAdd, {e.Op(kMul, {channel, e.Number(0)}), e.Number(1)});
   if (counts_pads) {
-    ones = e.Op(kPad, {ones, e.Axes(PadsOf(p->pads_begin, p->pads_end)), e.Number(1)});
-    std::vector<int64_t> rest = end;
-    for (size_t i = 0; i < rest.size(); ++i) rest[i] -= p->pads_end[i];
+    std::vector<int64_t> counted = end, rest = end;
+    for (size_t i = 0; i < rest.size(); ++i) {
+      counted[i] = std::min(end[i], p->pads_end[i]);
+      rest[i] -= counted[i];
+    }
+    ones = e.Op(kPad, {ones, e.Axes(PadsOf(p->pads_begin, counted)), e.Number(1)});
     ones = e.Op(kPad, {ones, e.Axes(PadsOf({0, 0}, rest))});
   } else {
     ones = e.Op(kPad, {ones, e.Axes(PadsOf(p->pads_begin, end))});
