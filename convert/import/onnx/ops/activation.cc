@@ -37,10 +37,22 @@ absl::Status Dropout(OpContext& op) {
   return absl::OkStatus();
 }
 
+// Before opset 7 a slope of one axis ran along the channels.
+absl::Status PRelu(OpContext& op) {
+  const Value* slope = op.input(1);
+  if (op.opset < 7 && slope->rank() == 1 && op.input(0)->rank() > 2) {
+    std::vector<int64_t> column(static_cast<size_t>(op.input(0)->rank()) - 1, 1);
+    column[0] = -1;
+    op.inputs[1] = op.Make(OpKind::kReshape, {op.input(1), op.Constant("column", Tensor::Int64s(column))});
+  }
+  op.Emit();
+  return absl::OkStatus();
+}
+
 constexpr OpImport kOps[] = {
     {"Relu", OpKind::kRelu},
     {"LeakyRelu", OpKind::kLeakyRelu},
-    {"PRelu", OpKind::kPRelu},
+    {"PRelu", OpKind::kPRelu, PRelu},
     {"ThresholdedRelu", OpKind::kThresholdedRelu},
     {"Elu", OpKind::kElu},
     {"Selu", OpKind::kSelu},
