@@ -99,7 +99,8 @@ absl::Status ReferenceBundle::Write(const std::filesystem::path& path) const {
   for (const Sample& sample : samples) {
     header["samples"].push_back({{"inputs", layout.Describe(sample.inputs)},
                                  {"outputs", layout.Describe(sample.outputs)},
-                                 {"before_activation", layout.Describe(sample.before_activation)}});
+                                 {"before_activation", layout.Describe(sample.before_activation)},
+                                 {"inner", layout.Describe(sample.inner)}});
   }
   const std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   std::string file(kMagic);
@@ -146,6 +147,7 @@ absl::StatusOr<ReferenceBundle> ReferenceBundle::Read(std::shared_ptr<const Mapp
     ASSIGN_OR_RETURN(sample.inputs, ReadTensors(entry, "inputs", begin, file));
     ASSIGN_OR_RETURN(sample.outputs, ReadTensors(entry, "outputs", begin, file));
     ASSIGN_OR_RETURN(sample.before_activation, ReadTensors(entry, "before_activation", begin, file));
+    ASSIGN_OR_RETURN(sample.inner, ReadTensors(entry, "inner", begin, file));
     bundle.samples.push_back(std::move(sample));
   }
   return bundle;

@@ -3,6 +3,7 @@
 
 #include "common/base/error.h"
 #include "convert/parity/interface.h"
+#include "convert/parity/layers.h"
 #include "convert/parity/parity.h"
 
 namespace slipway {
@@ -320,6 +321,7 @@ absl::StatusOr<ParityResult> Judge(HostProvider& hosts, const JudgeRequest& requ
       result.reason = fmt::format("{} ({}): {}", run.verified_by.name.empty() ? "judge" : run.verified_by.name,
                                   run.verified_by.configuration, run.reason);
     }
+    if (!run.outputs.empty()) run.layers = CompareLayers(hosts, request, configuration, reference);
     result.runs.push_back(std::move(run));
   }
   if (result.runs.empty()) {

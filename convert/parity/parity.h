@@ -22,6 +22,8 @@ struct Sample {
   NamedTensors inputs;
   NamedTensors outputs;            // every source output, in order
   NamedTensors before_activation;  // by source tensor name: what stands before an output's final softmax or sigmoid
+  NamedTensors
+      inner;  // of a bundle's first sample: the source's inner tensors, as far as 32 MiB go; for per-layer figures
 };
 
 // An output that is a final Softmax or Sigmoid, found through Identity, Cast and reshaping, and the tensor before it.
@@ -59,7 +61,7 @@ std::vector<FinalActivation> FindFinalActivations(const Graph& graph);
 // Outputs that no input reaches.
 std::vector<std::string> FindConstantOutputs(const Graph& graph);
 
-// Fills outputs and before_activation of every sample by running `onnx_file`, the source or the graph as it was built, in onnxruntime. The `before`
+// Fills outputs and before_activation of every sample, and inner of the first, by running `onnx_file`, the source or the graph as it was built, in onnxruntime. The `before`
 // tensors need not be outputs of the file: they are added to a copy. Where the file has no such tensor, before_activation lacks it.
 absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx_file,
                           const std::vector<FinalActivation>& activations, std::vector<Sample>& samples);
@@ -95,11 +97,19 @@ struct OutputFigures {
   Metrics metrics;
 };
 
+// One inner tensor of the artifact against the source's.
+struct LayerFigures {
+  std::string name;    // in the artifact
+  std::string source;  // in the source
+  Metrics metrics;
+};
+
 struct JudgeRun {
   JudgeIdentity verified_by;
   Verdict verdict = Verdict::kNotRun;
   std::string reason;  // one line unless passed
   std::vector<OutputFigures> outputs;
+  std::vector<LayerFigures> layers;  // in the artifact's order, on the first sample; empty where the judge shows none
 };
 
 struct ParityResult {
@@ -122,7 +132,7 @@ struct JudgeRequest {
 // The swap rule: a verdict counts only if the gates fail with two samples' outputs exchanged, else kNotDiscriminating.
 absl::StatusOr<ParityResult> Judge(HostProvider& hosts, const JudgeRequest& request, const ReferenceBundle& reference);
 
-// parity.json: figures per output and, where the judge shows inner tensors, per layer.
+// parity.json: figures per output and, where the judge shows inner tensors, per layer, with the first layer that is further off than an output may be.
 nlohmann::json ParityReport(const JudgeRequest& request, const ParityResult& result);
 
 }  // namespace slipway

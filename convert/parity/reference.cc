@@ -32,6 +32,37 @@ const Tensor* Find(const NamedTensors& tensors, std::string_view name) {
   return nullptr;
 }
 
+constexpr size_t kInnerBytes = 32 << 20;
+constexpr size_t kTensorsAtOnce = 64;
+
+// The source's inner tensors on one sample, in order, until they are too many. What cannot be fetched is left out: they explain
+// figures and decide nothing.
+NamedTensors InnerTensors(HostProvider& hosts, const std::filesystem::path& onnx_file, const Sample& sample) {
+  NamedTensors inner;
+  const auto model = MappedFile::Open(onnx_file);
+  if (!model.ok()) return inner;
+  const auto names = OnnxInnerNames((*model)->bytes());
+  if (!names.ok() || names->empty()) return inner;
+  const auto copy = CopyWithOutputs(onnx_file, *names, hosts.scratch());
+  if (!copy.ok()) return inner;
+  const auto session = LoadReference(hosts, copy->model);
+  if (!session.ok()) return inner;
+  size_t bytes = 0;
+  for (size_t begin = 0; begin < names->size(); begin += kTensorsAtOnce) {
+    const size_t end = std::min(names->size(), begin + kTensorsAtOnce);
+    auto tensors = (*session)->Run(sample.inputs, std::vector<std::string>(names->begin() + static_cast<int64_t>(begin),
+                                                                           names->begin() + static_cast<int64_t>(end)));
+    if (!tensors.ok()) return inner;
+    for (auto& [name, tensor] : *tensors) {
+      if (!IsFloat(tensor.type()) || tensor.size() == 0) continue;
+      bytes += tensor.bytes().size();
+      if (bytes > kInnerBytes) return inner;
+      inner.emplace_back(name, std::move(tensor));
+    }
+  }
+  return inner;
+}
+
 }  // namespace
 
 std::vector<FinalActivation> FindFinalActivations(const Graph& graph) {
@@ -106,6 +137,7 @@ absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx
     tensors.resize(outputs.size());
     sample.outputs = std::move(tensors);
   }
+  if (!samples.empty()) samples[0].inner = InnerTensors(hosts, onnx_file, samples[0]);
   return absl::OkStatus();
 }
 

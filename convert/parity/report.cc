@@ -42,13 +42,35 @@ json ToJson(const Gate& gate) {
   return limits;
 }
 
-json ToJson(const OutputFigures& output) {
-  const Metrics& m = output.metrics;
-  return {{"name", output.name},        {"role", std::string(RoleName(output.role))},
-          {"l_inf", Number(m.l_inf)},   {"l_inf_scaled", Number(m.l_inf_scaled)},
+json ToJson(const Metrics& m) {
+  return {{"l_inf", Number(m.l_inf)},   {"l_inf_scaled", Number(m.l_inf_scaled)},
           {"p999", Number(m.p999)},     {"mean_abs", Number(m.mean_abs)},
           {"rmse", Number(m.rmse)},     {"cosine", Number(m.cosine)},
           {"snr_db", Number(m.snr_db)}, {"agreement", Number(m.agreement)}};
+}
+
+json ToJson(const OutputFigures& output) {
+  json figures = ToJson(output.metrics);
+  figures["name"] = output.name;
+  figures["role"] = std::string(RoleName(output.role));
+  return figures;
+}
+
+// Figures of the layers, and the first that is further off than a raw output may be (null: none).
+void AddLayers(const JudgeRequest& request, const JudgeRun& run, json& report) {
+  const Gate gate = GateFor(request.target, request.precision, OutputRole::kRaw, request.tolerance);
+  json layers = json::array();
+  json first;
+  for (const LayerFigures& layer : run.layers) {
+    json figures = ToJson(layer.metrics);
+    figures["name"] = layer.name;
+    figures["source"] = layer.source;
+    figures["finite"] = layer.metrics.finite;
+    if (first.is_null() && !gate.Holds(layer.metrics)) first = layer.name;
+    layers.push_back(std::move(figures));
+  }
+  report["layers"] = std::move(layers);
+  report["first_diverging_layer"] = std::move(first);
 }
 
 json ToJson(const JudgeRun& run, bool detailed) {
@@ -91,6 +113,7 @@ json ParityResult::ToJson() const { return Whole(*this, false); }
 
 json ParityReport(const JudgeRequest& request, const ParityResult& result) {
   json report = Whole(result, true);
+  for (size_t i = 0; i < result.runs.size(); ++i) AddLayers(request, result.runs[i], report["runs"][i]);
   report["schema"] = "slipway.parity/1";
   report["target"] = request.target;
   report["precision"] = request.precision;

@@ -114,9 +114,9 @@ bool HasExternalData(std::span<const std::byte> model) {
   return false;
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<std::string>> OnnxOutputNames(std::span<const std::byte> model) {
+// The strings of field `name` in every graph member of field `member`, in order.
+absl::StatusOr<std::vector<std::string>> NamesInGraph(std::span<const std::byte> model, int member_field,
+                                                      int name_field) {
   std::vector<std::string> names;
   bool malformed = false, has_graph = false;
   Fields fields(model);
@@ -125,20 +125,31 @@ absl::StatusOr<std::vector<std::string>> OnnxOutputNames(std::span<const std::by
     has_graph = true;
     Fields graph(field->second);
     while (auto member = graph.Next()) {
-      if (member->first != onnx::GraphProto::kOutputFieldNumber) continue;
-      Fields value(member->second);
-      std::string name;
-      while (auto part = value.Next()) {
-        if (part->first == onnx::ValueInfoProto::kNameFieldNumber) {
-          name.assign(reinterpret_cast<const char*>(part->second.data()), part->second.size());
-        }
+      if (member->first != static_cast<uint64_t>(member_field)) continue;
+      Fields parts(member->second);
+      while (auto part = parts.Next()) {
+        if (part->first != static_cast<uint64_t>(name_field)) continue;
+        names.emplace_back(reinterpret_cast<const char*>(part->second.data()), part->second.size());
       }
-      malformed |= value.malformed();
-      names.push_back(std::move(name));
+      malformed |= parts.malformed();
     }
     malformed |= graph.malformed();
   }
   if (malformed || fields.malformed() || !has_graph) return DataLoss("the file is no ONNX model");
+  return names;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> OnnxOutputNames(std::span<const std::byte> model) {
+  return NamesInGraph(model, onnx::GraphProto::kOutputFieldNumber, onnx::ValueInfoProto::kNameFieldNumber);
+}
+
+absl::StatusOr<std::vector<std::string>> OnnxInnerNames(std::span<const std::byte> model) {
+  ASSIGN_OR_RETURN(std::vector<std::string> names,
+                   NamesInGraph(model, onnx::GraphProto::kNodeFieldNumber, onnx::NodeProto::kOutputFieldNumber));
+  ASSIGN_OR_RETURN(const std::vector<std::string> outputs, OnnxOutputNames(model));
+  std::erase_if(names, [&](const std::string& name) { return name.empty() || std::ranges::count(outputs, name) > 0; });
   return names;
 }
 

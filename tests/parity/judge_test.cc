@@ -245,6 +245,21 @@ TEST_F(JudgeTest, ReportsFollowTheContract) {
   EXPECT_EQ(ParityReport(request, result)["target"], "onnx");
 }
 
+TEST_F(JudgeTest, TheFirstDivergingLayerIsNamed) {
+  const auto graph = Net().Build();
+  MakeReference(*graph);
+  ASSERT_EQ(reference_.samples[0].inner.size(), 1u);
+  Net wrong;
+  wrong.wrong_weight = 0.1f;
+  const JudgeRequest request = Artifact(*wrong.Build());
+  const nlohmann::json report = ParityReport(request, Verdict(request));
+  ASSERT_EQ(report["runs"][0]["layers"].size(), 1u);
+  EXPECT_EQ(report["runs"][0]["layers"][0]["source"], "scores");
+  EXPECT_EQ(report["runs"][0]["first_diverging_layer"], "scores");
+  const JudgeRequest right = Artifact(*graph);
+  EXPECT_TRUE(ParityReport(right, Verdict(right))["runs"][0]["first_diverging_layer"].is_null());
+}
+
 TEST_F(JudgeTest, ABundleReadsBackAsItWasWritten) {
   const auto graph = Net().Build();
   MakeReference(*graph);

@@ -1,5 +1,6 @@
 // The trained networks on every target: what was converted passes, and the same with one layer's weights a hundredth off fails.
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "convert/import/import.h"
 #include "convert/onnx_form/onnx_form.h"
@@ -39,7 +40,8 @@ class TargetsTest : public HostsTest {
   }
 
   ParityResult ConvertAndJudge(std::unique_ptr<Graph> graph, const std::string& target) {
-    JudgeRequest request{target, "fp32", folder() / (target + std::to_string(++made_)), {}, {}};
+    request_ = {target, "fp32", folder() / (target + std::to_string(++made_)), {}, {}};
+    JudgeRequest& request = request_;
     std::filesystem::create_directory(request.folder);
     TargetOptions options;
     options.model_name = "net";
@@ -80,12 +82,26 @@ class TargetsTest : public HostsTest {
         for (const OutputFigures& output : run.outputs) shows_before |= output.role == OutputRole::kBeforeActivation;
       }
       EXPECT_TRUE(shows_before);
-      EXPECT_EQ(ConvertAndJudge(Spoilt(), target).verdict, Verdict::kFailed);
+      // Layers are seen somewhere, and none is off before the one that was spoilt: the last.
+      size_t layers = 0;
+      for (const JudgeRun& run : right.runs) {
+        layers = std::max(layers, run.layers.size());
+        for (const LayerFigures& layer : run.layers) EXPECT_LT(layer.metrics.l_inf_scaled, 1e-4) << layer.name;
+      }
+      EXPECT_GE(layers, 4u);
+      const ParityResult spoilt = ConvertAndJudge(Spoilt(), target);
+      EXPECT_EQ(spoilt.verdict, Verdict::kFailed);
+      const nlohmann::json report = ParityReport(request_, spoilt);
+      for (const nlohmann::json& run : report["runs"]) {
+        if (run["layers"].empty()) continue;
+        EXPECT_LT(run["layers"][0]["l_inf_scaled"], 1e-4);
+      }
     }
   }
 
   Imported imported_;
   ReferenceBundle reference_;
+  JudgeRequest request_;
   int made_ = 0;
 };
 
