@@ -8,10 +8,10 @@
 namespace slipway {
 
 struct TargetInfo {
-  std::string_view name;        // "onnx", "tflite", "coreml", "ncnn"
-  std::string_view backend;     // manifest's `backend`: "onnx", "tflite", "mlprogram", "ncnn"
-  std::string_view judge;       // "onnxruntime", "litert", "coreml-interpreter", "ncnn"
-  std::string_view main_file;   // "{model}.onnx", "{model}.tflite", "{model}.mlpackage", "{model}.param"
+  std::string_view name;       // "onnx", "tflite", "coreml", "ncnn"
+  std::string_view backend;    // manifest's `backend`: "onnx", "tflite", "mlprogram", "ncnn"
+  std::string_view judge;      // "onnxruntime", "litert", "coreml-interpreter", "ncnn"
+  std::string_view main_file;  // "{model}.onnx", "{model}.tflite", "{model}.mlpackage", "{model}.param"
 };
 
 std::span<const TargetInfo> Targets();

@@ -1,0 +1,178 @@
+// Movement of data, resizing, and graphs as wholes: what ncnn computes against what onnxruntime computes.
+#include <algorithm>
+#include <cmath>
+
+#include "tests/ncnn/case.h"
+
+namespace slipway::testing {
+namespace {
+
+TEST(NcnnReshape, FormsAndOrders) {
+  Case t;
+  Value* x = t.x({1, 4, 6, 5});
+  t.op(OpKind::kFlatten, {x});
+  t.op(OpKind::kReshape, {x, t.ints({1, 8, 15})});
+  t.op(OpKind::kReshape, {x, t.ints({4, 30})});
+  t.op(OpKind::kReshape, {x, t.ints({1, 2, 2, 6, 5})});
+  t.op(OpKind::kUnsqueeze, {x, t.ints({4})});
+  t.op(OpKind::kReshape, {x, t.ints({-1})});
+  t.Expect();
+}
+
+TEST(NcnnReshape, EveryTransposition) {
+  Ints order = {0, 1, 2, 3};
+  do {
+    SCOPED_TRACE(ToString(order));
+    Case t;
+    t.op(OpKind::kTranspose, {t.x({1, 3, 4, 5})}, {{"perm", order}});
+    t.op(OpKind::kTranspose, {t.x({2, 3, 4, 5})}, {{"perm", order}});
+    t.Expect(-1, 1, 0);
+  } while (std::next_permutation(order.begin(), order.end()));
+  Case t;
+  t.op(OpKind::kTranspose, {t.x({1, 2, 3, 4, 5})}, {{"perm", Ints{0, 2, 1, 3, 4}}});
+  t.op(OpKind::kTranspose, {t.x({3, 4})});
+  t.Expect(-1, 1, 0);
+}
+
+TEST(NcnnReshape, CaffeFlattening) {
+  Case t;
+  Value* x = t.op(OpKind::kTranspose, {t.x({1, 6, 3, 4})}, {{"perm", Ints{0, 3, 2, 1}}});
+  t.op(OpKind::kGemm, {t.op(OpKind::kFlatten, {x}), t.c({5, 72}), t.c({5})}, {{"transB", int64_t{1}}});
+  t.Expect();
+}
+
+TEST(NcnnReshape, ShuffledChannelsOfUnknownSizes) {
+  Case t;
+  Value* x = t.x({1, 6, Dim::Symbol("H"), Dim::Symbol("W")});
+  Value* y = t.op(OpKind::kReshape, {x, t.ints({1, 6, -1})});
+  t.op(OpKind::kTranspose, {y}, {{"perm", Ints{0, 2, 1}}});
+  t.Expect(-1, 1, 0, {{"H", 5}, {"W", 7}});
+}
+
+TEST(NcnnReshape, BlocksAndTiles) {
+  Case t;
+  Value* x = t.x({1, 8, 4, 6});
+  t.op(OpKind::kDepthToSpace, {x}, {{"blocksize", int64_t{2}}, {"mode", std::string("DCR")}});
+  t.op(OpKind::kDepthToSpace, {x}, {{"blocksize", int64_t{2}}, {"mode", std::string("CRD")}});
+  t.op(OpKind::kSpaceToDepth, {x}, {{"blocksize", int64_t{2}}});
+  t.op(OpKind::kTile, {x, t.ints({1, 2, 1, 3})});
+  t.op(OpKind::kTile, {t.x({3, 4}), t.ints({2, 2})});
+  t.op(OpKind::kExpand, {t.x({1, 3, 1, 5}), t.ints({1, 3, 4, 5})});
+  t.op(OpKind::kExpand, {t.x({5}), t.ints({1, 3, 4, 5})});
+  t.Expect(-1, 1, 0);
+}
+
+TEST(NcnnSlice, Cuts) {
+  Case t;
+  Value* x = t.x({1, 8, 9, 10});
+  t.op(OpKind::kSlice, {x, t.ints({2}), t.ints({6}), t.ints({1})});
+  t.op(OpKind::kSlice, {x, t.ints({1, -4}), t.ints({-1, INT64_MAX}), t.ints({2, 3})});
+  t.op(OpKind::kSlice, {x, t.ints({1, 0}), t.ints({INT64_MAX, INT64_MAX}), t.ints({2, 3}), t.ints({2, 2})});
+  t.op(OpKind::kSlice, {x, t.ints({-1}), t.ints({INT64_MIN}), t.ints({3}), t.ints({-1})});
+  t.op(OpKind::kSlice, {t.x({6, 5}), t.ints({1}), t.ints({4})});
+  t.op(OpKind::kSlice, {t.x({1, 2, 3, 4, 5}), t.ints({1, 1}), t.ints({3, 4}), t.ints({2, 4})});
+  t.op(OpKind::kGather, {x, t.ints({3})}, {{"axis", int64_t{1}}});
+  t.op(OpKind::kGather, {x, t.graph->AddConstant("s", Tensor::From<int64_t>({}, {-1}))}, {{"axis", int64_t{2}}});
+  t.Expect(-1, 1, 0);
+}
+
+TEST(NcnnSlice, PartsAndJoins) {
+  Case t;
+  Value* x = t.x({1, 9, 4, 5});
+  t.op(OpKind::kSplit, {x, t.ints({2, 3, 4})}, {{"axis", int64_t{1}}}, 3);
+  Node* parts = t.last;
+  t.op(OpKind::kConcat, {parts->output(2), parts->output(0), x}, {{"axis", int64_t{1}}});
+  t.op(OpKind::kConcat, {x, t.c({1, 9, 2, 5})}, {{"axis", int64_t{-2}}});
+  t.op(OpKind::kConcat, {t.x({1, 3}), t.x({1, 3})}, {{"axis", int64_t{0}}});
+  t.op(OpKind::kConcat, {t.x({4}), t.x({3})}, {{"axis", int64_t{0}}});
+  t.op(OpKind::kConcat, {t.x({2, 4}), t.x({3, 4})}, {{"axis", int64_t{0}}});
+  t.Expect(-1, 1, 0);
+}
+
+TEST(NcnnSlice, Pads) {
+  Case t;
+  Value* x = t.x({1, 3, 6, 7});
+  t.op(OpKind::kPad, {x, t.ints({0, 0, 1, 2, 0, 0, 3, 0}), t.number(0.5f)});
+  t.op(OpKind::kPad, {x, t.ints({0, 0, 1, 2, 0, 0, 3, 1})}, {{"mode", std::string("reflect")}});
+  t.op(OpKind::kPad, {x, t.ints({0, 0, 1, 2, 0, 0, 3, 1})}, {{"mode", std::string("edge")}});
+  t.op(OpKind::kPad, {x, t.ints({0, 1, 0, 0, 0, 2, 0, 0}), t.number(-1)});
+  t.op(OpKind::kPad, {t.x({5}), t.ints({2, 1})});
+  t.op(OpKind::kPad, {t.x({1, 4, 5}), t.ints({0, 1, 2, 0, 0, 1})});
+  t.Expect(-1, 1, 0);
+}
+
+TEST(NcnnResize, ModesAndCoordinates) {
+  for (const auto& [mode, coordinates] :
+       std::vector<std::pair<std::string, std::string>>{{"nearest", "asymmetric"},
+                                                        {"linear", "half_pixel"},
+                                                        {"linear", "align_corners"},
+                                                        {"linear", "pytorch_half_pixel"},
+                                                        {"cubic", "half_pixel"},
+                                                        {"cubic", "align_corners"}}) {
+    SCOPED_TRACE(mode + " " + coordinates);
+    Case t;
+    Value* x = t.x({1, 3, 5, 6});
+    const std::vector<std::pair<std::string, AttributeValue>> attributes = {
+        {"mode", mode}, {"coordinate_transformation_mode", coordinates}, {"nearest_mode", std::string("floor")}};
+    t.op(OpKind::kResize, {x, nullptr, t.graph->AddConstant("scales", Tensor::Float32s({1, 1, 2, 3}))}, attributes);
+    t.op(OpKind::kResize, {x, nullptr, nullptr, t.ints({1, 3, 9, 4})}, attributes);
+    t.Expect();
+  }
+  Case t;
+  t.op(OpKind::kResize, {t.x({1, 3, 4, 4}), nullptr, t.graph->AddConstant("scales", Tensor::Float32s({1, 1, 3, 2}))},
+       {{"mode", std::string("nearest")}});
+  t.op(OpKind::kResize, {t.x({1, 3, 1, 1}), nullptr, nullptr, t.ints({1, 3, 4, 5})}, {{"mode", std::string("linear")}});
+  t.Expect();
+}
+
+TEST(NcnnResize, UnknownSizes) {
+  Case t;
+  t.op(OpKind::kResize,
+       {t.x({1, 3, Dim::Symbol("H"), Dim::Symbol("W")}), nullptr,
+        t.graph->AddConstant("scales", Tensor::Float32s({1, 1, 2, 2}))},
+       {{"mode", std::string("linear")}});
+  t.Expect(-1, 1, 1e-5, {{"H", 5}, {"W", 8}});
+}
+
+TEST(NcnnGraph, AnInputThatIsAnOutputAndManyReaders) {
+  Case t;
+  Value* x = t.x({1, 3, 4, 5});
+  Value* y = t.op(OpKind::kRelu, {x});
+  t.op(OpKind::kAdd, {y, y});
+  t.op(OpKind::kMul, {y, x});
+  t.graph->AddOutput(x);
+  t.graph->AddOutput(y);
+  t.Expect();
+}
+
+TEST(NcnnGraph, BatchLeftOpenBecomesOne) {
+  Case t;
+  Value* x = t.op(OpKind::kConv, {t.x({Dim::Symbol("batch"), 3, 8, 8}), t.c({4, 3, 3, 3})});
+  t.op(OpKind::kReshape, {x, t.ints({0, -1})});
+  t.Expect(-1, 1, 1e-5, {{"batch", 1}});
+}
+
+TEST(NcnnGraph, NamesThatTheFormatCannotHold) {
+  Case t;
+  Value* x = t.graph->AddInput("image 0\n=é", DataType::kFloat32, {1, 3, 4, 5});
+  Value* y = t.op(OpKind::kRelu, {x});
+  t.graph->Rename(y, "a b");
+  Value* z = t.op(OpKind::kNeg, {y});
+  t.graph->Rename(z, "a_b");
+  t.graph->AddOutput(y);
+  t.Expect();
+}
+
+TEST(NcnnGraph, WholeNumbersAreRefused) {
+  Case t;
+  Value* x = t.graph->AddInput("x", DataType::kInt64, {1, 4});
+  t.graph->AddOutput(t.op(OpKind::kAdd, {x, x}));
+  ASSERT_TRUE(MakeInferShapes()->Run(*t.graph).ok());
+  const auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-case-");
+  const auto emitted = ConvertToNcnn(*t.graph, folder->path());
+  EXPECT_EQ(emitted.status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_NE(Message(emitted.status()).find("int64"), std::string::npos) << emitted.status();
+}
+
+}  // namespace
+}  // namespace slipway::testing
