@@ -3,7 +3,8 @@
 // Data layout: attribute `data_layout` of Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool,
 // Resize, DepthToSpace, SpaceToDepth is "NCHW" (default, any rank: channels at axis 1) or "NHWC" (channels last), set
 // by passes/layout. Convolution weights stay [out, in/groups, k…] in the IR whatever the layout (ConvTranspose: [in,
-// out/groups, k…]); emitters permute. Fused activation: attribute `activation` of Conv, ConvTranspose, Gemm, Add, Mul,
+// out/groups, k…]); emitters permute. Resize's roi, scales, sizes and axes count axes as NCHW has them in either layout.
+// Fused activation: attribute `activation` of Conv, ConvTranspose, Gemm, Add, Mul,
 // … = "" | "Relu" | "Clip" with `activation_min`, `activation_max`, set by a target's legalize only when the format can
 // say it.
 #pragma once

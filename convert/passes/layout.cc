@@ -73,44 +73,11 @@ bool HasDataLayout(const Node& node) {
   }
 }
 
-// A number an axis in NCHW order → NHWC, as a constant; other inputs of Resize cannot move.
-bool CanMoveResize(const Node& node) {
-  for (size_t i = 1; i < node.inputs.size(); ++i) {
-    if (node.inputs[i] != nullptr && node.constant(i) == nullptr) return !node.attributes.Ints("axes").empty();
-  }
-  return true;
-}
-
-void MoveResize(Graph& graph, Node& node) {
-  const std::vector<int64_t> perm = ToChannelsLast(4), inverse = Inverse(perm);
-  if (const std::vector<int64_t> axes = node.attributes.Ints("axes"); !axes.empty()) {
-    std::vector<int64_t> moved;
-    for (int64_t axis : axes) moved.push_back(inverse[axis < 0 ? axis + 4 : axis]);
-    node.attributes.Set("axes", moved);
-    return;
-  }
-  for (size_t i = 1; i < node.inputs.size(); ++i) {
-    const Tensor* numbers = node.constant(i);
-    if (numbers == nullptr || numbers->size() == 0) continue;
-    // roi has starts, then ends.
-    const int64_t parts = numbers->size() / 4;
-    const Tensor moved = Transpose(numbers->Reshaped({parts, 4}), {1, 0});
-    std::vector<double> values = moved.ToDoubles(), reordered;
-    for (int64_t part = 0; part < parts; ++part) {
-      for (int64_t axis : perm) reordered.push_back(values[axis * parts + part]);
-    }
-    graph.SetInput(&node, i,
-                   graph.AddConstant(node.inputs[i]->name + "_channels_last",
-                                     Tensor::From<double>({numbers->size()}, reordered).Cast(numbers->type())));
-  }
-}
-
 absl::StatusOr<bool> SetChannelsLast(Graph& graph) {
   std::vector<Node*> nodes;
   for (const auto& node : graph.nodes()) {
     if (!HasDataLayout(*node) || node->attributes.String("data_layout", "NCHW") == "NHWC") continue;
     if (node->output() == nullptr || node->output(1) != nullptr) continue;  // MaxPool's indices count elements of NCHW
-    if (node->kind == OpKind::kResize && !CanMoveResize(*node)) continue;
     nodes.push_back(node.get());
   }
   for (Node* node : nodes) {
@@ -118,7 +85,6 @@ absl::StatusOr<bool> SetChannelsLast(Graph& graph) {
     ASSIGN_OR_RETURN(Value* const data, TransposedBefore(graph, node->input(0), perm, node));
     graph.SetInput(node, 0, data);
     node->attributes.Set("data_layout", std::string("NHWC"));
-    if (node->kind == OpKind::kResize) MoveResize(graph, *node);
     RETURN_IF_ERROR(InferNode(*node));
     RETURN_IF_ERROR(TransposeAfter(graph, *node, 0, Inverse(perm)));
   }

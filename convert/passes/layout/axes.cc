@@ -34,9 +34,7 @@ absl::StatusOr<bool> SinkConcat(Graph& graph, Node& node, const Perm& perm) {
   const Perm inverse = Inverse(perm);
   for (const Value* input : node.inputs) {
     const Node* producer = ProducerOf(input, OpKind::kTranspose);
-    const bool has_reader = std::any_of(input->uses.begin(), input->uses.end(), [&](const Use& use) {
-      return use.node->kind == OpKind::kTranspose && PermOf(*use.node) == inverse;
-    });
+    const bool has_reader = IsToChannelsFirst(perm) && HasTransposedReader(input, inverse);
     if (!input->IsConstant() && !has_reader && (producer == nullptr || PermOf(*producer) != perm)) return false;
   }
   const std::vector<Value*> inputs = node.inputs;

@@ -16,11 +16,6 @@ absl::StatusOr<bool> SinkUnary(Graph& graph, Node& node, const std::vector<int64
   return true;
 }
 
-bool HasReader(const Value* value, const std::vector<int64_t>& perm) {
-  return std::any_of(value->uses.begin(), value->uses.end(),
-                     [&](const Use& use) { return use.node->kind == OpKind::kTranspose && PermOf(*use.node) == perm; });
-}
-
 // Whether moving axes by `perm` keeps the order of those that are not of size 1: no element moves.
 bool KeepsOrder(const Shape& shape, const std::vector<int64_t>& perm) {
   int64_t last = -1;
@@ -30,6 +25,16 @@ bool KeepsOrder(const Shape& shape, const std::vector<int64_t>& perm) {
     last = axis;
   }
   return true;
+}
+
+Shape Transposed(const Shape& shape, const std::vector<int64_t>& perm) {
+  Shape transposed;
+  for (int64_t axis : perm) transposed.push_back(shape[axis]);
+  return transposed;
+}
+
+bool CanReshape(const Shape& shape, const std::vector<int64_t>& perm) {
+  return KeepsOrder(shape, perm) && ReshapeTarget(shape, Transposed(shape, perm)).has_value();
 }
 
 // Whether an operand can be had in x's order without a new Transpose of data.
@@ -43,7 +48,7 @@ bool IsFree(const Value* value, size_t rank, const std::vector<int64_t>& perm) {
   if (const Node* producer = ProducerOf(value, OpKind::kTranspose); producer != nullptr && PermOf(*producer) == perm)
     return true;
   const std::vector<int64_t> inverse = Inverse(perm);
-  return HasReader(value, inverse) || (KeepsOrder(*value->shape, inverse) && IsStatic(*value->shape));
+  return (IsToChannelsFirst(perm) && HasTransposedReader(value, inverse)) || CanReshape(*value->shape, inverse);
 }
 
 // An operand in x's order. Of a lower rank, it broadcasts from the last axes: leading axes of size 1 are written out.
@@ -59,6 +64,16 @@ absl::StatusOr<Value*> Operand(Graph& graph, Value* value, const std::vector<int
   }
   if (value->IsConstant())
     return graph.AddConstant(value->name + "_transposed", Transpose(*value->constant, Inverse(perm)));
+  if (const Node* producer = ProducerOf(value, OpKind::kTranspose); producer == nullptr || PermOf(*producer) != perm) {
+    const std::vector<int64_t> inverse = Inverse(perm);
+    if (CanReshape(*value->shape, inverse)) {
+      Value* target = graph.AddConstant(
+          value->name + "_shape", Tensor::Int64s(*ReshapeTarget(*value->shape, Transposed(*value->shape, inverse))));
+      ASSIGN_OR_RETURN(Node* const reshape,
+                       AddInferred(graph, OpKind::kReshape, {value, target}, value->name + "_reshaped", {}, before));
+      return reshape->output();
+    }
+  }
   return TransposedBefore(graph, value, Inverse(perm), before);
 }
 

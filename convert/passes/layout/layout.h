@@ -36,6 +36,13 @@ absl::StatusOr<Value*> TransposedBefore(Graph& graph, Value* value, const std::v
 // Names of graph outputs stay with the numbers that they named; origins are kept.
 absl::Status TransposeAfter(Graph& graph, Node& node, size_t output, const std::vector<int64_t>& perm);
 
+// Whether perm takes channels-last data to channels-first: what this pass itself puts after spatial ops. Only such a Transpose is sunk where another
+// operand must be transposed in turn, so that no two of them can chase each other.
+bool IsToChannelsFirst(const std::vector<int64_t>& perm);
+
+// Whether `value` has a reader Transpose(value, perm).
+bool HasTransposedReader(const Value* value, const std::vector<int64_t>& perm);
+
 // perm without the y-axes in `dropped`, both sides renumbered.
 std::vector<int64_t> DropAxes(const std::vector<int64_t>& perm, const std::vector<bool>& dropped);
 

@@ -69,6 +69,19 @@ absl::Status TransposeAfter(Graph& graph, Node& node, size_t output, const std::
   return absl::OkStatus();
 }
 
+bool IsToChannelsFirst(const std::vector<int64_t>& perm) {
+  if (perm.size() < 3 || perm[0] != 0 || perm[1] != static_cast<int64_t>(perm.size()) - 1) return false;
+  for (size_t i = 2; i < perm.size(); ++i) {
+    if (perm[i] != static_cast<int64_t>(i) - 1) return false;
+  }
+  return true;
+}
+
+bool HasTransposedReader(const Value* value, const std::vector<int64_t>& perm) {
+  return std::any_of(value->uses.begin(), value->uses.end(),
+                     [&](const Use& use) { return use.node->kind == OpKind::kTranspose && PermOf(*use.node) == perm; });
+}
+
 std::vector<int64_t> DropAxes(const std::vector<int64_t>& perm, const std::vector<bool>& dropped) {
   std::vector<int64_t> kept;
   for (size_t i = 0; i < perm.size(); ++i) {

@@ -23,7 +23,11 @@ absl::Status InferResize(Inference& in) {
   if (axes.empty()) {
     for (int64_t i = 0; i < in.rank(0); ++i) axes.push_back(i);
   }
-  ASSIGN_OR_RETURN(const std::vector<int64_t> resolved, in.Axes(axes, in.rank(0)));
+  ASSIGN_OR_RETURN(std::vector<int64_t> resolved, in.Axes(axes, in.rank(0)));
+  // Parameters count axes as NCHW has them, whatever the data's layout.
+  if (const int64_t channels = ChannelAxis(in.node, in.rank(0)); channels != 1) {
+    for (int64_t& axis : resolved) axis = axis == 0 ? 0 : axis == 1 ? channels : axis - 1;
+  }
   const bool has_scales = in.Has(2) && !(in.node.constant(2) != nullptr && in.node.constant(2)->size() == 0);
   if (in.Has(3)) {
     const std::optional<std::vector<Dim>> sizes = in.Values(3);
