@@ -121,6 +121,26 @@ TEST(Checkpoint, BigEndianIsRefusedByTensorName) {
   EXPECT_THAT(Message(checkpoint.status()), HasSubstr("'state_dict.float32' is stored big-endian"));
 }
 
+TEST(Checkpoint, ArchivesOfOtherWriters) {
+  const auto repacked = Read(Written().folder() / "repacked-zip.pt");
+  ASSERT_TRUE(repacked.ok()) << repacked.status();
+  EXPECT_EQ(repacked->tensors.size(), Written().index().at("tensors").size());
+  const auto compressed = Read(Written().folder() / "compressed-zip.pt");
+  EXPECT_EQ(compressed.status().code(), absl::StatusCode::kUnimplemented) << compressed.status();
+  EXPECT_THAT(Message(compressed.status()), HasSubstr("compressed"));
+  const auto big_endian = Read(Written().folder() / "big-endian-zip.pt");
+  EXPECT_EQ(big_endian.status().code(), absl::StatusCode::kUnimplemented) << big_endian.status();
+  EXPECT_THAT(Message(big_endian.status()), HasSubstr("'state_dict.float32' is stored big-endian"));
+}
+
+TEST(Checkpoint, ADamagedPickleIsFoundByItsChecksum) {
+  std::string zip = Bytes("nested-zip-2.pt");
+  const size_t key = zip.find("float32");
+  ASSERT_NE(key, std::string::npos);
+  zip[key] = 'F';
+  EXPECT_THAT(Message(ReadBytes(zip).status()), HasSubstr("checksum"));
+}
+
 TEST(Checkpoint, WhatIsNoCheckpointIsSaidSo) {
   for (const std::string_view bytes : {std::string_view(""), std::string_view("config: yes\n"),
                                        std::string_view("\x08\x07\x12\x04onnx"), std::string_view("\x80\x02}.")}) {

@@ -12,6 +12,7 @@ import os
 import pickle
 import sys
 import types
+import zipfile
 
 import torch
 
@@ -74,6 +75,17 @@ class Opens:
         return (os.system, ("true",))
 
 
+def repack(source, destination, compression, changes):
+    """The same archive written by Python's zipfile, some entries (by their last name) replaced or added."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(destination, "w", compression) as new:
+        folder = old.namelist()[0].split("/")[0]
+        for name in old.namelist():
+            if name.split("/")[-1] not in changes:
+                new.writestr(name, old.read(name))
+        for name, content in changes.items():
+            new.writestr(f"{folder}/{name}", content)
+
+
 def checkpoints(out):
     writer = Writer(out)
     torch.manual_seed(3)
@@ -104,6 +116,9 @@ def checkpoints(out):
         save({"weight": torch.zeros(3), "run": Opens()}, "evil")
         save(torch.nn.Linear(2, 2), "module")
         save({"epoch": 1, "note": "no tensors"}, "empty")
+    repack(os.path.join(out, "nested-zip-2.pt"), os.path.join(out, "compressed-zip.pt"), zipfile.ZIP_DEFLATED, {})
+    repack(os.path.join(out, "nested-zip-2.pt"), os.path.join(out, "repacked-zip.pt"), zipfile.ZIP_STORED, {})
+    repack(os.path.join(out, "nested-zip-2.pt"), os.path.join(out, "big-endian-zip.pt"), zipfile.ZIP_STORED, {"byteorder": b"big"})
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with open(os.path.join(out, f"evil-{protocol}.pkl"), "wb") as file:
             pickle.dump({"run": Opens()}, file, protocol)
