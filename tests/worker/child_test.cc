@@ -79,7 +79,7 @@ TEST_F(ChildTest, AnExitInATaskIsTheModelsFault) {
 TEST_F(ChildTest, AHangEndsAtTheDeadline) {
   auto child = farmhand_.Child();
   ASSERT_TRUE(child->AwaitHello(Soon()).ok());
-  const pid_t pid = *farmhand_.zygote().PidOf(child->id());
+  const pid_t pid = farmhand_.PidOf(child->id());
   const Execution execution = Run(*child, "hang", absl::Now() + absl::Milliseconds(50));
   EXPECT_EQ(execution.end, Execution::End::kTimedOut);
   EXPECT_TRUE(EndsWithin(pid));
@@ -98,7 +98,7 @@ TEST_F(ChildTest, NonsenseEndsIt) {
 TEST_F(ChildTest, AKillFromOutsideIsTheMachinesFault) {
   auto child = farmhand_.Child();
   ASSERT_TRUE(child->AwaitHello(Soon()).ok());
-  const pid_t pid = *farmhand_.zygote().PidOf(child->id());
+  const pid_t pid = farmhand_.PidOf(child->id());
   std::thread killer([pid] { kill(pid, SIGKILL); });  // what the kernel does when memory runs out
   const Execution execution = Run(*child, "hang");
   killer.join();
@@ -118,7 +118,7 @@ TEST_F(ChildTest, ABrokenDiskUnderAMappedFileIsTheMachinesFault) {
 TEST_F(ChildTest, NothingOutlivesTheZygote) {
   auto child = farmhand_.Child();
   ASSERT_TRUE(child->AwaitHello(Soon()).ok());
-  const pid_t pid = *farmhand_.zygote().PidOf(child->id());
+  const pid_t pid = farmhand_.PidOf(child->id());
   kill(farmhand_.zygote().pid(), SIGKILL);
   EXPECT_TRUE(EndsWithin(pid));
   EXPECT_TRUE(Holds([&] { return farmhand_.zygote_gone(); }));
@@ -128,7 +128,7 @@ TEST_F(ChildTest, NothingOutlivesTheZygote) {
 TEST_F(ChildTest, ShutdownEndsEverything) {
   auto child = farmhand_.Child();
   ASSERT_TRUE(child->AwaitHello(Soon()).ok());
-  const pid_t pid = *farmhand_.zygote().PidOf(child->id()), zygote = farmhand_.zygote().pid();
+  const pid_t pid = farmhand_.PidOf(child->id()), zygote = farmhand_.zygote().pid();
   farmhand_.zygote().Shutdown();
   EXPECT_TRUE(EndsWithin(pid, absl::ZeroDuration()));
   EXPECT_TRUE(EndsWithin(zygote, absl::ZeroDuration()));
@@ -206,6 +206,7 @@ TEST_F(SlotTest, AnIdleChildThatWasKilledIsReplaced) {
   const std::string children = *ReadFile("/proc/" + std::to_string(farmhand_.zygote().pid()) + "/task/" +
                                          std::to_string(farmhand_.zygote().pid()) + "/children");
   const pid_t pid = std::stoi(children);
+  ASSERT_GT(pid, 1);
   kill(pid, SIGKILL);
   ASSERT_TRUE(EndsWithin(pid));
   EXPECT_EQ(Execute("fine").end, Execution::End::kResult);

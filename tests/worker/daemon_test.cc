@@ -18,7 +18,7 @@ class DaemonTest : public WorkerTest {
   // A task that the worker holds and cannot finish: its child is stopped.
   std::string HoldTask(WorkerProcess& worker) {
     child_ = worker.ConverterChild();
-    EXPECT_GT(child_, 0);
+    EXPECT_NE(child_, kNoProcess);
     kill(child_, SIGSTOP);
     const std::string request = SubmitNoops(1);
     EXPECT_TRUE(Runs(request));
@@ -27,7 +27,7 @@ class DaemonTest : public WorkerTest {
   void ExpectAllEnd(const std::vector<pid_t>& processes) {
     for (const pid_t pid : processes) EXPECT_TRUE(EndsWithin(pid)) << *ReadFile(fmt::format("/proc/{}/cmdline", pid));
   }
-  pid_t child_ = -1;
+  pid_t child_ = kNoProcess;
 };
 
 TEST_F(DaemonTest, RunsTasks) {
@@ -150,6 +150,7 @@ TEST_F(DaemonTest, AKilledZygoteEndsTheWorkerAndLosesNoTask) {
   WorkerProcess worker(Arguments());
   const std::string request = HoldTask(worker);
   const auto below = worker.Below();
+  ASSERT_FALSE(below.empty());
   kill(below[0], SIGKILL);
   EXPECT_EQ(worker.Exit(), 5);
   EXPECT_THAT(worker.output(), HasSubstr("zygote"));

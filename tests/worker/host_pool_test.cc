@@ -29,7 +29,7 @@ class HostPoolTest : public testing::Test {
  protected:
   HostPoolTest() : farmhand_(&ScriptedChild, TestPython()) {}
   HostPool& hosts() { return farmhand_.hosts(); }
-  pid_t PidOf(const HostPool::Loan& loan) { return *farmhand_.zygote().PidOf(loan.id); }
+  pid_t PidOf(const HostPool::Loan& loan) { return farmhand_.PidOf(loan.id); }
 
   TestFarmhand farmhand_;
 };

@@ -86,6 +86,11 @@ std::unique_ptr<WarmChild> TestFarmhand::Child() {
   return *std::move(child);
 }
 
+pid_t TestFarmhand::PidOf(uint64_t id) {
+  EXPECT_TRUE(Holds([&] { return zygote_->PidOf(id).has_value(); }));
+  return zygote_->PidOf(id).value_or(kNoProcess);
+}
+
 TaskMessage Task(const std::string& model_name) {
   TaskMessage message;
   message.model.name = model_name;

@@ -22,6 +22,9 @@ namespace slipway {
 //   crashes; anything else passes.
 int ScriptedChild(Channel daemon, JailLevel level, const std::filesystem::path& scratch);
 
+// A process id that nobody has: unlike -1, which kill() takes for everybody.
+inline constexpr pid_t kNoProcess = 0x7fffffff;
+
 class TestFarmhand {
  public:
   // `python` for the host pool.
@@ -31,6 +34,8 @@ class TestFarmhand {
   WorkerScratch& scratch() { return *scratch_; }
   Zygote& zygote() { return *zygote_; }
   HostPool& hosts() { return *hosts_; }
+  // Of a process that runs or is about to: its start is reported by the zygote, later than it may be heard from itself.
+  pid_t PidOf(uint64_t id);
   bool zygote_gone() const { return gone_; }
   std::unique_ptr<WarmChild> Child();
 

@@ -69,7 +69,7 @@ WorkerProcess::WorkerProcess(std::vector<std::string> arguments, bool await_read
 }
 
 WorkerProcess::~WorkerProcess() {
-  if (pid_ < 0) return;
+  if (pid_ <= 0) return;
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
 }
@@ -94,12 +94,12 @@ std::vector<pid_t> WorkerProcess::Below() const {
 
 pid_t WorkerProcess::ConverterChild() const {
   const std::vector<pid_t> zygote = ChildrenOf(pid_);
-  if (zygote.size() != 1) return -1;
+  if (zygote.size() != 1) return kNoProcess;
   for (const pid_t child : ChildrenOf(zygote[0])) {
     if (ReadFile(fmt::format("/proc/{}/cmdline", child)).value_or("").find("slipway-worker") != std::string::npos)
       return child;
   }
-  return -1;
+  return kNoProcess;
 }
 
 WorkerTest::WorkerTest() : folder_(*TemporaryFolder::Create(TemporaryFolder::ShortParent(), "farm-")) {

@@ -24,13 +24,15 @@ class WorkerProcess {
   ~WorkerProcess();
 
   pid_t pid() const { return pid_; }
-  void Signal(int signal) const { kill(pid_, signal); }
+  void Signal(int signal) const {
+    if (pid_ > 0) kill(pid_, signal);
+  }
   // Its exit code, or -signal; nullopt if it does not end in 30 s.
   std::optional<int> Exit();
   void CloseParentPipe() { parent_.Reset(); }
   // The zygote, children and hosts.
   std::vector<pid_t> Below() const;
-  // The one child of a worker of one slot.
+  // The one child of a worker of one slot; kNoProcess if there is none.
   pid_t ConverterChild() const;
   const std::string& output() const { return output_text_; }  // after Exit()
 
