@@ -418,6 +418,23 @@ def movements():
          lambda x, i: mb.scatter_nd(data=x, indices=i, updates=np.array([10, 20], np.float32), mode="add"), scattered)
 
 
+    case("reshape", "concat_interleaved", {"x": flat, "y": floats(3, 4)}, lambda x, y: mb.concat(values=(x, y), axis=0, interleave=True),
+         lambda x, y: np.stack([x, y], 1).reshape(6, 4))
+    case("reshape", "pixel_unshuffle", {"x": x}, lambda x: mb.pixel_unshuffle(x=x, downscale_factor=np.uint32(2)),
+         lambda x: x.reshape(2, 8, 2, 2, 3, 2).transpose(0, 1, 3, 5, 2, 4).reshape(2, 32, 2, 3), target=ct.target.iOS16)
+    case("reshape", "fill_like", {"x": x}, lambda x: mb.add(x=x, y=mb.fill_like(ref_tensor=x, value=2.5)), lambda x: x + 2.5,
+         target=ct.target.iOS16)
+    square = floats(2, 4, 5)
+    case("slice", "band_part", {"x": square}, lambda x: mb.band_part(x=x, lower=1, upper=0), lambda x: np.triu(np.tril(x, 0), -1))
+    case("slice", "band_part_upper", {"x": square}, lambda x: mb.band_part(x=x, lower=0, upper=-1), lambda x: np.triu(x))
+    lengths = np.array([2, 3, 1], np.int32)
+    case("slice", "reverse_sequence", {"x": flat, "n": lengths}, lambda x, n: mb.reverse_sequence(x=x, lengths=n, seq_axis=1, batch_axis=0),
+         lambda x, n: np.stack([np.concatenate([row[:k][::-1], row[k:]]) for row, k in zip(x, n)]))
+    case("gather", "argsort", {"x": flat}, lambda x: mb.argsort(x=x, axis=1, ascending=True), lambda x: np.argsort(x, 1).astype(np.int32))
+    spots = np.array([[0, 2, 0], [1, 0, 0]], np.float32)
+    case("gather", "non_zero", {"x": spots}, lambda x: mb.non_zero(x=x), lambda x: np.argwhere(x).astype(np.int32))
+
+
 def resizes():
     x = floats(1, 2, 4, 3)
     asymmetric = lambda i, old, new: i * old / new
@@ -435,6 +452,9 @@ def resizes():
         case("resize", "resize_bilinear_" + mode.lower(), {"x": x},
              lambda x, mode=mode: mb.resize_bilinear(x=x, target_size_height=7, target_size_width=5, sampling_mode=mode),
              lambda x, position=position: bilinear(x, 7, 5, position))
+    case("resize", "resize_to_shape", {"x": x},
+         lambda x: mb.resize(x=x, shape=[8, 0], resized_dims=np.uint32(2), sampling_mode="UNALIGN_CORNERS"),
+         lambda x: bilinear(x, 8, 3, half_pixel), target=ct.target.iOS17)
 
 
 def halves():

@@ -112,10 +112,10 @@ TEST_F(ReaderTest, Elementwise) { RunFamily("elementwise", 40); }
 TEST_F(ReaderTest, Products) { RunFamily("gemm", 7); }
 TEST_F(ReaderTest, Normalizations) { RunFamily("normalization", 7); }
 TEST_F(ReaderTest, Reductions) { RunFamily("reduce", 14); }
-TEST_F(ReaderTest, Reshapes) { RunFamily("reshape", 10); }
-TEST_F(ReaderTest, Slices) { RunFamily("slice", 9); }
-TEST_F(ReaderTest, Gathers) { RunFamily("gather", 6); }
-TEST_F(ReaderTest, Resizes) { RunFamily("resize", 8); }
+TEST_F(ReaderTest, Reshapes) { RunFamily("reshape", 13); }
+TEST_F(ReaderTest, Slices) { RunFamily("slice", 12); }
+TEST_F(ReaderTest, Gathers) { RunFamily("gather", 8); }
+TEST_F(ReaderTest, Resizes) { RunFamily("resize", 9); }
 TEST_F(ReaderTest, Networks) { RunFamily("network", 2); }
 // Exact but for sums that fall on the other side of a rounding boundary: one unit of fp16's last place.
 TEST_F(ReaderTest, HalfPrecisionRoundsAfterEachOp) { RunFamily("half", 2, 1.0 / 1024); }

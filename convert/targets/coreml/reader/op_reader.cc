@@ -166,6 +166,8 @@ Value* OpReader::Const(Tensor tensor) { return graph_.AddConstant(InnerName(Outp
 
 Value* OpReader::ConstInt64s(const std::vector<int64_t>& values) { return Const(Tensor::Int64s(values)); }
 
+Value* OpReader::ConstScalar(int64_t value) { return Const(Tensor::From<int64_t>({}, {value})); }
+
 Value* OpReader::ConstFloat(float value) { return Const(Tensor::Scalar(value)); }
 
 Value* OpReader::ConstLike(const Value* value, double number) {

@@ -61,6 +61,7 @@ class OpReader {
   Value* SecondOutput(Value* first, DataType type);
   Value* Const(Tensor tensor);
   Value* ConstInt64s(const std::vector<int64_t>& values);
+  Value* ConstScalar(int64_t value);                    // rank 0
   Value* ConstFloat(float value);                       // rank 0
   Value* ConstLike(const Value* value, double number);  // rank 0, of the value's type
   Value* CastTo(Value* value, DataType type);           // itself if it has the type

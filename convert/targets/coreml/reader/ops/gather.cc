@@ -3,6 +3,12 @@
 namespace slipway::coreml_reader {
 namespace {
 
+// Indices in a type that ONNX's gathers take.
+Value* Indices(OpReader& op, std::string_view parameter) {
+  Value* value = op.Input(parameter);
+  return value == nullptr || value->type == DataType::kInt32 ? value : op.CastTo(value, DataType::kInt64);
+}
+
 void RefuseBatchDims(OpReader& op) {
   if (op.Int("batch_dims", 0) != 0) op.Refuse("batch_dims is not read");
 }
@@ -10,12 +16,12 @@ void RefuseBatchDims(OpReader& op) {
 void ReadGather(OpReader& op) {
   Value* x = op.Input("x");
   RefuseBatchDims(op);
-  op.Emit(OpKind::kGather, {x, op.Input("indices")}, Attrs({{"axis", op.Axis(op.Int("axis", 0), op.RankOf(x))}}));
+  op.Emit(OpKind::kGather, {x, Indices(op, "indices")}, Attrs({{"axis", op.Axis(op.Int("axis", 0), op.RankOf(x))}}));
 }
 
 void ReadGatherAlongAxis(OpReader& op) {
   Value* x = op.Input("x");
-  op.Emit(OpKind::kGatherElements, {x, op.Input("indices")},
+  op.Emit(OpKind::kGatherElements, {x, Indices(op, "indices")},
           Attrs({{"axis", op.Axis(op.Int("axis", 0), op.RankOf(x))}}));
 }
 
@@ -59,6 +65,25 @@ void ReadTopk(OpReader& op) {
   op.Result(op.CastTo(indices, DataType::kInt32), 1);
 }
 
+void ReadArgsort(OpReader& op) {
+  Value* x = op.Input("x");
+  const int64_t axis = op.Axis(op.Int("axis", -1), op.RankOf(x));
+  if (!op.ok()) return;
+  const Dim& size = (*x->shape)[static_cast<size_t>(axis)];
+  if (!size.IsKnown()) return op.Refuse("an axis of variable size is not read");
+  const int64_t largest = op.Bool("ascending", false) ? 0 : 1;
+  Value* values = op.Add(OpKind::kTopK, {x, op.ConstInt64s({size.value()})},
+                         Attrs({{"axis", axis}, {"largest", largest}, {"sorted", int64_t{1}}}));
+  op.Result(op.CastTo(op.SecondOutput(values, DataType::kInt64), DataType::kInt32));
+}
+
+// Rows of positions; ONNX gives columns.
+void ReadNonZero(OpReader& op) {
+  Value* columns = op.Add(OpKind::kNonZero, {op.Input("x")}, {}, DataType::kInt64);
+  Value* rows = op.Add(OpKind::kTranspose, {columns}, Attrs({{"perm", std::vector<int64_t>{1, 0}}}));
+  op.Result(op.CastTo(rows, DataType::kInt32));
+}
+
 void ReadOneHot(OpReader& op) {
   Value* indices = op.Input("indices");
   const int64_t rank = op.RankOf(indices) + 1;
@@ -71,8 +96,14 @@ void ReadOneHot(OpReader& op) {
 }
 
 constexpr OpEntry kOps[] = {
-    {"gather", ReadGather},  {"gather_along_axis", ReadGatherAlongAxis},   {"gather_nd", ReadGatherNd},
-    {"one_hot", ReadOneHot}, {"scatter_along_axis", ReadScatterAlongAxis}, {"scatter_nd", ReadScatterNd},
+    {"argsort", ReadArgsort},
+    {"non_zero", ReadNonZero},
+    {"gather", ReadGather},
+    {"gather_along_axis", ReadGatherAlongAxis},
+    {"gather_nd", ReadGatherNd},
+    {"one_hot", ReadOneHot},
+    {"scatter_along_axis", ReadScatterAlongAxis},
+    {"scatter_nd", ReadScatterNd},
     {"topk", ReadTopk},
 };
 

@@ -68,8 +68,16 @@ void ReadConcat(OpReader& op) {
   const std::vector<Value*> values = op.Inputs("values");
   if (!op.ok()) return;
   if (values.empty()) return op.Malformed("nothing to concatenate");
-  if (op.Bool("interleave", false)) return op.Refuse("interleave is not read");
-  op.Emit(OpKind::kConcat, values, Attrs({{"axis", op.Axis(op.Int("axis", 0), op.RankOf(values[0]))}}));
+  const int64_t axis = op.Axis(op.Int("axis", 0), op.RankOf(values[0]));
+  if (!op.Bool("interleave", false)) return op.Emit(OpKind::kConcat, values, Attrs({{"axis", axis}}));
+  // Equal shapes, taken in turn: stacked behind the axis, then folded into it.
+  if (op.output_count() != 1) return op.Malformed("it has not one output");
+  const auto sizes = StaticShape(op.output().shape);
+  if (!sizes) return op.Refuse("interleave with a variable size is not read");
+  std::vector<Value*> stacked;
+  for (Value* value : values) stacked.push_back(op.Add(OpKind::kUnsqueeze, {value, op.ConstInt64s({axis + 1})}));
+  Value* all = op.Add(OpKind::kConcat, stacked, Attrs({{"axis", axis + 1}}));
+  op.Emit(OpKind::kReshape, {all, op.ConstInt64s(*sizes)});
 }
 
 void ReadStack(OpReader& op) {
@@ -104,6 +112,27 @@ void ReadPixelShuffle(OpReader& op) {
           Attrs({{"blocksize", op.Int("upscale_factor", 0)}, {"mode", std::string("CRD")}}));
 }
 
+// PyTorch's: output channel = (c f + row) f + column.
+void ReadPixelUnshuffle(OpReader& op) {
+  Value* x = op.Input("x");
+  const int64_t factor = op.Int("downscale_factor", 1);
+  if (!op.ok()) return;
+  const auto sizes = x->shape ? StaticShape(*x->shape) : std::nullopt;
+  if (!sizes || sizes->size() != 4) return op.Refuse("an input other than of rank 4 and fixed size is not read");
+  const int64_t n = (*sizes)[0], c = (*sizes)[1], h = (*sizes)[2], w = (*sizes)[3];
+  if (factor < 1 || h % factor != 0 || w % factor != 0)
+    return op.Malformed("downscale_factor does not divide the size");
+  Value* blocks = op.Add(OpKind::kReshape, {x, op.ConstInt64s({n, c, h / factor, factor, w / factor, factor})});
+  Value* moved = op.Add(OpKind::kTranspose, {blocks}, Attrs({{"perm", std::vector<int64_t>{0, 1, 3, 5, 2, 4}}}));
+  op.Emit(OpKind::kReshape, {moved, op.ConstInt64s({n, c * factor * factor, h / factor, w / factor})});
+}
+
+void ReadFillLike(OpReader& op) {
+  Value* shape = op.Add(OpKind::kShape, {op.Input("ref_tensor")}, {}, DataType::kInt64);
+  Value* value = op.Has("value") ? op.Input("value") : op.ConstFloat(0);
+  op.Emit(OpKind::kExpand, {value, shape});
+}
+
 void ReadTile(OpReader& op) { op.Emit(OpKind::kTile, {op.Input("x"), op.CastTo(op.Input("reps"), DataType::kInt64)}); }
 
 void ReadShape(OpReader& op) {
@@ -122,8 +151,10 @@ constexpr OpEntry kOps[] = {
     {"depth_to_space", ReadDepthToSpace},
     {"expand_dims", ReadExpandDims},
     {"fill", ReadFill},
+    {"fill_like", ReadFillLike},
     {"flatten2d", ReadFlatten2d},
     {"pixel_shuffle", ReadPixelShuffle},
+    {"pixel_unshuffle", ReadPixelUnshuffle},
     {"range_1d", ReadRange1d},
     {"reshape", ReadReshape},
     {"shape", ReadShape},

@@ -66,23 +66,53 @@ void ReadResizeNearest(OpReader& op) {
              {op.Int("target_size_height", 0), op.Int("target_size_width", 0)});
 }
 
-void ReadResizeBilinear(OpReader& op) {
-  const std::pair<int64_t, int64_t> sizes = {op.Int("target_size_height", 1), op.Int("target_size_width", 1)};
+// ONNX's name for a sampling mode; empty after a failure.
+std::string_view CoordinatesOf(OpReader& op, std::pair<int64_t, int64_t> sizes) {
   const std::string mode = op.String("sampling_mode", "DEFAULT");
-  std::string_view coordinates;
-  if (mode == "STRICT_ALIGN_CORNERS") coordinates = "align_corners";
+  if (mode == "STRICT_ALIGN_CORNERS") return "align_corners";
   if (mode == "ALIGN_CORNERS") {
     // To one position it takes the middle, which ONNX's align_corners does not.
-    if (sizes.first == 1 || sizes.second == 1) return op.Refuse("ALIGN_CORNERS to a size of one is not read");
-    coordinates = "align_corners";
+    if (sizes.first == 1 || sizes.second == 1) op.Refuse("ALIGN_CORNERS to a size of one is not read");
+    return "align_corners";
   }
-  if (mode == "DEFAULT") coordinates = "asymmetric";
-  if (mode == "UNALIGN_CORNERS") coordinates = "half_pixel";
-  if (coordinates.empty()) return op.Refuse("sampling_mode '" + mode + "' is not read");
-  EmitResize(op, op.Input("x"), "linear", coordinates, sizes);
+  if (mode == "DEFAULT") return "asymmetric";
+  if (mode == "UNALIGN_CORNERS") return "half_pixel";
+  op.Refuse("sampling_mode '" + mode + "' is not read");
+  return "";
+}
+
+void ReadResizeBilinear(OpReader& op) {
+  const std::pair<int64_t, int64_t> sizes = {op.Int("target_size_height", 1), op.Int("target_size_width", 1)};
+  EmitResize(op, op.Input("x"), "linear", CoordinatesOf(op, sizes), sizes);
+}
+
+// The last `resized_dims` sizes of `shape`; zero keeps the input's.
+void ReadResize(OpReader& op) {
+  Value* x = op.Input("x");
+  const std::vector<int64_t> shape = op.Ints("shape");
+  const int64_t rank = op.RankOf(x);
+  if (!op.ok()) return;
+  if (op.Int("resized_dims", 2) != 2 || shape.size() < 2 || rank < 3) {
+    return op.Refuse("resizing other than the last two axes is not read");
+  }
+  const auto size = [&](size_t from_end) {
+    const int64_t given = shape[shape.size() - from_end];
+    const Dim& old = (*x->shape)[static_cast<size_t>(rank) - from_end];
+    if (given == 0 && !old.IsKnown()) op.Refuse("keeping a variable size is not read");
+    return given != 0 ? given : old.IsKnown() ? old.value() : 1;
+  };
+  const std::pair<int64_t, int64_t> sizes = {size(2), size(1)};
+  const std::string mode = op.String("interpolation_mode", "LINEAR");
+  if (mode != "LINEAR" && mode != "NEAREST_NEIGHBOR")
+    return op.Malformed("interpolation_mode '" + mode + "' is not one of MIL's");
+  if (mode == "NEAREST_NEIGHBOR" && op.String("sampling_mode", "DEFAULT") != "DEFAULT") {
+    return op.Refuse("nearest neighbours in a sampling_mode other than DEFAULT are not read");
+  }
+  EmitResize(op, x, mode == "LINEAR" ? "linear" : "nearest", CoordinatesOf(op, sizes), sizes);
 }
 
 constexpr OpEntry kOps[] = {
+    {"resize", ReadResize},
     {"resize_bilinear", ReadResizeBilinear},
     {"resize_nearest_neighbor", ReadResizeNearest},
     {"upsample_bilinear", ReadUpsampleBilinear},

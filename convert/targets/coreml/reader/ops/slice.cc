@@ -130,6 +130,25 @@ void ReadReverse(OpReader& op) {
            op.ConstInt64s(axes), op.ConstInt64s(std::vector<int64_t>(count, -1))});
 }
 
+void ReadReverseSequence(OpReader& op) {
+  Value* x = op.Input("x");
+  Value* lengths = op.CastTo(op.Input("lengths"), DataType::kInt64);
+  const int64_t time = op.Axis(op.Int("seq_axis", 0), op.RankOf(x));
+  const int64_t batch = op.Axis(op.Int("batch_axis", 0), op.RankOf(x));
+  if (time + batch != 1) return op.Refuse("axes other than the first two are not read");
+  op.Emit(OpKind::kReverseSequence, {x, lengths}, Attrs({{"time_axis", time}, {"batch_axis", batch}}));
+}
+
+// What lies more than `lower` below or `upper` above the diagonal is zero; a negative bound is none.
+void ReadBandPart(OpReader& op) {
+  Value* x = op.Input("x");
+  const int64_t lower = op.Int("lower", -1);
+  const int64_t upper = op.Int("upper", -1);
+  if (lower >= 0) x = op.Add(OpKind::kTrilu, {x, op.ConstScalar(-lower)}, Attrs({{"upper", int64_t{1}}}));
+  if (upper >= 0) x = op.Add(OpKind::kTrilu, {x, op.ConstScalar(upper)}, Attrs({{"upper", int64_t{0}}}));
+  op.Result(x);
+}
+
 // The last two axes, cut at both ends.
 void ReadCrop(OpReader& op) {
   Value* x = op.Input("x");
@@ -144,6 +163,8 @@ void ReadCrop(OpReader& op) {
 }
 
 constexpr OpEntry kOps[] = {
+    {"band_part", ReadBandPart},
+    {"reverse_sequence", ReadReverseSequence},
     {"crop", ReadCrop},
     {"pad", ReadPad},
     {"reverse", ReadReverse},
