@@ -27,6 +27,7 @@ constexpr const char* kSystemReadable[] = {
     "/dev/null", "/dev/urandom"};
 
 fs::path FindInPath(const fs::path& program) {
+  if (program.empty()) return program;
   if (program.has_parent_path()) return fs::absolute(program);
   const char* path = getenv("PATH");
   std::stringstream folders(path != nullptr ? path : "/usr/bin:/bin");
