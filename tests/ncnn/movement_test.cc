@@ -89,6 +89,20 @@ TEST(NcnnSlice, PartsAndJoins) {
   t.Expect(-1, 1, 0);
 }
 
+// Queries, keys and values of attention, as exporters part them: five axes, one of them of size 1 but not in front.
+TEST(NcnnSlice, PartsOfFiveAxes) {
+  Case t;
+  Value* x = t.op(OpKind::kReshape, {t.x({1, 9, 24}), t.ints({1, 9, 3, 2, 4})});
+  Value* y = t.op(OpKind::kTranspose, {x}, {{"perm", Ints{2, 0, 3, 1, 4}}});
+  Value* q =
+      t.op(OpKind::kGather, {y, t.graph->AddConstant("i0", Tensor::From<int64_t>({}, {0}))}, {{"axis", int64_t{0}}});
+  Value* k =
+      t.op(OpKind::kGather, {y, t.graph->AddConstant("i1", Tensor::From<int64_t>({}, {1}))}, {{"axis", int64_t{0}}});
+  t.op(OpKind::kMatMul, {q, t.op(OpKind::kTranspose, {k}, {{"perm", Ints{0, 1, 3, 2}}})});
+  t.op(OpKind::kSplit, {y}, {{"axis", int64_t{0}}, {"num_outputs", int64_t{3}}}, 3);
+  for (Value* part : std::vector<Value*>(t.last->outputs)) t.op(OpKind::kSqueeze, {part, t.ints({0})});
+  t.Expect();
+}
 TEST(NcnnSlice, Pads) {
   Case t;
   Value* x = t.x({1, 3, 6, 7});

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "convert/ir/graph.h"
 
@@ -14,6 +15,10 @@ inline constexpr int64_t kMaxBlobRank = 4;
 
 // Whether the value's axis 0 is left out.
 bool DropsBatch(const Value& value);
+// The value's axes that its blob has. Values that would have more than four lose further axes of 1, outermost first.
+std::vector<int64_t> BlobAxes(const Value& value);
+// Whether a batch of 1 is all that is left out. Other values only move data (reshapes, transpositions, cuts).
+bool KeepsAxes(const Value& value);
 // The blob's sizes, outermost first. The value's shape must be known.
 Shape BlobShape(const Value& value);
 // The value's own sizes as a blob's: nothing dropped (a scalar is [1]).

@@ -50,7 +50,7 @@ InterfaceTensor Describe(const Value& value, std::string blob) {
 // What an interface value must be, for graphs whose nodes do not say it (an input that is an output).
 absl::Status CheckInterface(const Value& value) {
   if (!value.shape || (value.type != DataType::kFloat32 && value.type != DataType::kBool) ||
-      static_cast<int64_t>(BlobShape(value).size()) > kMaxBlobRank) {
+      static_cast<int64_t>(BlobShape(value).size()) > kMaxBlobRank || !KeepsAxes(value)) {
     return Unimplemented(
         "'{}' ({} {}) cannot be an NCNN blob: it has to be float32 or bool of at most {} axes, a batch of 1 not "
         "counted",
@@ -75,6 +75,13 @@ class Ncnn final : public Target {
       if (input != nullptr && !input->IsConstant()) RETURN_IF_ERROR(CheckValue(node, input));
     }
     for (const Value* output : node.outputs) RETURN_IF_ERROR(CheckValue(node, output));
+    for (const auto* values : {&node.inputs, &node.outputs}) {
+      for (const Value* value : *values) {
+        if (op->moves_data || value == nullptr || value->IsConstant() || KeepsAxes(*value)) continue;
+        return Unsupported(node, fmt::format("'{}' is {}", value->name, ToString(*value->shape)),
+                           "an NCNN blob has four axes, a batch of 1 not counted");
+      }
+    }
     return op->check(node);
   }
 
@@ -103,7 +110,7 @@ class Ncnn final : public Target {
     for (const Value* input : graph.inputs()) emitted.io.inputs.push_back(Describe(*input, emitter.Name(input)));
     layers.InsertSplits(outputs);
     for (const Value* value : graph.values()) {
-      if (value->producer != nullptr && value->origin.known() && emitter.Has(value)) {
+      if (value->producer != nullptr && value->origin.known() && emitter.Has(value) && KeepsAxes(*value)) {
         emitted.values.push_back({emitter.Name(value), value->origin, DropsBatch(*value) ? 0 : -1});
       }
     }

@@ -13,6 +13,8 @@ struct OpEmitter {
   // Whether Emit can write the node. Types, ranks and shapes in general are checked before (CheckBlobs).
   absl::Status (*check)(const Node& node);
   absl::Status (*emit)(const Node& node, Emitter& emitter);
+  // Whether its blobs may lack axes of 1 other than the batch (KeepsAxes).
+  bool moves_data = false;
 };
 
 // nullptr if NCNN has no layer for the op.

@@ -133,12 +133,12 @@ absl::Status EmitTile(const Node& node, Emitter& emitter) {
 
 std::span<const OpEmitter> ReshapeOps() {
   static constexpr OpEmitter kOps[] = {
-      {OpKind::kReshape, CheckReshape, EmitReshape},
-      {OpKind::kFlatten, CheckReshape, EmitReshape},
-      {OpKind::kSqueeze, CheckReshape, EmitReshape},
-      {OpKind::kUnsqueeze, CheckReshape, EmitReshape},
-      {OpKind::kIdentity, CheckReshape, EmitReshape},
-      {OpKind::kTranspose, CheckTranspose, EmitTranspose},
+      {OpKind::kReshape, CheckReshape, EmitReshape, true},
+      {OpKind::kFlatten, CheckReshape, EmitReshape, true},
+      {OpKind::kSqueeze, CheckReshape, EmitReshape, true},
+      {OpKind::kUnsqueeze, CheckReshape, EmitReshape, true},
+      {OpKind::kIdentity, CheckReshape, EmitReshape, true},
+      {OpKind::kTranspose, CheckTranspose, EmitTranspose, true},
       {OpKind::kDepthToSpace, CheckImage, EmitDepthToSpace},
       {OpKind::kSpaceToDepth, CheckImage, EmitSpaceToDepth},
       {OpKind::kTile, CheckTile, EmitTile},

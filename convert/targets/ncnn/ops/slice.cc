@@ -14,8 +14,19 @@ constexpr int64_t kToTheEnd = -233;  // Crop's word for it
 struct Range {
   int64_t axis, begin, end;  // of the blob; end may be kToTheEnd
 };
+// Axis `axis` of a value on its blob; -1: left out, being of size 1. Cuts leave the other axes of input and outputs the same.
+int64_t BlobAxis(const std::vector<int64_t>& kept, int64_t axis) {
+  const auto at = std::ranges::find(kept, axis);
+  return at == kept.end() ? -1 : at - kept.begin();
+}
+BlobUse UseOf(const Value* value, const std::vector<int64_t>& kept) {
+  Shape shape;
+  for (const int64_t axis : kept) shape.push_back((*value->shape)[static_cast<size_t>(axis)]);
+  return {value, shape};
+}
+
 struct Cut {
-  bool drop = false;
+  std::vector<int64_t> kept;   // the input's axes that its blob has
   std::vector<Range> ranges;   // step 1
   std::vector<int64_t> flips;  // axes read backwards, whole
 };
@@ -32,12 +43,12 @@ absl::StatusOr<Cut> CutOf(const Node& node) {
       node.constant(4) != nullptr ? node.constant(4)->ToInt64s() : std::vector<int64_t>(starts.size(), 1);
   for (size_t i = axes.size(); i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
   Cut cut;
-  cut.drop = DropsBatch(*x) && DropsBatch(*node.output());
+  cut.kept = BlobAxes(*x);
   for (size_t i = 0; i < starts.size(); ++i) {
     const int64_t axis = axes[i] < 0 ? axes[i] + x->rank() : axes[i];
-    if (axis == 0 && cut.drop) continue;  // the batch of one stays
     const Dim& dim = (*x->shape)[static_cast<size_t>(axis)];
-    const int64_t blob_axis = axis - (cut.drop ? 1 : 0);
+    const int64_t blob_axis = BlobAxis(cut.kept, axis);
+    if (blob_axis < 0) continue;  // the only element stays
     if (steps[i] == -1 && dim == (*node.output()->shape)[static_cast<size_t>(axis)]) {
       cut.flips.push_back(blob_axis);
       continue;
@@ -63,16 +74,11 @@ absl::StatusOr<Cut> CutOf(const Node& node) {
   return cut;
 }
 
-absl::Status CheckSlice(const Node& node) {
-  ASSIGN_OR_RETURN(const Cut cut, CutOf(node));
-  if (!cut.drop && node.input(0)->rank() > kMaxBlobRank)
-    return Unsupported(node, "a cut through the batch", "an NCNN blob holds one sample");
-  return absl::OkStatus();
-}
+absl::Status CheckSlice(const Node& node) { return CutOf(node).status(); }
 
 absl::Status EmitSlice(const Node& node, Emitter& emitter) {
   ASSIGN_OR_RETURN(const Cut cut, CutOf(node));
-  const BlobUse in = Use(node.input(0), cut.drop), out = Use(node.output(), cut.drop);
+  const BlobUse in = UseOf(node.input(0), cut.kept), out = UseOf(node.output(), cut.kept);
   if (!cut.flips.empty()) return emitter.Layer("Flip", node, {in}, {out}, {{0, cut.flips}});
   if (cut.ranges.empty()) return emitter.Layer("Noop", node, {in}, {out});
   std::vector<int64_t> starts, ends, axes;
@@ -84,31 +90,29 @@ absl::Status EmitSlice(const Node& node, Emitter& emitter) {
   return emitter.Layer("Crop", node, {in}, {out}, {{9, starts}, {10, ends}, {11, axes}});
 }
 
-bool SplitDrops(const Node& node) { return DropsBatch(*node.input(0)) && AllDropBatch(node.outputs); }
-
 absl::Status CheckSplit(const Node& node) {
-  const int64_t axis = node.attributes.Int("axis", 0);
+  int64_t axis = node.attributes.Int("axis", 0);
+  if (axis < 0) axis += node.input(0)->rank();
   for (const Value* output : node.outputs) {
     if (output == nullptr) return Unsupported(node, "a part that nobody names", "name every part");
-    if (!(*output->shape)[static_cast<size_t>(axis < 0 ? axis + output->rank() : axis)].IsKnown())
+    if (!(*output->shape)[static_cast<size_t>(axis)].IsKnown())
       return Unsupported(node, "parts of unknown size", "fix the sizes with --shape");
   }
-  if (!SplitDrops(node) && node.input(0)->rank() > kMaxBlobRank)
-    return Unsupported(node, "a split of the batch", "an NCNN blob holds one sample");
+  if (BlobAxis(BlobAxes(*node.input(0)), axis) < 0) return Unsupported(node, "a split of one element", "leave it out");
   return absl::OkStatus();
 }
 
 absl::Status EmitSplit(const Node& node, Emitter& emitter) {
-  const bool drop = SplitDrops(node);
+  const std::vector<int64_t> kept = BlobAxes(*node.input(0));
   int64_t axis = node.attributes.Int("axis", 0);
   if (axis < 0) axis += node.input(0)->rank();
   std::vector<int64_t> sizes;
   std::vector<BlobUse> outputs;
   for (const Value* output : node.outputs) {
     sizes.push_back((*output->shape)[static_cast<size_t>(axis)].value());
-    outputs.push_back(Use(output, drop));
+    outputs.push_back(UseOf(output, kept));
   }
-  return emitter.Layer("Slice", node, {Use(node.input(0), drop)}, outputs, {{0, sizes}, {1, axis - (drop ? 1 : 0)}});
+  return emitter.Layer("Slice", node, {UseOf(node.input(0), kept)}, outputs, {{0, sizes}, {1, BlobAxis(kept, axis)}});
 }
 
 // Widths of a Pad on the blob's axes.
@@ -183,8 +187,8 @@ absl::Status EmitPad(const Node& node, Emitter& emitter) {
 }  // namespace
 
 std::span<const OpEmitter> SliceOps() {
-  static constexpr OpEmitter kOps[] = {{OpKind::kSlice, CheckSlice, EmitSlice},
-                                       {OpKind::kSplit, CheckSplit, EmitSplit},
+  static constexpr OpEmitter kOps[] = {{OpKind::kSlice, CheckSlice, EmitSlice, true},
+                                       {OpKind::kSplit, CheckSplit, EmitSplit, true},
                                        {OpKind::kPad, CheckPad, EmitPad}};
   return kOps;
 }
