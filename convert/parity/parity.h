@@ -23,7 +23,7 @@ struct Sample {
   NamedTensors outputs;            // every source output, in order
   NamedTensors before_activation;  // by source tensor name: what stands before an output's final softmax or sigmoid
   NamedTensors
-      inner;  // of a bundle's first sample: the source's inner tensors, as far as 32 MiB go; for per-layer figures
+      inner;  // of a bundle's first sample: the source's inner tensors, as far as 32 MiB go (docs/parity.md); for per-layer figures
 };
 
 // An output that is a final Softmax or Sigmoid, found through Identity, Cast and reshaping, and the tensor before it.

@@ -34,11 +34,16 @@ const Tensor* Find(const NamedTensors& tensors, std::string_view name) {
 
 constexpr size_t kInnerBytes = 32 << 20;
 constexpr size_t kTensorsAtOnce = 64;
+// Of larger inputs the inner tensors together may not fit in memory: a small super-resolution net at 720p has gigabytes.
+constexpr int64_t kInnerInputElements = int64_t{1} << 18;
 
 // The source's inner tensors on one sample, in order, until they are too many. What cannot be fetched is left out: they explain
 // figures and decide nothing.
 NamedTensors InnerTensors(HostProvider& hosts, const std::filesystem::path& onnx_file, const Sample& sample) {
   NamedTensors inner;
+  int64_t elements = 0;
+  for (const auto& [name, tensor] : sample.inputs) elements += tensor.size();
+  if (elements > kInnerInputElements) return inner;
   const auto model = MappedFile::Open(onnx_file);
   if (!model.ok()) return inner;
   const auto names = OnnxInnerNames((*model)->bytes());
