@@ -55,10 +55,12 @@ TEST(Fold, IdentitiesGo) {
 TEST(Fold, WhatChangesSomethingStays) {
   GraphMaker make;
   Value* x = make.In({1, 4});
-  make.Out(make.Op(kAdd, {x, make.Constant(RandomTensor({3, 4}, 1, 0, 0))}));
-  make.Out(make.Op(kSlice, {x, make.Ints({-1}), make.Ints({-100}), make.Ints({1}), make.Ints({-1})}));
-  make.Out(make.Op(kMul, {x, make.Constant(Tensor::Float32s({1, 1, 1, 2}))}));
-  EXPECT_EQ(Fold(make)->node_count(), 3u);
+  Value* reversed = make.Op(kSlice, {x, make.Ints({-1}), make.Ints({-100}), make.Ints({1}), make.Ints({-1})});
+  for (Value* changed : {make.Op(kAdd, {x, make.Constant(RandomTensor({3, 4}, 1, 0, 0))}), reversed,
+                         make.Op(kMul, {x, make.Constant(Tensor::Float32s({1, 1, 1, 2}))})}) {
+    make.Out(make.Op(kNeg, {changed}));
+  }
+  EXPECT_EQ(Fold(make)->node_count(), 6u);
 }
 
 TEST(Fold, LargeResultsAreNotMade) {
