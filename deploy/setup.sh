@@ -81,7 +81,7 @@ tests() {
 }
 
 compile() {
-  [ -f build/build.ninja ] || cmake --preset release
+  [ build/build.ninja -nt CMakePresets.json ] || cmake --preset release
   cmake --build build
 }
 
