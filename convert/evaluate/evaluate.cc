@@ -15,7 +15,7 @@ const Table& Kernels() {
     for (const std::span<const evaluate::Entry> family :
          {evaluate::ActivationKernels(), evaluate::ElementwiseKernels(), evaluate::GatherKernels(),
           evaluate::GemmKernels(), evaluate::MovementKernels(), evaluate::ReduceKernels(), evaluate::ReshapeKernels(),
-          evaluate::SourceKernels()}) {
+          evaluate::ResizeKernels(), evaluate::SourceKernels()}) {
       for (const evaluate::Entry& entry : family) kernels[static_cast<size_t>(entry.kind)] = entry.kernel;
     }
     return kernels;

@@ -49,6 +49,7 @@ std::span<const Entry> GemmKernels();
 std::span<const Entry> MovementKernels();
 std::span<const Entry> ReduceKernels();
 std::span<const Entry> ReshapeKernels();
+std::span<const Entry> ResizeKernels();
 std::span<const Entry> SourceKernels();
 
 // The type in which numbers of `type` are computed: integers in 64 bits (results truncated to their width, which is exact for
