@@ -41,6 +41,9 @@ class CoremlProgram final : public Target {
     coreml_writer::AddNormalizationRules(rules);
     coreml_writer::AddReshapeRules(rules);
     coreml_writer::AddPoolRules(rules);
+    coreml_writer::AddConvRules(rules);
+    coreml_writer::AddResizeRules(rules);
+    coreml_writer::AddSelectRules(rules);
     // Rules leave arithmetic on constants behind; folding it can make forms that further rules know.
     for (int round = 0; round < 4; ++round) {
       ASSIGN_OR_RETURN(const bool changed, ApplyRules(graph, rules));
@@ -105,6 +108,8 @@ class CoremlProgram final : public Target {
     return absl::OkStatus();
   }
 
+  static Shape FeatureShape(const Value& value) { return value.shape->empty() ? Shape{Dim(1)} : *value.shape; }
+
   static void AddInputs(const Graph& graph, const std::map<std::string, SizeChoice>& sizes, Program& program,
                         mil::Function& function, coreml::Model& model, IoSchema& io) {
     for (const Value* input : graph.inputs()) {
@@ -114,7 +119,18 @@ class CoremlProgram final : public Target {
       const mil::DataType type = MilType(input->type);
       mil::NamedValueType& parameter = *function.add_inputs();
       parameter.set_name(name);
-      FillType(type == mil::BOOL ? mil::INT32 : type, *input->shape, *parameter.mutable_type());
+      FillType(type == mil::BOOL ? mil::INT32 : type, FeatureShape(*input), *parameter.mutable_type());
+    }
+    // A feature has at least one axis.
+    for (const Value* input : graph.inputs()) {
+      if (!input->shape->empty()) continue;
+      const mil::DataType type = MilType(input->type) == mil::BOOL ? mil::INT32 : MilType(input->type);
+      mil::ValueType scalar;
+      FillType(type, {}, scalar);
+      const std::string feature = program.Name(*input);
+      const std::string name = program.Fresh(feature + "_scalar");
+      program.Operation("squeeze", {{"x", {feature}}, {"axes", {program.Ints({0})}}}, {{name, scalar}});
+      program.Bind(*input, name);
     }
     for (const Value* input : graph.inputs()) {
       if (MilType(input->type) != mil::BOOL) continue;

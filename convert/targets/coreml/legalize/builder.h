@@ -43,6 +43,7 @@ class Builder {
   // In the element type of the node's first input.
   Value* Number(double value) { return Constant(Tensor::From<double>({}, {value}).Cast(node_.inputs[0]->type)); }
 
+  const absl::Status& status() const { return first_error_; }
   // `result` takes the node's place, name and origin. The node is removed.
   absl::StatusOr<bool> Replace(Value* result);
 

@@ -39,12 +39,25 @@ absl::StatusOr<bool> NarrowMaxPool(Graph& graph, Node& node) {
   return to.Replace(to.Op(OpKind::kCast, {to.Op(OpKind::kMaxPool, {x}, node.attributes)}, to_type(type)));
 }
 
+// The p-norm over the spatial axes.
+absl::StatusOr<bool> GlobalNormToReduce(Graph& graph, Node& node) {
+  const int64_t p = node.attributes.Int("p", 2);
+  if (p != 1 && p != 2) return false;
+  std::vector<int64_t> axes;
+  for (int64_t axis = 2; axis < node.inputs[0]->rank(); ++axis) axes.push_back(axis);
+  Builder to(graph, node);
+  return to.Replace(
+      to.Op(p == 1 ? OpKind::kReduceL1 : OpKind::kReduceL2, {node.inputs[0], to.Constant(Tensor::Int64s(axes))}));
+}
+
 }  // namespace
 
 void AddPoolRules(Rules& rules) {
   rules.push_back(
       std::make_unique<FunctionRule>("split-counted-padding", std::vector{OpKind::kAveragePool}, SplitCountedPadding));
   rules.push_back(std::make_unique<FunctionRule>("narrow-max-pool", std::vector{OpKind::kMaxPool}, NarrowMaxPool));
+  rules.push_back(
+      std::make_unique<FunctionRule>("global-norm-to-reduce", std::vector{OpKind::kGlobalLpPool}, GlobalNormToReduce));
 }
 
 }  // namespace slipway::coreml_writer

@@ -15,6 +15,9 @@ void AddActivationRules(Rules& rules);     // activation.cc
 void AddElementwiseRules(Rules& rules);    // elementwise.cc
 void AddNormalizationRules(Rules& rules);  // normalization.cc
 void AddReshapeRules(Rules& rules);        // reshape.cc
+void AddConvRules(Rules& rules);           // conv.cc
+void AddResizeRules(Rules& rules);         // resize.cc
+void AddSelectRules(Rules& rules);         // select.cc
 void AddPoolRules(Rules& rules);           // pool.cc
 
 }  // namespace slipway::coreml_writer

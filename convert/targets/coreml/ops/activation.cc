@@ -25,11 +25,6 @@ void Elu(const Node& node, Program& out) {
   out.Emit(node, "elu", {{"x", {out.Operand(node, 0)}}, {"alpha", {out.Float(node.attributes.Float("alpha", 1))}}});
 }
 
-void ThresholdedRelu(const Node& node, Program& out) {
-  out.Emit(node, "thresholded_relu",
-           {{"x", {out.Operand(node, 0)}}, {"alpha", {out.Float(node.attributes.Float("alpha", 1))}}});
-}
-
 void HardSigmoid(const Node& node, Program& out) {
   out.Emit(node, "sigmoid_hard",
            {{"x", {out.Operand(node, 0)}},
@@ -80,7 +75,6 @@ constexpr OpEmitter kEmitters[] = {
     {OpKind::kSoftsign, Softsign},
     {OpKind::kLeakyRelu, LeakyRelu},
     {OpKind::kElu, Elu},
-    {OpKind::kThresholdedRelu, ThresholdedRelu},
     {OpKind::kHardSigmoid, HardSigmoid},
     {OpKind::kGelu, Gelu},
     {OpKind::kPRelu, Prelu, CheckPrelu},

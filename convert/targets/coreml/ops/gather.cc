@@ -31,7 +31,43 @@ void GatherNd(const Node& node, Program& out) {
   out.Emit(node, "gather_nd", {{"x", {out.Operand(node, 0)}}, {"indices", {out.Operand(node, 1)}}});
 }
 
+absl::Status CheckScatter(const Node& node) {
+  if (node.input(0)->type == DataType::kBool)
+    return Unsupported(node, "scatter takes numbers", "cast the booleans to int32");
+  return absl::OkStatus();
+}
+
+// ONNX's reductions by MIL's names.
+std::string_view Mode(const Node& node) {
+  const std::string reduction = node.attributes.String("reduction", "none");
+  return reduction == "none"  ? "update"
+         : reduction == "add" ? "add"
+         : reduction == "mul" ? "mul"
+         : reduction == "max" ? "max"
+                              : "min";
+}
+
+void ScatterNd(const Node& node, Program& out) {
+  out.Emit(node, "scatter_nd",
+           {{"data", {out.Operand(node, 0)}},
+            {"indices", {out.Operand(node, 1)}},
+            {"updates", {out.Operand(node, 2)}},
+            {"mode", {out.Text(Mode(node))}}});
+}
+
+void ScatterElements(const Node& node, Program& out) {
+  const int64_t axis = node.attributes.Int("axis", 0);
+  out.Emit(node, "scatter_along_axis",
+           {{"data", {out.Operand(node, 0)}},
+            {"indices", {out.Operand(node, 1)}},
+            {"updates", {out.Operand(node, 2)}},
+            {"axis", {out.Int(axis < 0 ? axis + node.input(0)->rank() : axis)}},
+            {"mode", {out.Text(Mode(node))}}});
+}
+
 constexpr OpEmitter kEmitters[] = {
+    {OpKind::kScatterND, ScatterNd, CheckScatter},
+    {OpKind::kScatterElements, ScatterElements, CheckScatter},
     {OpKind::kGather, Gather<OpKind::kGather>, CheckGather},
     {OpKind::kGatherElements, Gather<OpKind::kGatherElements>, CheckGather},
     {OpKind::kGatherND, GatherNd, CheckGatherNd},
