@@ -121,6 +121,7 @@ TEST(NcnnElementwise, PowersOfAnySign) {
   Case t;
   Value* x = t.op(OpKind::kRelu, {t.x({1, 3, 4, 5})});
   t.op(OpKind::kPow, {x, t.number(0.5f)});
+  t.op(OpKind::kPow, {x, t.op(OpKind::kExp, {t.x({4, 5})})});
   t.op(OpKind::kPow, {x, t.number(2.3f)});
   t.op(OpKind::kPow, {x, t.number(2)});
   t.Expect(-2, 2);

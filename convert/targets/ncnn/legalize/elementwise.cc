@@ -46,20 +46,21 @@ class ExpandPower final : public Rule {
     constexpr double kMostFactors = 16;
     const std::optional<double> exponent = ScalarOf(node.input(1));
     Value* x = node.input(0);
-    if (!exponent || x->IsConstant() || *x->shape != *node.output()->shape) return false;
+    if (x->IsConstant()) return false;
     Composer c(graph, node);
-    const double size = std::abs(*exponent);
-    if (size == 0.5) {
-      Value* root = c.Add(OpKind::kSqrt, {x});
-      return *exponent > 0 ? c.Finish(OpKind::kIdentity, {root}) : c.Finish(OpKind::kReciprocal, {root});
-    }
-    if (size == std::floor(size) && size >= 1 && size <= kMostFactors) {
-      Value* power = x;
-      for (int factors = 1; factors < static_cast<int>(size); ++factors) power = c.Add(OpKind::kMul, {power, x});
-      return *exponent > 0 ? c.Finish(OpKind::kIdentity, {power}) : c.Finish(OpKind::kReciprocal, {power});
+    if (exponent && *x->shape == *node.output()->shape) {
+      const double size = std::abs(*exponent);
+      Value* power = nullptr;
+      if (size == 0.5) {
+        power = c.Add(OpKind::kSqrt, {x});
+      } else if (size == std::floor(size) && size >= 1 && size <= kMostFactors) {
+        power = x;
+        for (int factors = 1; factors < static_cast<int>(size); ++factors) power = c.Add(OpKind::kMul, {power, x});
+      }
+      if (power != nullptr) return c.Finish(*exponent > 0 ? OpKind::kIdentity : OpKind::kReciprocal, {power});
     }
     const Node* base = x->producer;
-    if (*exponent <= 0 ||
+    if ((exponent && *exponent <= 0) ||
         (base != nullptr && base->kind == OpKind::kMax && ScalarOf(base->input(1)) == double{FLT_MIN}))
       return false;
     return c.Finish(OpKind::kPow, {c.Add(OpKind::kMax, {x, c.Constant(FLT_MIN)}), node.input(1)});
