@@ -44,6 +44,7 @@ absl::Status ExportRun::Follow(FarmClient& farm) {
   {
     const std::lock_guard lock(mutex_);
     farm_ = &farm;
+    if (!aborted_.ok()) return aborted_;  // the farm failed before there was a connection to end
   }
   absl::Status status;
   for (int submission = 0; submission < kSubmissions; ++submission) {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,8 +84,10 @@ fs::path Sandbox::File(const std::string& name, const std::string& content) cons
   return path;
 }
 
-pid_t Sandbox::Spawn(const std::vector<std::string>& arguments, const Environment& environment, int out, int err) {
-  std::vector<char*> argv = {const_cast<char*>("slipway")};
+pid_t Sandbox::Spawn(const std::string& program, const std::vector<std::string>& arguments,
+                     const Environment& environment, int out, int err) {
+  const std::string name = fs::path(program).filename();
+  std::vector<char*> argv = {const_cast<char*>(name.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const pid_t pid = fork();
@@ -97,16 +100,21 @@ pid_t Sandbox::Spawn(const std::vector<std::string>& arguments, const Environmen
   setenv("TMPDIR", (folder_.path() / "tmp").c_str(), 1);
   for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
   if (chdir(work().c_str()) != 0) _exit(126);
-  execv(Slipway().c_str(), argv.data());
+  execv(program.c_str(), argv.data());
   _exit(127);
 }
 
 std::unique_ptr<Running> Sandbox::Start(const std::vector<std::string>& arguments, const Environment& environment) {
+  return StartProgram(Slipway(), arguments, environment);
+}
+
+std::unique_ptr<Running> Sandbox::StartProgram(const std::string& program, const std::vector<std::string>& arguments,
+                                               const Environment& environment) {
   const fs::path output = folder_.path() / ("run-" + std::to_string(runs_++));
   fs::create_directory(output);
   const UniqueFd out(open((output / "out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   const UniqueFd err(open((output / "err").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  return std::make_unique<Running>(Spawn(arguments, environment, out.get(), err.get()), output);
+  return std::make_unique<Running>(Spawn(program, arguments, environment, out.get(), err.get()), output);
 }
 
 Ended Sandbox::Run(const std::vector<std::string>& arguments, const Environment& environment) {
@@ -118,7 +126,7 @@ Ended Sandbox::RunOnTerminal(const std::vector<std::string>& arguments, const En
   int terminal = -1, theirs = -1;
   if (openpty(&terminal, &theirs, nullptr, nullptr, &size) != 0) throw std::runtime_error("no pseudo-terminal");
   const UniqueFd ours(terminal);
-  const pid_t pid = Spawn(arguments, environment, theirs, theirs);
+  const pid_t pid = Spawn(Slipway(), arguments, environment, theirs, theirs);
   close(theirs);
   std::string out;
   char buffer[4096];
@@ -164,6 +172,15 @@ bool Sandbox::FarmIsUp() const {
   }
   return false;
 }
+
+SmallDisk::SmallDisk(const fs::path& folder, int kilobytes) : folder_(folder) {
+  fs::create_directories(folder);
+  const std::string size = "size=" + std::to_string(kilobytes) + "k";
+  if (mount("tmpfs", folder.c_str(), "tmpfs", 0, size.c_str()) != 0)
+    throw std::runtime_error("cannot mount a small disk: run as root");
+}
+
+SmallDisk::~SmallDisk() { umount(folder_.c_str()); }
 
 bool Eventually(const std::function<bool()>& condition) {
   const absl::Time deadline = absl::Now() + absl::Minutes(1);

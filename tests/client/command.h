@@ -50,6 +50,9 @@ class Sandbox {
 
   Ended Run(const std::vector<std::string>& arguments, const Environment& environment = {});
   std::unique_ptr<Running> Start(const std::vector<std::string>& arguments, const Environment& environment = {});
+  // Any program, in the background, with the sandbox's environment.
+  std::unique_ptr<Running> StartProgram(const std::string& program, const std::vector<std::string>& arguments,
+                                        const Environment& environment = {});
   // On a terminal of 80 columns; `out` is all that the terminal got.
   Ended RunOnTerminal(const std::vector<std::string>& arguments, const Environment& environment = {});
 
@@ -61,9 +64,20 @@ class Sandbox {
   bool FarmIsUp() const;
 
  private:
-  pid_t Spawn(const std::vector<std::string>& arguments, const Environment& environment, int out, int err);
+  pid_t Spawn(const std::string& program, const std::vector<std::string>& arguments, const Environment& environment,
+              int out, int err);
   TemporaryFolder folder_;
   int runs_ = 0;
+};
+
+// A file system of `kilobytes` mounted on `folder`, which is made. The test needs to be root.
+class SmallDisk {
+ public:
+  SmallDisk(const std::filesystem::path& folder, int kilobytes);
+  ~SmallDisk();
+
+ private:
+  std::filesystem::path folder_;
 };
 
 // Polls until `condition` holds; false after a minute.

@@ -105,6 +105,36 @@ TEST_F(EmbeddedTest, NoSecretInAnyArgumentList) {
   }
 }
 
+// A client beside other binaries than ours.
+class BrokenWorkerTest : public EmbeddedTest {
+ protected:
+  Ended RunWithWorker(const std::string& script) {
+    const fs::path bin = box_.File("bin/slipway-worker", "#!/bin/sh\n" + script + "\n").parent_path();
+    fs::permissions(bin / "slipway-worker", fs::perms::owner_all);
+    fs::copy_file(Slipway(), bin / "slipway");  // it looks beside itself, through links
+    fs::create_symlink(fs::path(Slipway()).parent_path() / "slipway-coordinator", bin / "slipway-coordinator");
+    box_.File("m.onnx", "no model");
+    return box_.StartProgram(bin / "slipway", {"export", "m.onnx", "--target", "onnx"})->Wait();
+  }
+};
+
+TEST_F(BrokenWorkerTest, ThatCannotStart) {
+  const Ended ended = RunWithWorker("echo no room for me >&2; exit 3");
+  EXPECT_EQ(ended.code, 5);
+  EXPECT_THAT(ended.err, HasSubstr("slipway-worker ended with code 3: no room for me"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  EXPECT_THAT(box_.Leftovers(), IsEmpty());
+}
+
+TEST_F(BrokenWorkerTest, ThatDiesAgainAndAgain) {
+  const Ended ended =
+      RunWithWorker("echo ready >&3; echo start >> " + (box_.work() / "starts").string() + "; kill -9 $$");
+  EXPECT_EQ(ended.code, 5);
+  EXPECT_THAT(ended.err, HasSubstr("slipway-worker was killed by signal 9, 6 times"));
+  EXPECT_EQ(ReadAll(box_.work() / "starts"), "start\nstart\nstart\nstart\nstart\nstart\n");
+  EXPECT_THAT(box_.Leftovers(), IsEmpty());
+}
+
 TEST_F(EmbeddedTest, FolderIsPrivate) {
   const auto client = StartAndHang();
   for (const auto& entry : fs::directory_iterator(box_.work().parent_path() / "run")) {

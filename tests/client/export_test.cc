@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -203,6 +201,42 @@ TEST_F(ExportTest, MissingJudgeIsUnverified) {
   EXPECT_EQ(Manifest()["models"][0]["artifacts"][0]["status"], "unverified");
 }
 
+// Two weights of an ONNX model in files of their own, one in a folder below.
+TEST_F(ExportTest, ExternalDataGoesWithItsModel) {
+  box_.File("make.py", R"(
+import numpy as np, onnx, os, sys
+from onnx import TensorProto, helper
+def external(name, location, values):
+  os.makedirs(os.path.dirname('net/' + location) or '.', exist_ok=True)
+  values.tofile('net/' + location)
+  tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=values.shape, data_location=TensorProto.EXTERNAL)
+  tensor.external_data.add(key='location', value=sys.argv[1] + location)
+  return tensor
+rng = np.random.default_rng(0)
+weights = [external('w', 'parts/w.bin', rng.normal(size=(4, 5)).astype(np.float32)), external('b', 'b.bin', rng.normal(size=(5,)).astype(np.float32))]
+x = helper.make_tensor_value_info('x', TensorProto.FLOAT, [2, 4])
+y = helper.make_tensor_value_info('y', TensorProto.FLOAT, [2, 5])
+graph = helper.make_graph([helper.make_node('Gemm', ['x', 'w', 'b'], ['y'])], 'g', [x], [y], weights)
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+open('net/model.onnx', 'wb').write(model.SerializeToString())
+)");
+  const char* python = std::getenv("SLIPWAY_PYTHON");
+  ASSERT_NE(python, nullptr) << "SLIPWAY_PYTHON is not set: run the tests by tests/run.sh";
+  ASSERT_EQ(box_.StartProgram(python, {"make.py", ""})->Wait().code, 0);
+  const Ended ended = box_.Run({"export", "net/model.onnx", "--target", "onnx,ncnn"});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  std::vector<std::string> paths;
+  const json manifest = Manifest();
+  for (const json& file : manifest["models"][0]["source"]["files"]) paths.push_back(file["path"]);
+  EXPECT_THAT(paths, ElementsAre("net/model.onnx", "net/b.bin", "net/parts/w.bin"));
+
+  // Data outside the model's folder is neither read nor sent.
+  ASSERT_EQ(box_.StartProgram(python, {"make.py", "../net/"})->Wait().code, 0);
+  const Ended outside = box_.Run({"export", "net/model.onnx", "--target", "onnx", "--out", "outside"});
+  EXPECT_EQ(outside.code, 1) << outside.out << outside.err;
+  EXPECT_EQ(Manifest("outside")["models"][0]["source"]["files"].size(), 1u);
+}
+
 // --- in the middle of a run. Every model once in every format, on one slot: long enough to be hit.
 class InterruptedTest : public ExportTest {
  protected:
@@ -279,10 +313,8 @@ TEST_F(InterruptedTest, ClientKilled) {
 }
 
 TEST_F(ExportTest, FullDisk) {
-  ASSERT_EQ(geteuid(), 0u) << "mounts a small file system: run as root";
   const fs::path out = box_.work() / "exports";
-  fs::create_directory(out);
-  ASSERT_EQ(mount("tmpfs", out.c_str(), "tmpfs", 0, "size=400k"), 0);
+  const SmallDisk disk(out, 400);
   ASSERT_EQ(box_.Run({"export", PNet(), "--target", "onnx"}).code, 0);
   const std::string before = ReadAll(out / "manifest.json");
   // ONet has 1.5 MB of weights.
@@ -291,7 +323,6 @@ TEST_F(ExportTest, FullDisk) {
   EXPECT_THAT(ended.err, HasSubstr("No space left on device"));
   EXPECT_EQ(ReadAll(out / "manifest.json"), before);
   Manifest();
-  umount(out.c_str());
 }
 
 }  // namespace

@@ -1,0 +1,105 @@
+// A named farm: the same export, and the verbs that only such a farm has.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/client/command.h"
+#include "tests/support/redis.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest() {
+    const std::string bin = SLIPWAY_BIN_DIR;
+    const std::string store = (box_.work() / "store").string();
+    coordinator_ = box_.StartProgram(bin + "/slipway-coordinator",
+                                     {"--redis", redis_.address(), "--store", store, "--listen", server()});
+    worker_ =
+        box_.StartProgram(bin + "/slipway-worker", {"--redis", redis_.address(), "--store", store, "--slots", "2"});
+    EXPECT_TRUE(Eventually([&] {
+      return box_.Run({"doctor", "--server", server()}).out.find("1 workers") != std::string::npos;
+    }));
+  }
+  ~ServerTest() override {
+    for (const auto* process : {worker_.get(), coordinator_.get()}) process->Signal(SIGTERM);
+    EXPECT_EQ(worker_->Wait().code, 0);
+    EXPECT_EQ(coordinator_->Wait().code, 0);
+  }
+  std::string server() const { return "unix:" + (box_.work() / "api.sock").string(); }
+
+  RedisServer redis_;
+  Sandbox box_;
+  std::unique_ptr<Running> coordinator_, worker_;
+};
+
+TEST_F(ServerTest, ExportThenStatusAndWatch) {
+  const Environment environment = {{"SLIPWAY_SERVER", server()},
+                                   {"PATH", "/nonexistent"}};  // no redis-server needed here
+  const Ended ended = box_.Run({"export", "mtcnn-pnet@" + Weights("pnet"), "--target", "onnx,ncnn"}, environment);
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  const std::string manifest = ReadAll(box_.work() / "exports/manifest.json");
+  EXPECT_THAT(SchemaErrors(manifest), testing::IsEmpty());
+  EXPECT_EQ(box_.Run({"verify", "exports"}).code, 0);
+  const std::string request = json::parse(manifest)["request_id"];
+
+  const Ended status = box_.Run({"status", request}, environment);
+  EXPECT_EQ(status.code, 0) << status.err;
+  EXPECT_THAT(status.out, HasSubstr("done"));
+  EXPECT_THAT(status.out, HasSubstr("pnet   ncnn"));
+  const json events = json::parse(box_.Run({"status", request, "--json"}, environment).out);
+  EXPECT_EQ(events["counts"]["passed"], 3);  // with the preparation
+  EXPECT_THAT(box_.Run({"status"}, environment).out, HasSubstr(request));
+
+  const Ended watched = box_.Run({"watch", request}, environment);
+  EXPECT_EQ(watched.code, 0) << watched.err;
+  EXPECT_THAT(watched.out, HasSubstr("2 passed"));
+  for (const char* verb : {"status", "watch"}) {
+    const Ended unknown = box_.Run({verb, "0-00000000000000000000000000000000"}, environment);
+    EXPECT_EQ(unknown.code, 2) << unknown.out << unknown.err;
+  }
+}
+
+// The farm has the blobs and the same bytes come back.
+TEST_F(ServerTest, SameBytesAsTheEmbeddedFarm) {
+  const std::string model = "mtcnn-rnet@" + Weights("rnet");
+  ASSERT_EQ(box_.Run({"export", model, "--target", "onnx,ncnn", "--out", "far"}, {{"SLIPWAY_SERVER", server()}}).code,
+            0);
+  ASSERT_EQ(box_.Run({"export", model, "--target", "onnx,ncnn", "--out", "near"}).code, 0);
+  const json far = json::parse(ReadAll(box_.work() / "far/manifest.json")),
+             near = json::parse(ReadAll(box_.work() / "near/manifest.json"));
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(far["models"][0]["artifacts"][i]["files"], near["models"][0]["artifacts"][i]["files"]);
+  }
+}
+
+class DoctorTest : public testing::Test {
+ protected:
+  Sandbox box_;
+};
+
+TEST_F(DoctorTest, FindsWhatIsThereAndMendsWhatIsNot) {
+  const Ended good = box_.Run({"doctor"});
+  EXPECT_EQ(good.code, 0) << good.out;
+  for (const char* subject : {"redis-server", "onnxruntime", "litert", "ncnn", "seccomp", "landlock"}) {
+    EXPECT_THAT(good.out, testing::ContainsRegex(std::string("ok +") + subject)) << good.out;
+  }
+  const Ended bare = box_.Run({"doctor", "--python", "/usr/bin/false", "--json"}, {{"PATH", "/nonexistent"}});
+  EXPECT_EQ(bare.code, 5);
+  std::istringstream lines(bare.out);
+  int mending = 0;
+  for (std::string line; std::getline(lines, line);) mending += json::parse(line)["ok"].get<bool>() ? 0 : 1;
+  EXPECT_EQ(mending, 4);  // redis-server and three runtimes
+  EXPECT_THAT(bare.out, HasSubstr("apt-get install redis-server"));
+}
+
+}  // namespace
+}  // namespace slipway
