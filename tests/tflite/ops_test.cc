@@ -190,6 +190,13 @@ TEST(TfliteOps, IntegersAndBooleans) {
   ExpectSame(make, make.Op(kAnd, {less, make.Op(kNot, {more})}), {{}}, -9, 9);
 }
 
+TEST(TfliteOps, IndicesFromTheEnd) {
+  GraphMaker make;
+  Value* table = make.Random({5, 3});
+  make.Out(make.Op(kGather, {make.In({2, 3}), make.Constant(Tensor::From<int64_t>({}, {-1}))}, Attrs().Int("axis", 1)));
+  ExpectSame(make, make.Op(kGather, {table, make.In({7}, DataType::kInt64)}), {{}}, -5, 5);
+}
+
 TEST(TfliteOps, DynamicReshape) {
   GraphMaker make;
   Value* x = make.In({Dim::Symbol("N"), 4, Dim::Symbol("H"), 6});

@@ -61,6 +61,15 @@ absl::StatusOr<bool> NarrowIntegers(Graph& graph, Node& node) {
   return e.Become(kCast, {result}, With("to", ElementTypeCode(type)));
 }
 
+absl::StatusOr<bool> PowOfOneType(Graph& graph, Node& node) {
+  // A broken exponent of a whole base would lose its fraction.
+  if (node.input(0)->type == node.input(1)->type || (!IsFloat(node.input(0)->type) && IsFloat(node.input(1)->type)))
+    return false;
+  Expansion e(graph, node);
+  Value* exponent = e.Op(kCast, {node.input(1)}, With("to", ElementTypeCode(node.input(0)->type)));
+  return e.Become(kPow, {node.input(0), exponent});
+}
+
 }  // namespace
 
 void AddElementwiseRules(Rules& rules) {
@@ -68,6 +77,7 @@ void AddElementwiseRules(Rules& rules) {
   rules.push_back(MakeRule("reciprocal-to-div", {kReciprocal}, Reciprocal));
   rules.push_back(MakeRule("is-nan-to-equal", {kIsNaN}, IsNaN));
   rules.push_back(MakeRule("is-inf-to-equal", {kIsInf}, IsInf));
+  rules.push_back(MakeRule("pow-of-one-type", {kPow}, PowOfOneType));
   rules.push_back(
       MakeRule("narrow-integers",
                {kAdd, kSub, kMul, kDiv, kMin, kMax, kMod, kPow, kEqual, kGreater, kGreaterOrEqual, kLess, kLessOrEqual},

@@ -10,19 +10,27 @@ namespace {
 
 using enum OpKind;
 
+// GATHER counts from the start only: constant indices are renumbered, others taken modulo the axis' size.
 absl::StatusOr<bool> GatherFromStart(Graph& graph, Node& node) {
-  const Tensor* indices = node.constant(1);
-  if (indices == nullptr || node.input(0)->rank() < 1) return false;
-  std::vector<int64_t> values = indices->ToInt64s();
-  if (std::none_of(values.begin(), values.end(), [](int64_t index) { return index < 0; })) return false;
+  if (node.input(0)->rank() < 1) return false;
   int64_t axis = node.attributes.Int("axis", 0);
   if (axis < 0) axis += node.input(0)->rank();
   const Dim& size = (*node.input(0)->shape)[axis];
-  if (!size.IsKnown()) return false;
+  if (!size.IsKnown() || size.value() < 1) return false;
+  Value* given = node.input(1);
+  const Tensor* indices = node.constant(1);
+  if (indices == nullptr) {
+    if (ProducerOf(given, kMod) != nullptr && ScalarOf(given->producer->input(1)) == static_cast<double>(size.value()))
+      return false;
+    Expansion e(graph, node);
+    Value* rows = e.Constant(Tensor::From<int64_t>({}, {size.value()}).Cast(given->type));
+    return e.Become(kGather, {node.input(0), e.Op(kMod, {given, rows})}, node.attributes);
+  }
+  std::vector<int64_t> values = indices->ToInt64s();
+  if (std::none_of(values.begin(), values.end(), [](int64_t index) { return index < 0; })) return false;
   for (int64_t& index : values) index += index < 0 ? size.value() : 0;
-  graph.SetInput(
-      &node, 1,
-      graph.AddConstant(node.input(1)->name + "/from_start", Tensor::From<int64_t>(indices->shape(), values)));
+  const Tensor moved = Tensor::From<int64_t>(indices->shape(), values).Cast(indices->type());
+  graph.SetInput(&node, 1, graph.AddConstant(given->name + "/from_start", moved));
   return true;
 }
 
