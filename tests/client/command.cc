@@ -86,8 +86,7 @@ fs::path Sandbox::File(const std::string& name, const std::string& content) cons
 
 pid_t Sandbox::Spawn(const std::string& program, const std::vector<std::string>& arguments,
                      const Environment& environment, int out, int err) {
-  const std::string name = fs::path(program).filename();
-  std::vector<char*> argv = {const_cast<char*>(name.c_str())};
+  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const pid_t pid = fork();
