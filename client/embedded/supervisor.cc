@@ -22,10 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kRestarts = 5;  // of one process; then the farm has failed
+constexpr int kRestarts = 5;    // of one process; then the farm has failed
 constexpr char kLease[] = "5";  // seconds until a killed worker's tasks are made again
-constexpr int kReadyFd = 3;   // the child's number of the pipe on which it says that it is ready
-constexpr int kParentFd = 4;  // the child's number of a pipe that ends with us
+constexpr int kReadyFd = 3;     // the child's number of the pipe on which it says that it is ready
+constexpr int kParentFd = 4;    // the child's number of a pipe that ends with us
 
 enum Role { kRedis, kCoordinator, kWorker, kRoles };
 
