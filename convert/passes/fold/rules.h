@@ -13,5 +13,6 @@ std::unique_ptr<Rule> RemoveIdentities();     // nodes that change nothing
 std::unique_ptr<Rule> MergeTransposes();      // Transpose ∘ Transpose
 std::unique_ptr<Rule> MergeReshapes();        // Reshape ∘ Reshape and kin; computed shapes → constants
 std::unique_ptr<Rule> InlineIf();             // If of a constant condition
+std::unique_ptr<Rule> GatherToReshape();      // a Gather of all elements in their order
 
 }  // namespace slipway::fold
