@@ -175,6 +175,7 @@ Node* Graph::AddNode(OpKind kind, std::vector<Value*> inputs, std::vector<std::s
   auto owned = std::make_unique<Node>();
   Node* node = owned.get();
   node->kind = kind;
+  has_control_flow_ |= kind == OpKind::kIf || kind == OpKind::kLoop || kind == OpKind::kScan;
   node->inputs = std::move(inputs);
   node->attributes = std::move(attributes);
   node->graph = this;
@@ -210,7 +211,7 @@ void Graph::ReplaceUses(Value* from, Value* to) {
   }
   from->uses.clear();
   std::replace(outputs_.begin(), outputs_.end(), from, to);
-  ReplaceSubgraphOutputs(*this, from, to);
+  if (has_control_flow_) ReplaceSubgraphOutputs(*this, from, to);
 }
 
 void Graph::MakeConstant(Value* value, Tensor tensor) {

@@ -175,6 +175,7 @@ class Graph {
   std::vector<Value*> inputs_;
   std::vector<Value*> outputs_;
   int64_t next_suffix_ = 0;
+  bool has_control_flow_ = false;  // a node was added that may hold graphs: uses in them are looked for
 };
 
 // A model: the graph and what the source said about itself.
