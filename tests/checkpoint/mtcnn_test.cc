@@ -1,11 +1,12 @@
 // The zoo's MTCNN against facenet-pytorch's own networks in PyTorch, on the published weights.
+#include "tests/support/mtcnn.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "common/base/error.h"
-#include "convert/import/import.h"
 #include "convert/import/zoo/zoo.h"
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/runtimes/runtime.h"
@@ -27,14 +28,9 @@ const TorchOutput& Ran() {
 }
 
 Source SourceOf(const std::string& net) {
-  Source source;
-  source.kind = Source::Kind::kCheckpoint;
-  source.architecture = "mtcnn-" + net;
-  source.main.path = net + ".pt";
-  auto file = MappedFile::Open(std::filesystem::path(Needed("SLIPWAY_MTCNN")) / (net + ".pt"));
-  EXPECT_TRUE(file.ok()) << file.status();
-  source.main.file = *std::move(file);
-  return source;
+  auto source = slipway::testing::MtcnnSource(net);
+  EXPECT_TRUE(source.ok()) << source.status();
+  return *std::move(source);
 }
 
 Checkpoint WeightsOf(const std::string& net) {

@@ -7,31 +7,19 @@
 
 #include "common/base/error.h"
 #include "common/base/file.h"
-#include "convert/import/import.h"
 #include "convert/passes/passes.h"
 #include "convert/passes/shapes.h"
 #include "convert/targets/coreml/model.pb.h"
 #include "tests/coreml/harness.h"
+#include "tests/support/mtcnn.h"
 
 namespace slipway::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-absl::StatusOr<Imported> ImportNet(const std::string& net) {
-  const char* folder = std::getenv("SLIPWAY_MTCNN");
-  Source source;
-  source.kind = Source::Kind::kCheckpoint;
-  source.architecture = "mtcnn-" + net;
-  auto file =
-      MappedFile::Open(std::filesystem::path(folder != nullptr ? folder : "SLIPWAY_MTCNN-is-not-set") / (net + ".pt"));
-  if (!file.ok()) return file.status();
-  source.main = {net + ".pt", *std::move(file)};
-  return Import(source);
-}
-
 void ExpectSame(const std::string& net, const std::map<std::string, int64_t>& sizes) {
-  const auto imported = ImportNet(net);
+  const auto imported = ImportMtcnn(net);
   ASSERT_TRUE(imported.ok()) << imported.status();
   const absl::StatusOr<double> error = CompareWithOnnxruntime(*imported->as_written, sizes);
   ASSERT_TRUE(error.ok()) << error.status();
@@ -47,7 +35,7 @@ TEST(CoremlMtcnn, Onet) { ExpectSame("onet", {}); }
 
 TEST(CoremlMtcnn, CoremltoolsReadsThem) {
   for (const char* net : {"pnet", "rnet", "onet"}) {
-    const auto imported = ImportNet(net);
+    const auto imported = ImportMtcnn(net);
     ASSERT_TRUE(imported.ok()) << imported.status();
     const auto folder = TemporaryFolder::Create("/tmp", "slipway-coreml-");
     const auto emitted = ConvertToCoreml(*imported->model.graph, folder->path());
@@ -62,7 +50,7 @@ TEST(CoremlMtcnn, CoremltoolsReadsThem) {
 }
 
 TEST(CoremlMtcnn, SizesThatVaryAreBoundedRanges) {
-  const auto imported = ImportNet("pnet");
+  const auto imported = ImportMtcnn("pnet");
   ASSERT_TRUE(imported.ok()) << imported.status();
   const auto folder = TemporaryFolder::Create("/tmp", "slipway-coreml-");
   const auto emitted = ConvertToCoreml(*imported->model.graph, folder->path());

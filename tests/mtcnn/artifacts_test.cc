@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "common/base/error.h"
-#include "convert/import/import.h"
 #include "convert/parity/interface.h"
 #include "convert/runtimes/runtime.h"
 #include "convert/targets/convert.h"
+#include "tests/support/mtcnn.h"
 #include "tests/support/torch_fixture.h"
 
 namespace slipway::testing {
@@ -21,12 +21,7 @@ const TorchOutput& Ran() {
 
 absl::StatusOr<Emitted> ConvertNet(const std::string& net, const std::string& target,
                                    const std::filesystem::path& folder) {
-  Source source;
-  source.kind = Source::Kind::kCheckpoint;
-  source.architecture = "mtcnn-" + net;
-  source.main.path = net + ".pt";
-  ASSIGN_OR_RETURN(source.main.file, MappedFile::Open(std::filesystem::path(Needed("SLIPWAY_MTCNN")) / (net + ".pt")));
-  ASSIGN_OR_RETURN(Imported imported, Import(source));
+  ASSIGN_OR_RETURN(Imported imported, ImportMtcnn(net));
   TargetOptions options;
   options.model_name = net;
   return ConvertTo(*FindTargetByName(target), std::move(imported.model.graph), options, folder);

@@ -1,28 +1,17 @@
 // The whole way of the trained networks: checkpoint → zoo → NCNN, against onnxruntime on the zoo's graph.
+#include "tests/support/mtcnn.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
-#include "convert/import/import.h"
 #include "tests/ncnn/harness.h"
 
 namespace slipway::testing {
 namespace {
 
-absl::StatusOr<Imported> ImportNet(const std::string& net) {
-  const char* folder = std::getenv("SLIPWAY_MTCNN");
-  Source source;
-  source.kind = Source::Kind::kCheckpoint;
-  source.architecture = "mtcnn-" + net;
-  auto file =
-      MappedFile::Open(std::filesystem::path(folder != nullptr ? folder : "SLIPWAY_MTCNN is not set") / (net + ".pt"));
-  if (!file.ok()) return file.status();
-  source.main = {net + ".pt", *std::move(file)};
-  return Import(source);
-}
-
 void ExpectSame(const std::string& net, const std::map<std::string, int64_t>& sizes) {
-  const auto imported = ImportNet(net);
+  const auto imported = ImportMtcnn(net);
   ASSERT_TRUE(imported.ok()) << imported.status();
   const absl::StatusOr<double> error = CompareWithOnnxruntime(*imported->as_written, sizes);
   ASSERT_TRUE(error.ok()) << error.status();
@@ -37,7 +26,7 @@ TEST(NcnnMtcnn, Rnet) { ExpectSame("rnet", {}); }
 TEST(NcnnMtcnn, Onet) { ExpectSame("onet", {}); }
 
 TEST(NcnnMtcnn, InterfaceAndValues) {
-  const auto imported = ImportNet("pnet");
+  const auto imported = ImportMtcnn("pnet");
   ASSERT_TRUE(imported.ok()) << imported.status();
   const auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-case-");
   const auto emitted = ConvertToNcnn(*imported->model.graph, folder->path());
@@ -63,7 +52,7 @@ TEST(NcnnMtcnn, InterfaceAndValues) {
 TEST(NcnnMtcnn, SameBytesEveryTime) {
   std::string first[2];
   for (int round = 0; round < 2; ++round) {
-    const auto imported = ImportNet("onet");
+    const auto imported = ImportMtcnn("onet");
     ASSERT_TRUE(imported.ok()) << imported.status();
     const auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-case-");
     ASSERT_TRUE(ConvertToNcnn(*imported->model.graph, folder->path()).ok());

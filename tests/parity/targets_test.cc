@@ -8,6 +8,7 @@
 #include "convert/passes/passes.h"
 #include "convert/targets/convert.h"
 #include "tests/parity/hosts.h"
+#include "tests/support/mtcnn.h"
 
 namespace slipway {
 namespace {
@@ -15,15 +16,7 @@ namespace {
 class TargetsTest : public HostsTest {
  protected:
   void ImportNet(const std::string& net) {
-    const char* folder_name = std::getenv("SLIPWAY_MTCNN");
-    ASSERT_NE(folder_name, nullptr) << "SLIPWAY_MTCNN names no folder";
-    Source source;
-    source.kind = Source::Kind::kCheckpoint;
-    source.architecture = "mtcnn-" + net;
-    auto file = MappedFile::Open(std::filesystem::path(folder_name) / (net + ".pt"));
-    ASSERT_TRUE(file.ok()) << file.status();
-    source.main = {net + ".pt", *std::move(file)};
-    auto imported = Import(source);
+    auto imported = testing::ImportMtcnn(net);
     ASSERT_TRUE(imported.ok()) << imported.status();
     imported_ = *std::move(imported);
     ASSERT_NE(imported_.as_written, nullptr);

@@ -1,26 +1,15 @@
 // The whole way of the trained networks: checkpoint → zoo → TFLite, against onnxruntime on the zoo's graph.
+#include "tests/support/mtcnn.h"
+
 #include <cstdlib>
 
-#include "convert/import/import.h"
 #include "tests/tflite/harness.h"
 
 namespace slipway::testing {
 namespace {
 
-absl::StatusOr<Imported> ImportNet(const std::string& net) {
-  const char* folder = std::getenv("SLIPWAY_MTCNN");
-  Source source;
-  source.kind = Source::Kind::kCheckpoint;
-  source.architecture = "mtcnn-" + net;
-  auto file =
-      MappedFile::Open(std::filesystem::path(folder != nullptr ? folder : "SLIPWAY_MTCNN is not set") / (net + ".pt"));
-  if (!file.ok()) return file.status();
-  source.main = {net + ".pt", *std::move(file)};
-  return Import(source);
-}
-
 void ExpectSame(const std::string& net, const std::vector<std::map<std::string, int64_t>>& sizes) {
-  const auto imported = ImportNet(net);
+  const auto imported = ImportMtcnn(net);
   ASSERT_TRUE(imported.ok()) << imported.status();
   const absl::StatusOr<double> error = CompareInLitert(*imported->as_written, sizes);
   ASSERT_TRUE(error.ok()) << error.status();
@@ -33,7 +22,7 @@ TEST(TfliteMtcnn, Onet) { ExpectSame("onet", {{{"batch", 1}, {"N", 1}}}); }
 
 TEST(TfliteMtcnn, TransposesAtTheInterfaceOnly) {
   for (const auto& [net, outputs] : std::map<std::string, int>{{"pnet", 2}, {"rnet", 0}, {"onet", 0}}) {
-    const auto imported = ImportNet(net);
+    const auto imported = ImportMtcnn(net);
     ASSERT_TRUE(imported.ok()) << imported.status();
     const auto folder = TemporaryFolder::Create("/tmp", "slipway-tflite-case-");
     std::unique_ptr<Graph> legalized;
@@ -46,7 +35,7 @@ TEST(TfliteMtcnn, TransposesAtTheInterfaceOnly) {
 TEST(TfliteMtcnn, SameBytesEveryTime) {
   std::string first;
   for (int round = 0; round < 2; ++round) {
-    const auto imported = ImportNet("onet");
+    const auto imported = ImportMtcnn("onet");
     ASSERT_TRUE(imported.ok()) << imported.status();
     const auto folder = TemporaryFolder::Create("/tmp", "slipway-tflite-case-");
     ASSERT_TRUE(ConvertToTflite(*imported->model.graph, folder->path()).ok());
@@ -59,7 +48,7 @@ TEST(TfliteMtcnn, SameBytesEveryTime) {
 
 // Every value that is listed can be fetched, and is its source's tensor in the order that its origin says.
 TEST(TfliteMtcnn, InnerValuesAreTheirOrigins) {
-  const auto imported = ImportNet("pnet");
+  const auto imported = ImportMtcnn("pnet");
   ASSERT_TRUE(imported.ok()) << imported.status();
   const auto folder = TemporaryFolder::Create("/tmp", "slipway-tflite-case-");
   const auto emitted = ConvertToTflite(*imported->model.graph, folder->path());
