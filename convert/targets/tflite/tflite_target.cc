@@ -36,6 +36,11 @@ const Rules& BeforeLayout() {
     AddNormalizationRules(*made);
     AddReduceRules(*made);
     AddLiftRules(*made);
+    AddUpsampleRules(*made);
+    AddPoolRules(*made);
+    AddResizeRules(*made);
+    AddSelectRules(*made);
+    AddGatherRules(*made);
     AddGemmRules(*made);
     AddMovementRules(*made);
     return made;

@@ -123,6 +123,14 @@ absl::StatusOr<bool> Trigonometric(Graph& graph, Node& node) {
       Value* root = e.Op(kSqrt, {e.Op(kSub, {e.Op(kMul, {x, x}), e.Number(1)})});
       return e.Become(kLog, {e.Op(kAdd, {x, root})});
     }
+    case kAsin: {
+      Value* root = e.Op(kSqrt, {e.Op(kMul, {e.Op(kSub, {e.Number(1), x}), e.Op(kAdd, {e.Number(1), x})})});
+      return e.Become(kAtan, {e.Op(kDiv, {x, root})});
+    }
+    case kAcos: {
+      Value* root = e.Op(kSqrt, {e.Op(kDiv, {e.Op(kSub, {e.Number(1), x}), e.Op(kAdd, {e.Number(1), x})})});
+      return e.Become(kMul, {e.Op(kAtan, {root}), e.Number(2)});
+    }
     default: {
       Value* ratio = e.Op(kDiv, {e.Op(kAdd, {x, e.Number(1)}), e.Op(kSub, {e.Number(1), x})});
       return e.Become(kMul, {e.Op(kLog, {ratio}), e.Number(0.5)});
@@ -169,7 +177,8 @@ void AddActivationRules(Rules& rules) {
   rules.push_back(MakeRule("thresholded-relu-to-where", {kThresholdedRelu}, ThresholdedRelu));
   rules.push_back(MakeRule("shrink-to-where", {kShrink}, Shrink));
   rules.push_back(MakeRule("erf-to-polynomial", {kErf}, Erf));
-  rules.push_back(MakeRule("trigonometric-to-arithmetic", {kTan, kSinh, kCosh, kAsinh, kAcosh, kAtanh}, Trigonometric));
+  rules.push_back(MakeRule("trigonometric-to-arithmetic", {kTan, kSinh, kCosh, kAsin, kAcos, kAsinh, kAcosh, kAtanh},
+                           Trigonometric));
   rules.push_back(MakeRule("clip-to-min-max", {kClip}, Clip));
   rules.push_back(MakeRule("runtime-prelu", {kPRelu}, RuntimePRelu));
 }

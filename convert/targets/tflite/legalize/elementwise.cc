@@ -70,6 +70,47 @@ absl::StatusOr<bool> PowOfOneType(Graph& graph, Node& node) {
   return e.Become(kPow, {node.input(0), exponent});
 }
 
+// The remainder with the dividend's sign: that of the magnitudes, turned.
+absl::StatusOr<bool> TruncatedMod(Graph& graph, Node& node) {
+  if (node.attributes.Int("fmod", 0) == 0 || IsNarrow(node.input(0)->type)) return false;
+  Expansion e(graph, node);
+  Value* x = node.input(0);
+  const auto zero = [&] { return e.Constant(Tensor::From<int64_t>({}, {0}).Cast(x->type)); };
+  const auto negated = [&](Value* value) { return e.Op(kSub, {zero(), value}); };
+  const auto magnitude = [&](Value* value) { return e.Op(kMax, {value, negated(value)}); };
+  Value* rest = e.Op(kMod, {magnitude(x), magnitude(node.input(1))});
+  return e.Become(kWhere, {e.Op(kLess, {x, zero()}), negated(rest), rest});
+}
+
+// POW takes two float32 or two int32.
+absl::StatusOr<bool> PowerTypes(Graph& graph, Node& node) {
+  Value *base = node.input(0), *exponent = node.input(1);
+  const bool whole = IsInteger(base->type) && IsInteger(exponent->type);
+  const DataType type = whole ? DataType::kInt32 : DataType::kFloat32;
+  if (base->type == type && exponent->type == type) return false;
+  Expansion e(graph, node);
+  const auto cast = [&](Value* value) {
+    return value->type == type ? value : e.Op(kCast, {value}, With("to", ElementTypeCode(type)));
+  };
+  Value* power = e.Op(kPow, {cast(base), cast(exponent)});
+  if (power == nullptr || power->type == node.output()->type) return e.Become(kIdentity, {power});
+  return e.Become(kCast, {power}, With("to", ElementTypeCode(node.output()->type)));
+}
+
+// Shifts of bytes as products and quotients of int32, cut back to the byte.
+absl::StatusOr<bool> ShiftBytes(Graph& graph, Node& node) {
+  if (node.input(0)->type != DataType::kUInt8 && node.input(0)->type != DataType::kUInt16) return false;
+  const DataType type = node.input(0)->type;
+  Expansion e(graph, node);
+  const auto number = [&](int32_t value) { return e.Constant(Tensor::From<int32_t>({}, {value})); };
+  const auto wide = [&](Value* value) { return e.Op(kCast, {value}, With("to", ElementTypeCode(DataType::kInt32))); };
+  Value* factor = e.Op(kPow, {number(2), wide(node.input(1))});
+  const bool left = node.attributes.String("direction", "LEFT") == "LEFT";
+  Value* shifted = e.Op(left ? kMul : kDiv, {wide(node.input(0)), factor});
+  if (left) shifted = e.Op(kMod, {shifted, number(type == DataType::kUInt8 ? 1 << 8 : 1 << 16)});
+  return e.Become(kCast, {shifted}, With("to", ElementTypeCode(type)));
+}
+
 }  // namespace
 
 void AddElementwiseRules(Rules& rules) {
@@ -78,6 +119,9 @@ void AddElementwiseRules(Rules& rules) {
   rules.push_back(MakeRule("is-nan-to-equal", {kIsNaN}, IsNaN));
   rules.push_back(MakeRule("is-inf-to-equal", {kIsInf}, IsInf));
   rules.push_back(MakeRule("pow-of-one-type", {kPow}, PowOfOneType));
+  rules.push_back(MakeRule("truncated-mod", {kMod}, TruncatedMod));
+  rules.push_back(MakeRule("power-types", {kPow}, PowerTypes));
+  rules.push_back(MakeRule("shift-bytes", {kBitShift}, ShiftBytes));
   rules.push_back(
       MakeRule("narrow-integers",
                {kAdd, kSub, kMul, kDiv, kMin, kMax, kMod, kPow, kEqual, kGreater, kGreaterOrEqual, kLess, kLessOrEqual},

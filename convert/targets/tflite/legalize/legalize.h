@@ -22,9 +22,13 @@ void AddElementwiseRules(Rules& rules);    // variadic → chains of two; Recipr
 void AddNormalizationRules(Rules& rules);  // → means, differences, products
 void AddReduceRules(Rules& rules);         // L1, L2, LogSum, LogSumExp, SumSquare; ArgMax without its axis
 void AddLiftRules(Rules& rules);           // 1-D convolutions and pools → 2-D; global pools → reductions
+void AddUpsampleRules(Rules& rules);       // Resize and ConvTranspose of sizes known only at run time
+void AddPoolRules(Rules& rules);           // 3-D and dilated pools
+void AddResizeRules(Rules& rules);         // modes that no operator has → Gather, products with matrices
+void AddSelectRules(Rules& rules);         // Hardmax; the last of equal extremes
+void AddGatherRules(Rules& rules);         // GatherElements, batch axes, indices from the end
 void AddGemmRules(Rules& rules);           // Gemm's factors, transposes and odd C; vectors of MatMul
-void AddMovementRules(
-    Rules& rules);  // indices from the end, negative pads, uneven splits, pixel shuffle
+void AddMovementRules(Rules& rules);       // indices from the end, negative pads, uneven splits, pixel shuffle
 
 void AddPaddingRules(Rules& rules);     // after layout: pads that SAME and VALID cannot say
 void AddTransposedRules(Rules& rules);  // after layout: ConvTranspose without pads, dilations, groups

@@ -121,11 +121,27 @@ void EmitSoftmax(const Node& node, ModelBuilder& out) {
                                      1, [](auto& options) { options.add_beta(1); });
 }
 
+// ATAN2 of x and 1, which it does not broadcast.
+absl::Status CheckAtan(const Node& node) {
+  RETURN_IF_ERROR(CheckFloat(node));
+  return node.input(0)->shape && IsStatic(*node.input(0)->shape)
+             ? absl::OkStatus()
+             : Unsupported(node, "an arcus tangent of unknown size", "fix the input's sizes with --shape");
+}
+
+void EmitAtan(const Node& node, ModelBuilder& out) {
+  const std::vector<int64_t> shape = *StaticShape(*node.input(0)->shape);
+  const std::vector<float> ones(static_cast<size_t>(ElementCount(shape)), 1.0f);
+  const int32_t one = out.Constant(node.output()->name + "/one", Tensor::From(shape, ones));
+  out.Op(BuiltinOperator::ATAN2, {out.Value(node.input(0)), one}, {out.Value(node.output())});
+}
+
 std::vector<OpEntry> MakeEntries() {
   std::vector<OpEntry> entries;
   for (const Unary& unary : kUnary) {
     if (unary.kind != OpKind::kLogSoftmax) entries.push_back({unary.kind, CheckUnary, EmitUnary});
   }
+  entries.push_back({OpKind::kAtan, CheckAtan, EmitAtan});
   entries.push_back({OpKind::kClip, CheckClip, EmitClip});
   entries.push_back({OpKind::kLeakyRelu, CheckFloat, EmitLeakyRelu});
   entries.push_back({OpKind::kGelu, CheckFloat, EmitGelu});

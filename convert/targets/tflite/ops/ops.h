@@ -38,6 +38,9 @@ std::optional<schema::ActivationFunctionType> FusedActivation(const Node& node);
 // Padding of a convolution or pool on channels-last data as SAME or VALID; nullopt when neither says it.
 std::optional<schema::Padding> PaddingOf(const Node& node);
 
+// Whether RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR says this Resize of an image, whatever its data layout.
+bool HasResizeOperator(const Node& node);
+
 // UNIMPLEMENTED unless the rank is known and at most `most`.
 absl::Status CheckRank(const Node& node, const Value* value, int64_t most);
 // UNIMPLEMENTED unless input i is a constant.

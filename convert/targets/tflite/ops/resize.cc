@@ -1,4 +1,6 @@
 // RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR, DEPTH_TO_SPACE, SPACE_TO_DEPTH on channels-last data.
+#include <cmath>
+
 #include "convert/ir/spatial.h"
 #include "convert/targets/tflite/ops/ops.h"
 
@@ -11,10 +13,26 @@ struct ResizeForm {
   bool bilinear = false, align_corners = false, half_pixel = false;
 };
 
+// Axis of height (0) or width (1).
+size_t SpatialAxis(const Node& node, size_t i) { return i + (ChannelAxis(node, 4) == 1 ? 2 : 1); }
+
+// TFLite divides sizes where ONNX takes the scale that is given: the same unless the result was rounded.
+bool HasExactScales(const Node& node) {
+  const Tensor* scales = node.constant(2);
+  if (scales == nullptr || scales->size() != 4) return scales == nullptr || scales->size() == 0;
+  for (size_t i = 0; i < 2; ++i) {
+    const Dim &in = (*node.input(0)->shape)[SpatialAxis(node, i)], &out = (*node.output()->shape)[SpatialAxis(node, i)];
+    if (!in.IsKnown() || !out.IsKnown()) continue;
+    const double exact = scales->ToDoubles()[2 + i] * static_cast<double>(in.value());
+    if (std::abs(exact - static_cast<double>(out.value())) > 1e-4) return false;
+  }
+  return true;
+}
+
 // Whether every scale is a whole number: then several of ONNX's coordinate modes choose the same pixels.
 bool WholeScales(const Node& node) {
-  for (size_t axis = 1; axis <= 2; ++axis) {
-    const Dim &in = (*node.input(0)->shape)[axis], &out = (*node.output()->shape)[axis];
+  for (size_t i = 0; i < 2; ++i) {
+    const Dim &in = (*node.input(0)->shape)[SpatialAxis(node, i)], &out = (*node.output()->shape)[SpatialAxis(node, i)];
     if (!in.IsKnown() || !out.IsKnown() || in.value() == 0 || out.value() % in.value() != 0) return false;
   }
   return true;
@@ -31,14 +49,15 @@ std::optional<ResizeForm> FormOf(const Node& node) {
     form.align_corners = coordinates == "align_corners";
     form.half_pixel = coordinates == "half_pixel" || coordinates == "pytorch_half_pixel";
     // pytorch_half_pixel differs only for results of one pixel.
-    if (coordinates == "pytorch_half_pixel" &&
-        ((*node.output()->shape)[1] == Dim(1) || (*node.output()->shape)[2] == Dim(1)))
+    if (coordinates == "pytorch_half_pixel" && ((*node.output()->shape)[SpatialAxis(node, 0)] == Dim(1) ||
+                                                (*node.output()->shape)[SpatialAxis(node, 1)] == Dim(1)))
       return std::nullopt;
+    if (!form.align_corners && !HasExactScales(node)) return std::nullopt;
     return form.align_corners || form.half_pixel || coordinates == "asymmetric" ? std::optional(form) : std::nullopt;
   }
   // TFLite takes floor of the unrounded coordinate.
   const std::string nearest = node.attributes.String("nearest_mode", "round_prefer_floor");
-  if (coordinates == "asymmetric" && nearest == "floor") return form;
+  if (coordinates == "asymmetric" && nearest == "floor" && HasExactScales(node)) return form;
   if (WholeScales(node) &&
       ((coordinates == "asymmetric" && nearest == "floor") ||
        ((coordinates == "half_pixel" || coordinates == "pytorch_half_pixel") && nearest.starts_with("round")))) {
@@ -113,6 +132,16 @@ constexpr OpEntry kEntries[] = {{OpKind::kResize, CheckResize, EmitResize},
                                 {OpKind::kSpaceToDepth, CheckDepthSpace, EmitDepthSpace}};
 
 }  // namespace
+
+bool HasResizeOperator(const Node& node) {
+  const Value *data = node.input(0), *output = node.output();
+  if (data->rank() != 4 || !output->shape || data->type != DataType::kFloat32) return false;
+  const int64_t channels = ChannelAxis(node, 4);
+  const auto same = [&](int64_t axis) {
+    return (*data->shape)[static_cast<size_t>(axis)] == (*output->shape)[static_cast<size_t>(axis)];
+  };
+  return same(0) && same(channels) && FormOf(node).has_value();
+}
 
 std::span<const OpEntry> ResizeOps() { return kEntries; }
 

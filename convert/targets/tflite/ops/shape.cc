@@ -1,4 +1,4 @@
-// SHAPE.
+// SHAPE, RANGE.
 #include "convert/targets/tflite/ops/ops.h"
 
 namespace slipway::tflite {
@@ -15,7 +15,20 @@ void EmitShape(const Node& node, ModelBuilder& out) {
                                    [](auto& options) { options.add_out_type(schema::TensorType::INT64); });
 }
 
-constexpr OpEntry kEntries[] = {{OpKind::kShape, CheckShape, EmitShape}};
+absl::Status CheckRange(const Node& node) {
+  const DataType type = node.output()->type;
+  if (type != DataType::kFloat32 && type != DataType::kInt32 && type != DataType::kInt64)
+    return Unsupported(node, fmt::format("a range of {}", Name(type)), "");
+  return absl::OkStatus();
+}
+
+void EmitRange(const Node& node, ModelBuilder& out) {
+  out.OpWith<schema::RangeOptions>(schema::BuiltinOperator::RANGE,
+                                   {out.Value(node.input(0)), out.Value(node.input(1)), out.Value(node.input(2))},
+                                   {out.Value(node.output())}, 1, [](auto&) {});
+}
+
+constexpr OpEntry kEntries[] = {{OpKind::kShape, CheckShape, EmitShape}, {OpKind::kRange, CheckRange, EmitRange}};
 
 }  // namespace
 
