@@ -32,7 +32,7 @@ struct Flags {
   bool ephemeral_store = false, allow_unsandboxed = false;
   int slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::vector<std::string> prewarm;
-  double task_timeout = 600, drain_timeout = 10, lease = 15;
+  double task_timeout = 600, judge_timeout = 120, drain_timeout = 10, lease = 15;
   int ready_fd = -1, parent_fd = -1;
 };
 
@@ -73,6 +73,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
             ->check(CLI::PositiveNumber)
             ->capture_default_str(),
         "SLIPWAY_TASK_TIMEOUT");
+  named(app.add_option("--judge-timeout", flags.judge_timeout, "seconds a judge may take to load or to run an artifact")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str(),
+        "SLIPWAY_JUDGE_TIMEOUT");
   named(app.add_option("--drain-timeout", flags.drain_timeout, "seconds that running tasks get after SIGTERM")
             ->check(CLI::NonNegativeNumber)
             ->capture_default_str(),
@@ -114,6 +118,7 @@ absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
   options.python = flags.python.empty() ? DefaultPython() : flags.python;
   options.prewarm = flags.prewarm;
   options.task_timeout = absl::Seconds(flags.task_timeout);
+  options.judge_timeout = absl::Seconds(flags.judge_timeout);
   options.drain_timeout = absl::Seconds(flags.drain_timeout);
   options.allow_unsandboxed = flags.allow_unsandboxed;
   options.parent_fd = flags.parent_fd;

@@ -44,7 +44,7 @@ absl::StatusOr<std::unique_ptr<HostSession>> LoadInHost(HostProvider& hosts, con
   for (const std::filesystem::path& file : files) names.push_back(std::filesystem::absolute(file).string());
   identity.configuration = configuration.name;
   return HostSession::Load(std::move(channel), names, nlohmann::json::parse(configuration.json), std::move(identity),
-                           can_fetch);
+                           can_fetch, hosts.answer_timeout());
 }
 
 // A session of a model that was given more outputs, under the judge's own name: without `want` it runs for the model's own outputs.

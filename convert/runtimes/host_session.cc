@@ -1,10 +1,13 @@
 #include "convert/runtimes/host_session.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include <atomic>
 #include <nlohmann/json.hpp>
 
+#include "absl/time/clock.h"
 #include "common/base/error.h"
 
 namespace slipway {
@@ -36,13 +39,24 @@ absl::Status HostErrorStatus(const json& body, std::string_view runtime) {
   return Internal("{}", message);
 }
 
-absl::StatusOr<Reply> Call(Channel& channel, std::string_view runtime, const json& request,
-                           const std::vector<int>& fds = {}) {
+// A host that stops in the middle of a frame must not hold the caller either.
+void LimitStalls(const Channel& channel, absl::Duration answer_timeout) {
+  const timeval limit = absl::ToTimeval(answer_timeout);
+  setsockopt(channel.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  setsockopt(channel.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+absl::StatusOr<Reply> Call(Channel& channel, std::string_view runtime, absl::Duration answer_timeout,
+                           const json& request, const std::vector<int>& fds = {}) {
   if (!channel.valid()) return Unavailable("the {} host has gone", runtime);
   // Names come from models and may not be UTF-8.
   const std::string body = request.dump(-1, ' ', false, json::error_handler_t::replace);
   if (absl::Status sent = channel.Send(body, fds); !sent.ok()) return HostGone(channel, runtime, sent);
-  absl::StatusOr<Frame> frame = channel.Receive();
+  absl::StatusOr<Frame> frame = channel.Receive(absl::Now() + answer_timeout);
+  if (absl::IsDeadlineExceeded(frame.status())) {
+    channel.Close();
+    return Unavailable("the {} host did not answer within {}", runtime, absl::FormatDuration(answer_timeout));
+  }
   if (!frame.ok()) return HostGone(channel, runtime, frame.status());
   Reply reply{json::parse(frame->body, nullptr, false), std::move(frame->fds)};
   if (!reply.body.is_object()) return HostGone(channel, runtime, Internal("it answered nonsense"));
@@ -94,18 +108,20 @@ absl::StatusOr<Tensor> TensorFromMemory(const UniqueFd& fd, const HostTensorInfo
 absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Load(std::shared_ptr<Channel> channel,
                                                                const std::vector<std::string>& files,
                                                                const json& configuration, JudgeIdentity identity,
-                                                               bool can_fetch) {
+                                                               bool can_fetch, absl::Duration answer_timeout) {
   static std::atomic<uint64_t> next_id{0};
   const std::string runtime = identity.name;
-  ASSIGN_OR_RETURN(Reply hello, Call(*channel, runtime, {{"op", "hello"}}));
+  LimitStalls(*channel, answer_timeout);
+  ASSIGN_OR_RETURN(Reply hello, Call(*channel, runtime, answer_timeout, {{"op", "hello"}}));
   if (identity.version.empty()) identity.version = StringOf(hello.body, "version");
   if (identity.cpu_features.empty()) identity.cpu_features = StringOf(hello.body, "cpu_features");
 
   const std::string id = fmt::format("s{}", next_id++);
-  ASSIGN_OR_RETURN(
-      Reply loaded,
-      Call(*channel, runtime, {{"op", "load"}, {"session", id}, {"files", files}, {"configuration", configuration}}));
-  auto session = std::unique_ptr<HostSession>(new HostSession(std::move(channel), std::move(identity), can_fetch));
+  ASSIGN_OR_RETURN(Reply loaded,
+                   Call(*channel, runtime, answer_timeout,
+                        {{"op", "load"}, {"session", id}, {"files", files}, {"configuration", configuration}}));
+  auto session =
+      std::unique_ptr<HostSession>(new HostSession(std::move(channel), std::move(identity), can_fetch, answer_timeout));
   session->id_ = id;
   ASSIGN_OR_RETURN(session->inputs_, TensorInfos(loaded.body, "inputs", runtime));
   ASSIGN_OR_RETURN(session->outputs_, TensorInfos(loaded.body, "outputs", runtime));
@@ -115,7 +131,7 @@ absl::StatusOr<std::unique_ptr<HostSession>> HostSession::Load(std::shared_ptr<C
 HostSession::~HostSession() {
   // A host that has gone has unloaded it too.
   if (channel_->valid() && !id_.empty()) {
-    Call(*channel_, identity_.name, {{"op", "unload"}, {"session", id_}}).IgnoreError();
+    Call(*channel_, identity_.name, answer_timeout_, {{"op", "unload"}, {"session", id_}}).IgnoreError();
   }
 }
 
@@ -140,7 +156,7 @@ absl::StatusOr<NamedTensors> HostSession::Run(const NamedTensors& inputs, const 
   for (size_t begin = 0; begin < names.size(); begin += Channel::kMaxFds) {
     const size_t end = std::min<size_t>(names.size(), begin + Channel::kMaxFds);
     const std::vector<std::string> part(names.begin() + begin, names.begin() + end);
-    ASSIGN_OR_RETURN(Reply reply, Call(*channel_, identity_.name,
+    ASSIGN_OR_RETURN(Reply reply, Call(*channel_, identity_.name, answer_timeout_,
                                        {{"op", "run"}, {"session", id_}, {"inputs", described}, {"want", part}}, fds));
     ASSIGN_OR_RETURN(std::vector<HostTensorInfo> infos, TensorInfos(reply.body, "outputs", identity_.name));
     if (infos.size() != part.size() || reply.fds.size() != part.size()) {

@@ -22,11 +22,12 @@ struct HostTensorInfo {
 // One model in a host. Unloads it on destruction. Closes the channel when the host has gone, so that the provider gives another.
 class HostSession final : public Session {
  public:
-  // `configuration` goes to the host as it is; `identity`'s name, version and CPU features are filled from its hello unless set. UNAVAILABLE: the host died.
+  // `configuration` goes to the host as it is; `identity`'s name, version and CPU features are filled from its hello unless set.
+  // UNAVAILABLE: the host died, or took longer than `answer_timeout` for one answer (here and in Run).
   static absl::StatusOr<std::unique_ptr<HostSession>> Load(std::shared_ptr<Channel> channel,
                                                            const std::vector<std::string>& files,
                                                            const nlohmann::json& configuration, JudgeIdentity identity,
-                                                           bool can_fetch);
+                                                           bool can_fetch, absl::Duration answer_timeout);
   ~HostSession() override;
 
   const JudgeIdentity& identity() const override { return identity_; }
@@ -37,12 +38,16 @@ class HostSession final : public Session {
   const std::vector<HostTensorInfo>& outputs() const { return outputs_; }
 
  private:
-  HostSession(std::shared_ptr<Channel> channel, JudgeIdentity identity, bool can_fetch)
-      : channel_(std::move(channel)), identity_(std::move(identity)), can_fetch_(can_fetch) {}
+  HostSession(std::shared_ptr<Channel> channel, JudgeIdentity identity, bool can_fetch, absl::Duration answer_timeout)
+      : channel_(std::move(channel)),
+        identity_(std::move(identity)),
+        can_fetch_(can_fetch),
+        answer_timeout_(answer_timeout) {}
 
   std::shared_ptr<Channel> channel_;
   JudgeIdentity identity_;
   bool can_fetch_;
+  absl::Duration answer_timeout_;
   std::string id_;
   std::vector<HostTensorInfo> inputs_;
   std::vector<HostTensorInfo> outputs_;

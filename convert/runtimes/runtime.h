@@ -39,7 +39,7 @@ class Session {
   virtual ~Session() = default;
   virtual const JudgeIdentity& identity() const = 0;
   // Runs once. Inputs by the artifact's names, any of its shapes. `want`: names of outputs or, where CanFetch(), of inner tensors; empty: all outputs.
-  // UNAVAILABLE: the host died (judge again elsewhere). INVALID_ARGUMENT: the artifact cannot run so.
+  // UNAVAILABLE: the host died or does not answer (judge again elsewhere). INVALID_ARGUMENT: the artifact cannot run so.
   virtual absl::StatusOr<NamedTensors> Run(const NamedTensors& inputs, const std::vector<std::string>& want) = 0;
   // Whether inner tensors can be asked for by name in this configuration.
   virtual bool CanFetch() const = 0;
@@ -53,6 +53,8 @@ class HostProvider {
   virtual absl::StatusOr<std::shared_ptr<Channel>> Acquire(std::string_view runtime) = 0;
   // Where files for the hosts may be written; they can read it.
   virtual std::filesystem::path scratch() const = 0;
+  // How long a host may take for one answer (a load, a run). One that takes longer counts as dead: UNAVAILABLE.
+  virtual absl::Duration answer_timeout() const { return absl::Minutes(2); }
 };
 
 // Spawns hosts itself, unjailed: for tests and benchmarks. `python`: an interpreter with the wheels (tests/run.sh sets SLIPWAY_PYTHON).

@@ -18,7 +18,7 @@ using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Hosts that can be made to be missing or dead.
+// Hosts that can be made to be missing, dead or silent.
 class FlakyHosts final : public HostProvider {
  public:
   explicit FlakyHosts(const fs::path& scratch) : scratch_(scratch) {}
@@ -29,18 +29,28 @@ class FlakyHosts final : public HostProvider {
       auto ends = *Channel::CreatePair();
       return std::make_shared<Channel>(std::move(ends.first));  // nobody at the other end
     }
+    silent_now_ = runtime == silent && silences-- > 0;
+    if (silent_now_) {
+      auto ends = *Channel::CreatePair();
+      held_.push_back(std::move(ends.second));  // somebody at the other end, who never says a word
+      return std::make_shared<Channel>(std::move(ends.first));
+    }
     if (real_ == nullptr) real_ = SpawningHosts(TestPython(), scratch_);
     return real_->Acquire(runtime);
   }
   fs::path scratch() const override { return scratch_; }
+  absl::Duration answer_timeout() const override { return silent_now_ ? absl::Milliseconds(50) : absl::Minutes(2); }
 
-  std::string missing, dying;
+  std::string missing, dying, silent;
   int deaths = 0;
+  int silences = 0;
   int asked = 0;
 
  private:
   fs::path scratch_;
   std::unique_ptr<HostProvider> real_;
+  std::vector<Channel> held_;
+  bool silent_now_ = false;
 };
 
 class PipelineTest : public testing::Test {
@@ -211,6 +221,27 @@ TEST_F(PipelineTest, JudgesThatKeepDyingAreTheMachinesFault) {
   ASSERT_EQ(Prepare()->state, "passed");
   hosts_.dying = "ncnn";
   hosts_.deaths = 100;
+  const auto cell = Cell("ncnn");
+  EXPECT_EQ(KindOf(cell.status()), ErrorKind::kMachine) << cell.status();
+}
+
+TEST_F(PipelineTest, ASilentJudgeIsReplacedWithoutConvertingAgain) {
+  UseRnet();
+  ASSERT_EQ(Prepare()->state, "passed");
+  hosts_.silent = "ncnn";
+  hosts_.silences = 2;
+  steps_.clear();
+  const auto cell = Cell("ncnn");
+  ASSERT_TRUE(cell.ok()) << cell.status();
+  EXPECT_EQ(cell->state, "passed") << cell->reason;
+  EXPECT_EQ(std::count(steps_.begin(), steps_.end(), "converting"), 1);
+}
+
+TEST_F(PipelineTest, JudgesThatNeverAnswerAreTheMachinesFault) {
+  UseRnet();
+  ASSERT_EQ(Prepare()->state, "passed");
+  hosts_.silent = "ncnn";
+  hosts_.silences = 100;
   const auto cell = Cell("ncnn");
   EXPECT_EQ(KindOf(cell.status()), ErrorKind::kMachine) << cell.status();
 }

@@ -16,7 +16,8 @@ namespace {
 // Asks the daemon for judge hosts, one a runtime, and keeps them until the task ends.
 class DaemonHosts final : public HostProvider {
  public:
-  DaemonHosts(Channel& daemon, std::filesystem::path scratch) : daemon_(daemon), scratch_(std::move(scratch)) {}
+  DaemonHosts(Channel& daemon, std::filesystem::path scratch, absl::Duration answer_timeout)
+      : daemon_(daemon), scratch_(std::move(scratch)), answer_timeout_(answer_timeout) {}
 
   absl::StatusOr<std::shared_ptr<Channel>> Acquire(std::string_view runtime) override {
     std::shared_ptr<Channel>& host = hosts_[std::string(runtime)];
@@ -29,6 +30,7 @@ class DaemonHosts final : public HostProvider {
   }
 
   std::filesystem::path scratch() const override { return scratch_; }
+  absl::Duration answer_timeout() const override { return answer_timeout_; }
 
  private:
   // A host that is silent and still there. One that has something to say unasked is out of step.
@@ -39,6 +41,7 @@ class DaemonHosts final : public HostProvider {
 
   Channel& daemon_;
   std::filesystem::path scratch_;
+  absl::Duration answer_timeout_;
   std::map<std::string, std::shared_ptr<Channel>> hosts_;
 };
 
@@ -69,7 +72,7 @@ absl::StatusOr<TaskOutput> RunTask(Channel& daemon, const TaskMessage& message, 
     return TaskOutput{.state = "passed", .reason = fmt::format("started_ns={}", MonotonicNanoseconds())};
   ASSIGN_OR_RETURN(TaskInputs inputs, MapInputs(message, fds));
   fds.clear();  // mapped
-  DaemonHosts hosts(daemon, scratch);
+  DaemonHosts hosts(daemon, scratch, message.judge_timeout);
   TaskContext context{scratch, &hosts, [&daemon](std::string_view step) {
                         SendToDaemon(daemon, ChildProgress{std::string(step)}).IgnoreError();
                       }};

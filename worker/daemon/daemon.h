@@ -22,6 +22,7 @@ struct WorkerOptions {
   std::filesystem::path python;      // interpreter with the runtimes
   std::vector<std::string> prewarm;  // judges to start at once
   absl::Duration task_timeout = absl::Minutes(10);
+  absl::Duration judge_timeout = absl::Minutes(2);  // for one answer of a judge
   absl::Duration drain_timeout = absl::Seconds(10);
   bool allow_unsandboxed = false;
   int tasks_per_child = 200;  // then a fresh one takes over

@@ -82,6 +82,7 @@ absl::StatusOr<TaskMessage> TaskFrom(const json& body) {
   message.options = std::move(spec.options);
   message.task = std::move(spec.tasks[0]);
   message.prepare_entry = Text(body, "prepare_entry");
+  message.judge_timeout = absl::Milliseconds(Number(body, "judge_timeout_ms"));
   if (const std::string reference = Text(body, "reference"); !reference.empty()) {
     ASSIGN_OR_RETURN(message.reference, Digest::Parse(reference));
   }
@@ -104,8 +105,11 @@ absl::Status SendTask(Channel& child, const TaskMessage& task, const std::vector
   spec.tasks = {task.task};
   spec.tasks[0].model = 0;
   spec.tasks[0].prepare = -1;
-  json body = {
-      {"op", "task"}, {"spec", spec.ToJson()}, {"prepare_entry", task.prepare_entry}, {"blobs", json::array()}};
+  json body = {{"op", "task"},
+               {"spec", spec.ToJson()},
+               {"prepare_entry", task.prepare_entry},
+               {"judge_timeout_ms", absl::ToInt64Milliseconds(task.judge_timeout)},
+               {"blobs", json::array()}};
   if (task.reference) body["reference"] = task.reference->ToString();
   for (const Digest& digest : task.blobs) body["blobs"].push_back(digest.ToString());
   size_t sent = 0;

@@ -2,7 +2,7 @@
 //   child  → {"op":"hello","jail":"partial"}                                     once, when it is ready
 //   daemon → {"op":"noop"}                                                       a task without a model
 //   daemon → {"op":"blobs"} + descriptors                                        before a task of more than 100 blobs,
-//   as often as needed daemon → {"op":"task","spec":…,"reference":…,"prepare_entry":…,"blobs":[digest…]} + descriptors
+//   as often as needed daemon → {"op":"task","spec":…,"reference":…,"prepare_entry":…,"judge_timeout_ms":…,"blobs":[digest…]} + descriptors
 //   child  → {"op":"progress","step":"converting"}                               any number
 //   child  → {"op":"host","runtime":"litert"}      daemon → {"op":"host"} + connection | {"op":"host","error":status}
 //   child  → {"op":"result","output":{…}} | {"op":"result","error":status}       the task's end
@@ -32,6 +32,7 @@ struct TaskMessage {
   std::optional<Digest> reference;
   std::string prepare_entry;
   std::vector<Digest> blobs;
+  absl::Duration judge_timeout = absl::Minutes(2);  // HostProvider::answer_timeout
 };
 
 absl::Status SendTask(Channel& child, const TaskMessage& task, const std::vector<int>& blobs);

@@ -121,6 +121,7 @@ absl::StatusOr<TaskMessage> TaskRunner::Describe(const LeasedTask& task, const R
     return InvalidArgument("the request's spec has no model {}", message.task.model);
   message.model = spec.models[message.task.model];
   message.options = spec.options;
+  message.judge_timeout = options_.judge_timeout;
   message.noop = message.model.kind == "noop";
   if (message.noop) return message;
   for (const SpecFile& file : message.model.files) message.blobs.push_back(file.digest);

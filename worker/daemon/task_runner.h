@@ -56,6 +56,7 @@ struct TaskRunnerOptions {
   std::string worker;                                  // id, for the manifest
   JailLevel jail = JailLevel::kNone;                   // of the children, for the manifest
   absl::Duration task_timeout = absl::Minutes(10);     // for messages; the executor enforces it
+  absl::Duration judge_timeout = absl::Minutes(2);     // for one answer of a judge
   absl::Duration commit_patience = absl::Seconds(30);  // how long a commit is repeated while Redis is away
   absl::Duration retry_delay =
       absl::Milliseconds(200);  // before a task that failed by the machine is tried again; doubled with each attempt
