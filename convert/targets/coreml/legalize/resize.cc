@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "convert/passes/upsample.h"
 #include "convert/targets/coreml/emit.h"
 #include "convert/targets/coreml/legalize/builder.h"
 #include "convert/targets/coreml/legalize/rules.h"
@@ -107,10 +108,18 @@ absl::StatusOr<bool> ResizeByMatrices(Graph& graph, Node& node) {
   return to.Replace(result);
 }
 
+// Sizes that are not known: the factors must be whole.
+absl::StatusOr<bool> ResizeOfAnySize(Graph& graph, Node& node) {
+  const Value* output = node.output();
+  if (CheckNode(node).ok() || (output->shape && IsStatic(*output->shape))) return false;
+  return ResizeByConvolution(graph, node);
+}
+
 }  // namespace
 
 void AddResizeRules(Rules& rules) {
   rules.push_back(std::make_unique<FunctionRule>("resize-by-matrices", std::vector{OpKind::kResize}, ResizeByMatrices));
+  rules.push_back(std::make_unique<FunctionRule>("resize-of-any-size", std::vector{OpKind::kResize}, ResizeOfAnySize));
 }
 
 }  // namespace slipway::coreml_writer
