@@ -66,7 +66,6 @@ absl::Status Inference::Set(size_t output, DataType type, Shape shape) {
 absl::Status Inference::SetUnranked(size_t output, DataType type) {
   if (Value* value = node.output(output); value != nullptr) {
     value->type = type;
-    value->shape = std::nullopt;
   }
   return absl::OkStatus();
 }

@@ -444,6 +444,10 @@ absl::StatusOr<std::unique_ptr<Graph>> GraphImporter::Import() {
       return InvalidArgument("the output '{}' is produced by nothing; the graph is incomplete", output.name);
     if (!seen.insert(output.name).second) return InvalidArgument("the output '{}' is listed twice", output.name);
     graph->AddOutput(value);
+    // What is declared stands only where inference can say nothing (axes or shapes that are computed).
+    if (value->producer != nullptr && !value->shape && output.has_shape) {
+      if (absl::StatusOr<Shape> declared = InputShape(output); declared.ok()) value->shape = *std::move(declared);
+    }
   }
   return graph;
 }

@@ -33,7 +33,7 @@ class Inference {
 
   // Sets an output that somebody reads. A fresh unknown size keeps the name that the size had before.
   absl::Status Set(size_t output, DataType type, Shape shape);
-  // The same with an unknown rank.
+  // The same with an unknown rank: a shape that the value has, as the model declared it, is left.
   absl::Status SetUnranked(size_t output, DataType type);
   // All outputs: input 0's type, rank unknown.
   absl::Status Unranked();
