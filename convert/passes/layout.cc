@@ -13,14 +13,24 @@ namespace slipway {
 namespace layout {
 namespace {
 
+using SinkTable = std::array<SinkFunction, static_cast<size_t>(OpKind::kCount)>;
+
+const SinkTable& Sinks() {
+  static const SinkTable table = [] {
+    SinkTable sinks{};
+    for (const std::span<const SinkEntry> family : {ElementwiseSinks(), AxisSinks(), ReshapeSinks()}) {
+      for (const SinkEntry& entry : family) sinks[static_cast<size_t>(entry.kind)] = entry.sink;
+    }
+    return sinks;
+  }();
+  return table;
+}
+
 class SinkTransposeRule final : public Rule {
  public:
   SinkTransposeRule() {
-    for (const std::span<const SinkEntry> family : {ElementwiseSinks(), AxisSinks(), ReshapeSinks()}) {
-      for (const SinkEntry& entry : family) {
-        sinks_[static_cast<size_t>(entry.kind)] = entry.sink;
-        kinds_.push_back(entry.kind);
-      }
+    for (size_t kind = 0; kind < Sinks().size(); ++kind) {
+      if (Sinks()[kind] != nullptr) kinds_.push_back(static_cast<OpKind>(kind));
     }
   }
   std::string_view name() const override { return "sink-transpose"; }
@@ -29,12 +39,12 @@ class SinkTransposeRule final : public Rule {
     // Data may stand at any input of an op that broadcasts, at the first of others.
     for (const Value* input : node.inputs) {
       const Node* transpose = ProducerOf(input, OpKind::kTranspose);
-      if (transpose == nullptr || transpose->graph != &graph) continue;
+      if (transpose == nullptr || transpose->graph != &graph || IsAtInput(*transpose)) continue;
       const std::vector<int64_t> perm = PermOf(*transpose);
       const bool first = input == node.input(0);
       const bool broadcasts = node.inputs.size() > 1 && (IsBroadcast(node.kind) || node.kind == OpKind::kConcat);
       if (perm.empty() || IsIdentityPerm(perm) || (!first && !broadcasts)) continue;
-      ASSIGN_OR_RETURN(const bool sunk, sinks_[static_cast<size_t>(node.kind)](graph, node, perm));
+      ASSIGN_OR_RETURN(const bool sunk, SinkOf(node.kind)(graph, node, perm));
       if (sunk) return true;
     }
     return false;
@@ -43,7 +53,6 @@ class SinkTransposeRule final : public Rule {
  private:
   static bool IsBroadcast(OpKind kind) { return kind >= OpKind::kAdd && kind <= OpKind::kWhere; }
 
-  std::array<SinkFunction, static_cast<size_t>(OpKind::kCount)> sinks_{};
   std::vector<OpKind> kinds_;
 };
 
@@ -99,6 +108,7 @@ class ChannelsLast final : public Pass {
     rules_.push_back(fold::MergeTransposes());
     rules_.push_back(fold::MergeReshapes());
     rules_.push_back(SinkTranspose());
+    rules_.push_back(RaiseTranspose());
     rules_.push_back(AbsorbTransposeIntoGemm());
     // Last: what could still move as a Transpose has moved.
     reshapes_.push_back(fold::RemoveIdentities());
@@ -124,6 +134,8 @@ class ChannelsLast final : public Pass {
 };
 
 }  // namespace
+
+SinkFunction SinkOf(OpKind kind) { return Sinks()[static_cast<size_t>(kind)]; }
 
 std::unique_ptr<Rule> SinkTranspose() { return std::make_unique<SinkTransposeRule>(); }
 

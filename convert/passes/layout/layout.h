@@ -24,7 +24,11 @@ std::span<const SinkEntry> ElementwiseSinks();
 std::span<const SinkEntry> AxisSinks();
 std::span<const SinkEntry> ReshapeSinks();
 
-std::unique_ptr<Rule> SinkTranspose();       // all of the above
+// The entry of an op in the three lists; nullptr where it has none.
+SinkFunction SinkOf(OpKind kind);
+
+std::unique_ptr<Rule> SinkTranspose();   // all of the above
+std::unique_ptr<Rule> RaiseTranspose();  // to channels-last, of what is computed from graph inputs alone: up to these
 std::unique_ptr<Rule> TransposeToReshape();  // a Transpose that moves only axes of size 1
 std::unique_ptr<Rule>
 AbsorbTransposeIntoGemm();  // Gemm(Reshape(Transpose(x))): the rows of constant weights are permuted instead
@@ -39,6 +43,9 @@ absl::Status TransposeAfter(Graph& graph, Node& node, size_t output, const std::
 // Whether perm takes channels-last data to channels-first: what this pass itself puts after spatial ops. Only such a Transpose is sunk where another
 // operand must be transposed in turn, so that no two of them can chase each other.
 bool IsToChannelsFirst(const std::vector<int64_t>& perm);
+
+// Whether a Transpose takes a graph input to channels-last: it is where it shall be, and is not sunk.
+bool IsAtInput(const Node& transpose);
 
 // Whether `value` has a reader Transpose(value, perm).
 bool HasTransposedReader(const Value* value, const std::vector<int64_t>& perm);
