@@ -1,4 +1,6 @@
 // The real-graph suite: networks as PyTorch's exporters write them (real_graphs.py), through every target, judged at fp32. docs/real_graphs.md.
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -22,13 +24,13 @@ namespace {
 
 constexpr size_t kLeastFiles = 15;  // a folder that lost files fails the run
 
-// Transposes inside a TFLite file that a net's own data movement needs: two in each of ShuffleNet's units would be its exporter's, one remains; the
-// detector's heads put their anchors before their cells. Every other net has none.
-const std::map<std::string, int> kInnerTransposes = {{"shufflenet_v2", 16}, {"detector", 2}};
+// Transposes inside a TFLite file that a net's own data movement needs: the channel shuffle of each of ShuffleNet's units; of the detector's two heads the
+// boxes and the scores, whose anchors come before their cells. Every other net has none.
+const std::map<std::string, size_t> kInnerTransposes = {{"shufflenet_v2", 16}, {"detector", 4}};
 
 struct Settings {
   std::vector<std::string> targets;
-  std::string filter, json, folder;
+  std::string filter, json, folder, keep;
   std::string known_failures = SLIPWAY_SOURCE_DIR "/tests/suites/real_graphs/known_failures.txt";
 };
 
@@ -36,7 +38,7 @@ struct Row {
   std::string stage;   // "import", "reference", "convert", "judge", "layout"; empty: passed
   std::string reason;  // one line
   double import_ms = 0, convert_ms = 0;
-  int inner_transposes = 0;
+  size_t inner_transposes = 0;
 };
 
 struct Net {
@@ -85,15 +87,18 @@ std::vector<std::map<std::string, int64_t>> TwoSizes(const Graph& graph) {
   return sizes;
 }
 
-// Transposes that touch neither an input nor an output of the graph.
-int InnerTransposes(const Graph& graph) {
-  return static_cast<int>(std::ranges::count_if(graph.nodes(), [&](const auto& node) {
-    const auto at_interface = [&](const Value* value, const std::vector<Value*>& interface) {
-      return std::ranges::find(interface, value) != interface.end();
-    };
-    return node->kind == OpKind::kTranspose && !at_interface(node->input(0), graph.inputs()) &&
-           !at_interface(node->outputs[0], graph.outputs());
-  }));
+// Transposes that touch neither an input nor an output of the graph, as messages name them.
+std::vector<std::string> InnerTransposes(const Graph& graph) {
+  std::vector<std::string> inner;
+  const auto at_interface = [](const Value* value, const std::vector<Value*>& interface) {
+    return std::ranges::find(interface, value) != interface.end();
+  };
+  for (const auto& node : graph.nodes()) {
+    if (node->kind == OpKind::kTranspose && !at_interface(node->input(0), graph.inputs()) &&
+        !at_interface(node->output(), graph.outputs()))
+      inner.push_back(Describe(*node));
+  }
+  return inner;
 }
 
 // NCNN's blobs have no batch axis: its graphs are bound to batch 1. The others keep every dynamic size.
@@ -109,7 +114,7 @@ absl::Status BindBatch(Graph& graph) {
 }
 
 Row RunRow(HostProvider& hosts, const Net& net, const std::filesystem::path& folder, const std::string& target,
-           const std::filesystem::path& scratch) {
+           const std::filesystem::path& artifacts) {
   Row row{net.stage, net.reason, net.import_ms};
   if (!net.imported) return row;
   const auto failed = [&](std::string_view stage, const absl::Status& status) {
@@ -130,9 +135,9 @@ Row RunRow(HostProvider& hosts, const Net& net, const std::filesystem::path& fol
   const absl::Status run = RunReference(hosts, folder / net.file, reference.final_activations, reference.samples);
   if (!run.ok()) return failed("reference", run);
 
-  JudgeRequest request{target, "fp32", scratch / "artifact", {}, {}};
+  JudgeRequest request{target, "fp32", artifacts / fmt::format("{}-{}", net.file, target), {}, {}};
   std::filesystem::remove_all(request.folder);
-  std::filesystem::create_directory(request.folder);
+  std::filesystem::create_directories(request.folder);
   TargetOptions options;
   options.model_name = "net";
   std::unique_ptr<Graph> legalized;
@@ -147,11 +152,13 @@ Row RunRow(HostProvider& hosts, const Net& net, const std::filesystem::path& fol
     return failed("judge", Internal("{}: {}", Name(result->verdict), result->reason));
 
   if (target == "tflite") {
-    row.inner_transposes = InnerTransposes(*legalized);
+    const std::vector<std::string> inner = InnerTransposes(*legalized);
+    row.inner_transposes = inner.size();
     const auto allowed = kInnerTransposes.find(net.net);
-    const int most = allowed == kInnerTransposes.end() ? 0 : allowed->second;
-    if (row.inner_transposes > most)
-      return failed("layout", Internal("{} transposes inside instead of {}", row.inner_transposes, most));
+    const size_t most = allowed == kInnerTransposes.end() ? 0 : allowed->second;
+    if (inner.size() > most)
+      return failed("layout",
+                    Internal("{} transposes inside instead of {}: {}", inner.size(), most, fmt::join(inner, ", ")));
   }
   return row;
 }
@@ -218,7 +225,9 @@ absl::StatusOr<bool> RunSuite(const Settings& settings) {
   for (Net& net : nets) {
     ImportNet(net, settings.folder);
     for (const std::string& target : settings.targets) {
-      const Row row = RunRow(*hosts, net, settings.folder, target, scratch.path());
+      const Row row = RunRow(*hosts, net, settings.folder, target,
+                             settings.keep.empty() ? scratch.path() : std::filesystem::path(settings.keep));
+      if (settings.keep.empty()) std::filesystem::remove_all(scratch.path() / fmt::format("{}-{}", net.file, target));
       const bool is_known = known.erase(target + " " + net.file) > 0;
       passed[target] += row.stage.empty();
       std::cout << fmt::format(
@@ -261,6 +270,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"onnx", "tflite", "coreml", "ncnn"}));
   app.add_option("--filter", settings.filter, "only files whose name this regular expression finds");
   app.add_option("--folder", settings.folder, "what real_graphs.py wrote")->envname("SLIPWAY_REAL_GRAPHS");
+  app.add_option("--keep", settings.keep, "leave the artifacts in this folder");
   app.add_option("--json", settings.json, "also write the rows to this file");
   app.add_option("--known-failures", settings.known_failures, "the list of rows that fail")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
