@@ -124,7 +124,7 @@ std::string Emitter::Output(const Value* value) {
                  {},
                  {blob},
                  SizeParams(BlobShape(*value)),
-                 {Untagged(*value->constant)}});
+                 {Untagged(value->constant->Cast(DataType::kFloat32))}});
   } else {
     layers_.Add({"Noop", layers_.UniqueLayer(blob), {Name(value)}, {blob}, {}, {}});
   }

@@ -22,7 +22,9 @@ absl::Status CheckValue(const Node& node, const Value* value) {
   if (!value->shape)
     return Unsupported(node, fmt::format("the rank of '{}' is not known", value->name),
                        "fix the input sizes with --shape");
-  if (value->type != DataType::kFloat32 && value->type != DataType::kBool) {
+  // Whole numbers are held as float32, which is exact up to 2^24; nothing but casts computes with them.
+  const bool whole = node.kind == OpKind::kCast && IsInteger(value->type);
+  if (value->type != DataType::kFloat32 && value->type != DataType::kBool && !whole) {
     return Unsupported(node, fmt::format("'{}' is of {}", value->name, Name(value->type)),
                        "NCNN computes in float32; whole numbers have to fold away");
   }
@@ -49,10 +51,11 @@ InterfaceTensor Describe(const Value& value, std::string blob) {
 
 // What an interface value must be, for graphs whose nodes do not say it (an input that is an output).
 absl::Status CheckInterface(const Value& value) {
-  if (!value.shape || (value.type != DataType::kFloat32 && value.type != DataType::kBool) ||
+  if (!value.shape || (value.type != DataType::kFloat32 && value.type != DataType::kBool && !IsInteger(value.type)) ||
       static_cast<int64_t>(BlobShape(value).size()) > kMaxBlobRank || !KeepsAxes(value)) {
     return Unimplemented(
-        "'{}' ({} {}) cannot be an NCNN blob: it has to be float32 or bool of at most {} axes, a batch of 1 not "
+        "'{}' ({} {}) cannot be an NCNN blob: it has to be of numbers or truth values and at most {} axes, a batch of "
+        "1 not "
         "counted",
         value.name, Name(value.type), value.shape ? ToString(*value.shape) : "of unknown rank", kMaxBlobRank);
   }

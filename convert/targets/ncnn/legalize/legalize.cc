@@ -38,8 +38,12 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeComposeActivation());
   rules.push_back(MakeComposeLogSoftmax());
   rules.push_back(MakeComposeLogic());
+  rules.push_back(MakeWidenPower());
   rules.push_back(MakeExpandPower());
   rules.push_back(MakeLowerBatchNorm());
+  rules.push_back(MakeFoldBatch());
+  rules.push_back(MakeResizeByMatrices());
+  rules.push_back(MakeLocateExtreme());
   rules.push_back(MakeFuseActivation());
   RETURN_IF_ERROR(ApplyRules(graph, rules).status());
   return MakeRemoveDead()->Run(graph).status();

@@ -29,12 +29,20 @@ absl::Status EmitNot(const Node& node, Emitter& emitter) {
 
 absl::Status CheckCast(const Node& node) {
   const DataType from = node.input(0)->type, to = CastType(node);
-  if (to != DataType::kFloat32 || (from != DataType::kBool && from != DataType::kFloat32)) {
+  const auto held = [](DataType type) {
+    return type == DataType::kBool || type == DataType::kFloat32 || IsInteger(type);
+  };
+  // Of whole numbers a blob holds the value; one that is cut to fewer bits would have to wrap.
+  const bool cut = IsInteger(from) && (IsInteger(to) || to == DataType::kBool);
+  if (!held(from) || !held(to) || to == DataType::kBool || cut) {
     return Unsupported(node, fmt::format("a cast from {} to {}", Name(from), Name(to)), "NCNN's blobs are float32");
   }
   return absl::OkStatus();
 }
 absl::Status EmitCast(const Node& node, Emitter& emitter) {
+  constexpr int64_t kTrunc = 19;
+  if (node.input(0)->type == DataType::kFloat32 && IsInteger(node.output()->type))
+    return emitter.Layer("UnaryOp", node, {node.input(0)}, {node.output()}, {{0, kTrunc}});
   return emitter.Layer("Noop", node, {node.input(0)}, {node.output()});
 }
 

@@ -1,0 +1,62 @@
+#include <algorithm>
+#include <array>
+
+#include "common/base/error.h"
+#include "convert/ir/resample.h"
+#include "convert/targets/ncnn/legalize/compose.h"
+#include "convert/targets/ncnn/legalize/legalize.h"
+#include "convert/targets/ncnn/ops/ops.h"
+
+namespace slipway::ncnn {
+namespace {
+
+// What Interp does not have: an axis at a time, each row of the data times a constant matrix.
+class ResizeByMatrices final : public Rule {
+ public:
+  std::string_view name() const override { return "resize-by-matrices"; }
+  std::span<const OpKind> kinds() const override {
+    static constexpr std::array kKinds = {OpKind::kResize};
+    return kKinds;
+  }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+    if (node.input(0)->rank() < 1 || FindOpEmitter(node.kind)->check(node).ok()) return false;
+    const absl::StatusOr<std::vector<ResampledAxis>> axes = ReadResampling(node);
+    if (!axes.ok() || node.input(0)->type != DataType::kFloat32) return false;  // its check tells why
+    Composer c(graph, node);
+    Value* x = node.input(0);
+    std::vector<int64_t> shape = *StaticShape(*x->shape);
+    for (size_t i = 0; i < axes->size(); ++i) {
+      if ((*axes)[i].identity) continue;
+      if (std::ranges::count((*axes)[i].outside, true) > 0) return false;
+      x = Resized(c, x, shape, i, (*axes)[i]);
+    }
+    return c.Finish(OpKind::kIdentity, {x});
+  }
+
+ private:
+  static Value* Shaped(Composer& c, Value* x, const std::vector<int64_t>& shape) {
+    return c.Add(OpKind::kReshape, {x, c.Constant(Tensor::Int64s(shape))});
+  }
+
+  // [outer, from, inner] → [outer · inner, from], times the matrix, and back.
+  static Value* Resized(Composer& c, Value* x, std::vector<int64_t>& shape, size_t at, const ResampledAxis& axis) {
+    int64_t outer = 1, inner = 1;
+    for (size_t i = 0; i < at; ++i) outer *= shape[i];
+    for (size_t i = at + 1; i < shape.size(); ++i) inner *= shape[i];
+    Attributes swap, transposed;
+    swap.Set("perm", std::vector<int64_t>{0, 2, 1});
+    transposed.Set("transB", int64_t{1});
+    if (inner != 1) x = c.Add(OpKind::kTranspose, {Shaped(c, x, {outer, axis.from, inner})}, swap);
+    x = Shaped(c, x, {outer * inner, axis.from});
+    x = c.Add(OpKind::kGemm, {x, c.Constant(Tensor::From({axis.to, axis.from}, axis.weights))}, transposed);
+    if (inner != 1) x = c.Add(OpKind::kTranspose, {Shaped(c, x, {outer, inner, axis.to})}, swap);
+    shape[at] = axis.to;
+    return Shaped(c, x, shape);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> MakeResizeByMatrices() { return std::make_unique<ResizeByMatrices>(); }
+
+}  // namespace slipway::ncnn
