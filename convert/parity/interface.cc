@@ -69,7 +69,9 @@ absl::StatusOr<Tensor> ToArtifact(const Tensor& source, const InterfaceTensor& i
 }
 
 absl::StatusOr<Tensor> ToSource(const Tensor& artifact, const InterfaceTensor& interface, DataType type) {
-  if (!Fits(artifact.shape(), interface.shape)) {
+  // A format's [1] may stand for a scalar, which an interpreter shows as it is.
+  const bool scalar = artifact.rank() == 0 && interface.shape == std::vector<int64_t>{1};
+  if (!scalar && !Fits(artifact.shape(), interface.shape)) {
     return InvalidArgument("shape {} where io_schema says {}", ToString(artifact.shape()), ToString(interface.shape));
   }
   Tensor tensor = artifact;
