@@ -5,6 +5,7 @@
 #   deploy/setup.sh runtimes   .venv with the judges' pinned, hashed wheels
 #   deploy/setup.sh mtcnn      .cache/mtcnn: MTCNN's trained state dicts out of the facenet-pytorch wheel
 #   deploy/setup.sh tests      what the tests need besides: PyTorch (apt), onnx and coremltools (wheels)
+#   deploy/setup.sh torch      .cache/torch-venv: the newest PyTorch, whose exporter the long suites use
 #   deploy/setup.sh compile    configures and builds build/bin
 #
 # Nothing here leaves a service running: redis-server is installed with its system service disabled.
@@ -46,14 +47,15 @@ build() {
   apt_install $(sed 's/#.*//' deploy/requirements/build.apt)
 }
 
-# wheels NAME: installs requirements/NAME.txt into .venv unless the very same file was installed before.
+# wheels NAME [FOLDER [PIP ARGUMENT...]]: installs requirements/NAME.txt into the environment FOLDER (.venv) unless the very same file was
+# installed before.
 wheels() {
-  local list=deploy/requirements/$1.txt stamp=.venv/.$1.sha256
+  local list=deploy/requirements/$1.txt folder=${2:-.venv} stamp=${2:-.venv}/.$1.sha256
   apt_install python3-venv
-  [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
+  [ -x "$folder/bin/python" ] || /usr/bin/python3 -m venv "$folder"
   if ! sha256sum --check --status "$stamp" 2>/dev/null; then
-    echo "setup: installing $list into .venv"
-    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r "$list"
+    echo "setup: installing $list into $folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: "${@:3}" -r "$list"
     sha256sum "$list" >"$stamp"
   fi
 }
@@ -80,6 +82,10 @@ tests() {
   wheels tests
 }
 
+torch() {
+  wheels torch .cache/torch-venv --extra-index-url https://download.pytorch.org/whl/cpu --retries 1
+}
+
 compile() {
   [ build/build.ninja -nt CMakePresets.json ] || cmake --preset release
   cmake --build build
@@ -87,8 +93,8 @@ compile() {
 
 for part in "$@"; do
   case $part in
-    build | mtcnn | tests | compile) $part ;;
+    build | mtcnn | tests | torch | compile) $part ;;
     runtimes) wheels runtimes ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done

@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
 # Builds Slipway and runs its tests. Sets up what they need first; a second run is incremental.
 # Usage: tests/run.sh [--full] [ctest arguments, e.g. -R Parity]
-#   --full   also the long suites: every mutant in tests/mutants must turn its test red
+#   --full   also the long suites: graphs of the newest PyTorch's exporter; every mutant in tests/mutants must turn its test red
 set -euo pipefail
 cd "$(dirname "$0")/.."
 full=0
 if [ "${1:-}" = --full ]; then full=1; shift; fi
 deploy/setup.sh build runtimes mtcnn tests compile
 export SLIPWAY_PYTHON=$PWD/.venv/bin/python SLIPWAY_MTCNN=$PWD/.cache/mtcnn SLIPWAY_TORCH_PYTHON=/usr/bin/python3
+export SLIPWAY_REAL_GRAPHS=$PWD/.cache/real_graphs/torchscript
+$SLIPWAY_TORCH_PYTHON tests/suites/real_graphs/real_graphs.py torchscript "$SLIPWAY_REAL_GRAPHS"
 ctest --test-dir build --output-on-failure --no-tests=error -j "$(nproc)" "$@"
-if [ $full = 1 ]; then tests/mutants/run.py; fi
+if [ $full = 1 ]; then
+  deploy/setup.sh torch
+  .cache/torch-venv/bin/python tests/suites/real_graphs/real_graphs.py dynamo .cache/real_graphs/dynamo
+  build/bin/real_graph_suite --folder .cache/real_graphs/dynamo
+  tests/mutants/run.py
+fi
