@@ -4,7 +4,7 @@
 #   deploy/setup.sh build      compiler, libraries and redis-server (apt)
 #   deploy/setup.sh runtimes   .venv with the judges' pinned, hashed wheels
 #   deploy/setup.sh mtcnn      .cache/mtcnn: MTCNN's trained state dicts out of the facenet-pytorch wheel
-#   deploy/setup.sh tests      what the tests need besides: PyTorch (apt), onnx and coremltools (wheels)
+#   deploy/setup.sh tests      what the tests need besides: PyTorch (apt), onnx and coremltools (wheels), timm in .cache/timm
 #   deploy/setup.sh torch      .cache/torch-venv: the newest PyTorch, whose exporter the long suites use
 #   deploy/setup.sh compile    configures and builds build/bin
 #
@@ -80,6 +80,22 @@ tests() {
   # shellcheck disable=SC2046
   apt_install $(sed 's/#.*//' deploy/requirements/tests.apt)
   wheels tests
+  timm
+}
+
+# A library of networks beside the system's PyTorch, without what it would bring along.
+timm() {
+  local folder=.cache/timm
+  [ ! -d $folder ] || return 0
+  echo "setup: fetching timm 0.9.16"
+  local temporary
+  temporary=$(mktemp -d)
+  .venv/bin/pip download --quiet --disable-pip-version-check --require-hashes --no-deps --dest "$temporary" -r deploy/requirements/timm.txt
+  mkdir -p .cache
+  rm -rf $folder.part
+  .venv/bin/python -m zipfile -e "$temporary"/timm-*.whl $folder.part
+  mv $folder.part $folder
+  rm -rf "$temporary"
 }
 
 torch() {

@@ -54,9 +54,11 @@ absl::StatusOr<Imported> ImportFromCheckpoint(const Source& source) {
   const Architecture* architecture = FindArchitecture(source.architecture);
   Imported imported;
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, ReadCheckpoint(source.main.file));
-  absl::StatusOr<std::unique_ptr<Graph>> graph = BuildArchitecture(source.architecture, checkpoint);
-  if (!graph.ok()) return Annotate(graph.status(), source.main.path);
-  imported.model.graph = *std::move(graph);
+  absl::StatusOr<BuiltArchitecture> built =
+      BuildArchitecture(source.architecture, checkpoint, {.input_size = source.input_size, .classes = source.classes});
+  if (!built.ok()) return Annotate(built.status(), source.main.path);
+  imported.model.graph = std::move(built->graph);
+  imported.warnings = std::move(built->warnings);
   imported.reference = fmt::format("zoo graph, checked against {}", architecture->checked_against);
   RETURN_IF_ERROR(ApplyShapes(*imported.model.graph, source.shapes));
   imported.as_written = imported.model.graph->Clone();

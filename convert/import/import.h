@@ -10,9 +10,11 @@
 namespace slipway {
 
 struct Imported {
-  Model model;                       // simplified: core IR
-  std::unique_ptr<Graph> as_written; // before simplification: what the reference runs (kCheckpoint, kDummy); null for kOnnx: the file itself is
-  std::string reference;             // the manifest's: "onnxruntime on the source file", "zoo graph, checked against facenet-pytorch 2.6.0"
+  Model model;  // simplified: core IR
+  std::unique_ptr<Graph>
+      as_written;  // before simplification: what the reference runs (kCheckpoint, kDummy); null for kOnnx: the file itself is
+  std::string
+      reference;  // the manifest's: "onnxruntime on the source file", "zoo graph, checked against facenet-pytorch 2.6.0"
   std::vector<std::string> warnings;
 };
 

@@ -28,10 +28,21 @@ std::string Needed(const char* variable) {
 }
 
 TorchOutput::TorchOutput(const std::vector<std::string>& arguments) : folder_(NewFolder()) {
-  std::string command =
-      fmt::format("'{}' '{}/tests/support/with_torch.py'", Needed("SLIPWAY_TORCH_PYTHON"), SLIPWAY_SOURCE_DIR);
+  std::vector<std::string> all = arguments;
+  all.push_back(folder_.path().string());
+  Run("with_torch.py", "SLIPWAY_TORCH_PYTHON", all);
+}
+
+TorchOutput::TorchOutput(const std::string& script, const char* python, const std::vector<std::string>& arguments)
+    : folder_(NewFolder()) {
+  std::vector<std::string> all = {folder_.path().string()};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  Run(script, python, all);
+}
+
+void TorchOutput::Run(const std::string& script, const char* python, const std::vector<std::string>& arguments) {
+  std::string command = fmt::format("'{}' '{}/tests/support/{}'", Needed(python), SLIPWAY_SOURCE_DIR, script);
   for (const std::string& argument : arguments) command += fmt::format(" '{}'", argument);
-  command += fmt::format(" '{}'", folder_.path().string());
   if (std::system(command.c_str()) != 0) Fail(fmt::format("failed: {}", command));
   const auto text = ReadFile(folder_.path() / "index.json");
   if (!text.ok()) Fail(text.status().ToString());

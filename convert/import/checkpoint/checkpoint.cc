@@ -3,10 +3,13 @@
 #include <cstring>
 
 #include "common/base/error.h"
+#include "convert/import/checkpoint/npz.h"
 #include "convert/import/checkpoint/pickle.h"
+#include "convert/import/checkpoint/safetensors.h"
 #include "convert/import/checkpoint/torch_legacy.h"
 #include "convert/import/checkpoint/torch_tensors.h"
 #include "convert/import/checkpoint/torch_zip.h"
+#include "convert/import/checkpoint/zip.h"
 
 namespace slipway {
 namespace {
@@ -23,12 +26,16 @@ absl::Status NoCheckpoint(std::span<const std::byte> bytes) {
   const absl::StatusOr<PickleResult> pickle = ReadPickle(bytes, 0, TorchGlobals(), heap);
   if (pickle.ok()) return InvalidArgument("a pickle that torch.save did not write is no checkpoint");
   if (absl::IsInvalidArgument(pickle.status())) return pickle.status();
-  return InvalidArgument("no checkpoint: neither torch.save's zip archive nor its older stream");
+  return InvalidArgument("no checkpoint: neither of torch.save's forms, nor .npz, nor .safetensors");
 }
 
 absl::StatusOr<Checkpoint> Read(const std::shared_ptr<const MappedFile>& file) {
-  if (StartsWith(file->bytes(), "PK\x03\x04")) return ReadTorchZip(file);
+  if (StartsWith(file->bytes(), "PK\x03\x04")) {
+    ASSIGN_OR_RETURN(const ZipReader zip, ZipReader::Open(file->bytes()));
+    return IsNpz(zip) ? ReadNpz(file, zip) : ReadTorchZip(file, zip);
+  }
   if (IsTorchLegacy(file->bytes())) return ReadTorchLegacy(file);
+  if (IsSafetensors(file->bytes())) return ReadSafetensors(file);
   return NoCheckpoint(file->bytes());
 }
 

@@ -1,4 +1,5 @@
-// Checkpoints: named tensors out of .pt/.pth files (legacy stream and zip form). Our own reader, which knows tensors
+// Checkpoints: named tensors out of .pt/.pth (legacy stream and zip form), .npz and .safetensors files. Our own reader,
+// which knows tensors
 // and nothing else: a pickle that names anything but tensor building blocks is refused by that name and never run.
 #pragma once
 
@@ -18,7 +19,7 @@ struct NamedTensor {
 };
 
 struct Checkpoint {
-  std::string format;                // "torch legacy stream", "torch zip"
+  std::string format;                // "torch legacy stream", "torch zip", "npz", "safetensors"
   std::vector<NamedTensor> tensors;  // in the file's order
 };
 

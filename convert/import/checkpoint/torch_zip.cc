@@ -6,14 +6,13 @@
 
 namespace slipway {
 
-absl::StatusOr<Checkpoint> ReadTorchZip(const std::shared_ptr<const MappedFile>& file) {
-  ASSIGN_OR_RETURN(const ZipReader zip, ZipReader::Open(file->bytes()));
+absl::StatusOr<Checkpoint> ReadTorchZip(const std::shared_ptr<const MappedFile>& file, const ZipReader& zip) {
   std::string folder;
   for (const auto& [name, entry] : zip.entries()) {
     if (name.ends_with("/data.pkl") && name.find('/') == name.size() - std::string_view("/data.pkl").size())
       folder = name.substr(0, name.find('/') + 1);
   }
-  if (folder.empty()) return InvalidArgument("a zip archive without data.pkl: no checkpoint of torch.save");
+  if (folder.empty()) return InvalidArgument("a zip archive without data.pkl or .npy arrays: no checkpoint");
   if (const auto code = zip.entries().lower_bound(folder + "code/");
       code != zip.entries().end() && code->first.starts_with(folder + "code/")) {
     return InvalidArgument("a TorchScript program, whose code is refused and not run. Save model.state_dict() alone");

@@ -5,9 +5,10 @@
 
 #include "absl/status/statusor.h"
 #include "convert/import/checkpoint/checkpoint.h"
+#include "convert/import/checkpoint/zip.h"
 
 namespace slipway {
 
-absl::StatusOr<Checkpoint> ReadTorchZip(const std::shared_ptr<const MappedFile>& file);
+absl::StatusOr<Checkpoint> ReadTorchZip(const std::shared_ptr<const MappedFile>& file, const ZipReader& zip);
 
 }  // namespace slipway

@@ -13,6 +13,7 @@ constexpr uint32_t kLocalHeader = 0x04034b50, kCentralHeader = 0x02014b50, kEndR
                    kEnd64Record = 0x06064b50, kEnd64Locator = 0x07064b50;
 constexpr size_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
 constexpr uint16_t kZip64Extra = 1;
+constexpr uint16_t kStored = 0, kDeflated = 8;
 constexpr uint32_t kIn64 = 0xffffffff;
 
 template <typename T>
@@ -114,21 +115,28 @@ absl::StatusOr<ZipReader> ZipReader::Open(std::span<const std::byte> bytes) {
 
 absl::StatusOr<std::span<const std::byte>> ZipReader::Read(std::string_view name) const {
   const auto found = entries_.find(name);
+  if (found != entries_.end() && (found->second.method != kStored || found->second.encrypted))
+    return Unimplemented("'{}' in the archive is compressed or encrypted; checkpoints are stored plainly", name);
+  return ReadRaw(name);
+}
+
+absl::StatusOr<std::span<const std::byte>> ZipReader::ReadRaw(std::string_view name) const {
+  const auto found = entries_.find(name);
   if (found == entries_.end()) return NotFound("the archive has no '{}'", name);
   const ZipEntry& entry = found->second;
-  if (entry.method != 0 || entry.encrypted)
-    return Unimplemented("'{}' in the archive is compressed or encrypted; checkpoints are stored plainly", name);
+  if ((entry.method != kStored && entry.method != kDeflated) || entry.encrypted)
+    return Unimplemented("'{}' in the archive is encrypted or compressed otherwise than by deflate", name);
   if (!Holds(bytes_, entry.header_offset, kLocalBytes) ||
       Field<uint32_t>(bytes_, entry.header_offset) != kLocalHeader) {
     return DataLoss("damaged zip archive: '{}' does not begin at offset {}", name, entry.header_offset);
   }
   const uint64_t begin = entry.header_offset + kLocalBytes + Field<uint16_t>(bytes_, entry.header_offset + 26) +
                          Field<uint16_t>(bytes_, entry.header_offset + 28);
-  if (entry.stored_bytes != entry.bytes || !Holds(bytes_, begin, entry.bytes)) {
+  if ((entry.method == kStored && entry.stored_bytes != entry.bytes) || !Holds(bytes_, begin, entry.stored_bytes)) {
     return DataLoss("damaged zip archive: the {} bytes of '{}' at offset {} are not within the {} of the file",
                     entry.bytes, name, begin, bytes_.size());
   }
-  return bytes_.subspan(begin, entry.bytes);
+  return bytes_.subspan(begin, entry.stored_bytes);
 }
 
 absl::StatusOr<std::span<const std::byte>> ZipReader::ReadChecked(std::string_view name) const {

@@ -1,4 +1,4 @@
-// A minimal zip reader: stored entries of a mapped file, as torch.save and numpy.savez write them. Zip64 included.
+// A minimal zip reader of a mapped file, as torch.save and numpy.savez write them. Zip64 included.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ struct ZipEntry {
   uint64_t stored_bytes = 0;
   uint64_t bytes = 0;
   uint32_t crc32 = 0;
-  uint16_t method = 0;  // 0: stored
+  uint16_t method = 0;  // 0: stored, 8: deflated
   bool encrypted = false;
 };
 
@@ -27,7 +27,9 @@ class ZipReader {
   const std::map<std::string, ZipEntry, std::less<>>& entries() const { return entries_; }
   // The entry's bytes, a view. NOT_FOUND; UNIMPLEMENTED if compressed; DATA_LOSS if they lie outside the file.
   absl::StatusOr<std::span<const std::byte>> Read(std::string_view name) const;
-  // The same, with its checksum compared.
+  // The bytes as they stand in the file, of a stored or deflated entry. UNIMPLEMENTED: encrypted, or of another method.
+  absl::StatusOr<std::span<const std::byte>> ReadRaw(std::string_view name) const;
+  // As Read, with its checksum compared.
   absl::StatusOr<std::span<const std::byte>> ReadChecked(std::string_view name) const;
 
  private:

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "convert/import/checkpoint/checkpoint.h"
+#include "convert/import/zoo/state_dict.h"
 #include "convert/ir/graph.h"
 
 namespace slipway {
@@ -23,20 +24,38 @@ struct ConvOptions {
   bool bias = true;
 };
 
+enum class Activation { kNone, kRelu, kRelu6, kHardSwish, kHardSigmoid, kSilu, kSigmoid };
+
 class Builder {
  public:
-  explicit Builder(std::string_view architecture);
+  // `classes`: of the classifier, for architectures that have one.
+  explicit Builder(std::string_view architecture, int64_t classes = 1000);
+  int64_t classes() const { return classes_; }
 
   Value* Input(std::string_view name, Shape shape);
   Value* Conv2d(Value* x, std::string_view module, int64_t in, int64_t out, int64_t kernel,
                 const ConvOptions& options = {});
   Value* PRelu(Value* x, std::string_view module, int64_t channels, int64_t rank);  // rank of x
-  Value* MaxPool2d(Value* x, std::string_view module, int64_t kernel, int64_t stride, bool ceil_mode);
+  Value* BatchNorm2d(Value* x, std::string_view module, int64_t channels, float epsilon = 1e-5f);
+  Value* Activate(Value* x, std::string_view module, Activation activation);
+  Value* Add(Value* a, Value* b, std::string_view name);
+  Value* Multiply(Value* a, Value* b, std::string_view name);
+  Value* MaxPool2d(Value* x, std::string_view module, int64_t kernel, int64_t stride, bool ceil_mode,
+                   int64_t padding = 0);
+  Value* GlobalAvgPool(Value* x, std::string_view module);  // [N, C, 1, 1]
   Value* Linear(Value* x, std::string_view module, int64_t in, int64_t out);
   Value* Softmax(Value* x, std::string_view module, int64_t axis);
   Value* Permute(Value* x, std::string_view name, std::vector<int64_t> order);
   Value* Flatten(Value* x, std::string_view name);  // all axes but the first
   void Output(Value* value, std::string_view name);
+
+  // The tensors of the checkpoint that have this architecture's keys, as a share of those keys: 0 to 1.
+  double Match(const Checkpoint& checkpoint) const;
+
+  // The checkpoint's tensor for one of this architecture's keys; nullptr if it has none.
+  const Tensor* Find(std::string_view key, const Checkpoint& checkpoint) const {
+    return FindWeight(key, Expected(), checkpoint);
+  }
 
   // Finds the state dict in the checkpoint (whatever it is nested under and prefixed with), puts its tensors in as
   // float32, infers shapes and returns the graph. INVALID_ARGUMENT naming every key that is missing, unexpected or of
@@ -51,9 +70,12 @@ class Builder {
     Value* value;
   };
   Value* AddWeight(std::string key, std::vector<int64_t> shape, std::vector<int64_t> form = {});
-  Value* Add(OpKind kind, std::string_view module, std::vector<Value*> inputs, Attributes attributes = {});
+  Value* Node(OpKind kind, std::string_view module, std::vector<Value*> inputs, Attributes attributes = {});
+
+  std::vector<ExpectedWeight> Expected() const;
 
   std::string architecture_;
+  int64_t classes_;
   std::unique_ptr<Graph> graph_;
   std::vector<Weight> weights_;
 };

@@ -59,6 +59,21 @@ std::string FindStateDict(const std::vector<ExpectedWeight>& keys, const Checkpo
   return std::string(best);
 }
 
+size_t CountMatches(const std::vector<ExpectedWeight>& keys, const Checkpoint& checkpoint) {
+  const std::string prefix = FindStateDict(keys, checkpoint);
+  absl::flat_hash_set<std::string_view> wanted;
+  for (const ExpectedWeight& weight : keys) wanted.insert(weight.key);
+  return static_cast<size_t>(std::ranges::count_if(checkpoint.tensors, [&](const NamedTensor& named) {
+    return named.name.starts_with(prefix) && wanted.contains(std::string_view(named.name).substr(prefix.size()));
+  }));
+}
+
+const Tensor* FindWeight(std::string_view key, const std::vector<ExpectedWeight>& keys, const Checkpoint& checkpoint) {
+  const std::string name = FindStateDict(keys, checkpoint) + std::string(key);
+  const auto found = std::ranges::find(checkpoint.tensors, name, &NamedTensor::name);
+  return found == checkpoint.tensors.end() ? nullptr : &found->tensor;
+}
+
 absl::StatusOr<std::vector<Tensor>> FitStateDict(std::string_view architecture,
                                                  const std::vector<ExpectedWeight>& expected,
                                                  const Checkpoint& checkpoint) {

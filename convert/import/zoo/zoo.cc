@@ -4,24 +4,70 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "common/base/error.h"
 #include "convert/import/zoo/builder.h"
+#include "convert/import/zoo/lite.h"
+#include "convert/import/zoo/mobile.h"
 #include "convert/import/zoo/mtcnn.h"
+#include "convert/import/zoo/resnet.h"
 
 namespace slipway {
 namespace {
 
+// The names that a library gives an architecture's weights.
+struct Layout {
+  void (*build)(Builder&, int64_t size) = nullptr;
+  std::string_view classifier = {};  // the key of the last layer's weight
+  std::string_view also_fits = {};   // another architecture of the same keys and shapes, and what it expects
+};
+
 struct Entry {
   Architecture architecture;
-  void (*build)(Builder&);
+  std::array<Layout, 2> layouts;
 };
+
+template <void (*kBuild)(Builder&)>
+void Unsized(Builder& build, int64_t) {
+  kBuild(build);
+}
+
+constexpr int64_t kSmallestInput = 32, kLargestInput = 4096;
+constexpr std::string_view kBoth = "torchvision 0.14.1 and timm 0.9.16";
 
 // Sorted by name.
 constexpr std::array kZoo = {
-    Entry{{"mtcnn-onet", "facenet-pytorch 2.6.0"}, BuildMtcnnOnet},
-    Entry{{"mtcnn-pnet", "facenet-pytorch 2.6.0"}, BuildMtcnnPnet},
-    Entry{{"mtcnn-rnet", "facenet-pytorch 2.6.0"}, BuildMtcnnRnet},
+    Entry{
+        {"efficientnet_b0", kBoth, 224, 1000},
+        {Layout{BuildEfficientnetB0Torchvision, "classifier.1.weight"},
+         Layout{BuildEfficientnetB0Timm, "classifier.weight",
+                "timm's tf_efficientnet_b0, which pads otherwise and normalises with an epsilon of 0.001; its weights "
+                "expect ImageNet's mean and std, those marked 'ap' mean 0.5 and std 0.5"}}},
+    Entry{{"lite", "its definition written in PyTorch", 320, 10}, {Layout{BuildLite, "head.weight"}}},
+    Entry{{"mobilenet_v2", kBoth, 224, 1000},
+          {Layout{BuildMobilenetV2Torchvision, "classifier.1.weight"},
+           Layout{BuildMobilenetV2Timm, "classifier.weight"}}},
+    Entry{{"mobilenet_v3_large", kBoth, 224, 1000},
+          {Layout{BuildMobilenetV3LargeTorchvision, "classifier.3.weight"},
+           Layout{BuildMobilenetV3LargeTimm, "classifier.weight",
+                  "timm's tf_mobilenetv3_large_100, which pads otherwise and normalises with an epsilon of 0.001; its "
+                  "weights expect mean 0.5 and std 0.5"}}},
+    Entry{{"mobilenet_v3_small", kBoth, 224, 1000},
+          {Layout{BuildMobilenetV3SmallTorchvision, "classifier.3.weight"},
+           Layout{BuildMobilenetV3SmallTimm, "classifier.weight",
+                  "timm's tf_mobilenetv3_small_100, which pads otherwise and normalises with an epsilon of 0.001; its "
+                  "weights expect mean 0.5 and std 0.5"}}},
+    Entry{{"mtcnn-onet", "facenet-pytorch 2.6.0"}, {Layout{Unsized<BuildMtcnnOnet>}}},
+    Entry{{"mtcnn-pnet", "facenet-pytorch 2.6.0"}, {Layout{Unsized<BuildMtcnnPnet>}}},
+    Entry{{"mtcnn-rnet", "facenet-pytorch 2.6.0"}, {Layout{Unsized<BuildMtcnnRnet>}}},
+    Entry{{"resnet18", kBoth, 224, 1000},
+          {Layout{BuildResnet18, "fc.weight",
+                  "timm's resnetblur18, which blurs where it strides; its weights expect ImageNet's mean and std"}}},
+    Entry{{"resnet34", kBoth, 224, 1000}, {Layout{BuildResnet34, "fc.weight"}}},
+    Entry{{"resnet50", kBoth, 224, 1000},
+          {Layout{BuildResnet50, "fc.weight",
+                  "timm's resnetblur50, which blurs where it strides; its weights expect ImageNet's mean and std"}}},
 };
 static_assert(std::ranges::is_sorted(kZoo, {}, [](const Entry& entry) { return entry.architecture.name; }));
 
@@ -59,27 +105,65 @@ const Architecture* FindArchitecture(std::string_view name) {
 
 std::vector<std::string> NearestArchitectures(std::string_view name, size_t count) {
   name = name.substr(0, 256);
-  std::vector<std::pair<size_t, std::string>> ranked;
-  for (const Architecture& architecture : Architectures())
-    ranked.emplace_back(EditDistance(name, architecture.name), architecture.name);
+  std::vector<std::tuple<bool, size_t, std::string>> ranked;  // those that contain the name first
+  for (const Architecture& architecture : Architectures()) {
+    ranked.emplace_back(name.empty() || architecture.name.find(name) == std::string_view::npos,
+                        EditDistance(name, architecture.name), architecture.name);
+  }
   std::ranges::sort(ranked);
   std::vector<std::string> nearest;
-  for (const auto& [distance, candidate] : ranked) {
+  for (const auto& [other, distance, candidate] : ranked) {
     if (nearest.size() < count) nearest.push_back(candidate);
   }
   return nearest;
 }
 
-absl::StatusOr<std::unique_ptr<Graph>> BuildArchitecture(std::string_view name, const Checkpoint& weights) {
+absl::StatusOr<BuiltArchitecture> BuildArchitecture(std::string_view name, const Checkpoint& weights,
+                                                    const ArchitectureOptions& options) {
+  const auto usage = [](const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); };
   const auto entry = std::ranges::find(kZoo, name, [](const Entry& candidate) { return candidate.architecture.name; });
   if (entry == kZoo.end()) {
-    return WithKind(InvalidArgument("there is no architecture '{}'; nearest: {}", name,
-                                    fmt::join(NearestArchitectures(name), ", ")),
-                    ErrorKind::kUsage);
+    return usage(InvalidArgument("there is no architecture '{}'; nearest: {}", name,
+                                 fmt::join(NearestArchitectures(name), ", ")));
   }
-  Builder builder(name);
-  entry->build(builder);
-  return builder.Fit(weights);
+  const Architecture& architecture = entry->architecture;
+  if (architecture.classes == 0 && (options.classes || options.input_size))
+    return usage(InvalidArgument("{} is no classifier: it has neither a number of classes nor one input size", name));
+  const int64_t size = options.input_size.value_or(architecture.input_size);
+  if (architecture.input_size > 0 && (size < kSmallestInput || size > kLargestInput)) {
+    return usage(InvalidArgument("an input size of {}; {} takes {} to {}", size, name, kSmallestInput, kLargestInput));
+  }
+
+  const Layout* best = nullptr;
+  double best_match = -1;
+  int64_t classes = architecture.classes;
+  for (const Layout& layout : entry->layouts) {
+    if (layout.build == nullptr) continue;
+    Builder builder(name, architecture.classes);
+    layout.build(builder, size);
+    const double match = builder.Match(weights);
+    if (match <= best_match) continue;
+    best = &layout;
+    best_match = match;
+    const Tensor* last = layout.classifier.empty() ? nullptr : builder.Find(layout.classifier, weights);
+    classes = last != nullptr && last->rank() == 2 && last->shape()[0] > 0 ? last->shape()[0] : architecture.classes;
+  }
+  if (options.classes && *options.classes != classes)
+    return usage(InvalidArgument("the weights have {} classes, not {}", classes, *options.classes));
+  Builder builder(name, classes);
+  best->build(builder, size);
+  BuiltArchitecture built;
+  ASSIGN_OR_RETURN(built.graph, builder.Fit(weights));
+  if (!best->also_fits.empty()) {
+    built.warnings.push_back(
+        fmt::format("these weights are taken for {} as named, but would also fit {}", name, best->also_fits));
+  }
+  return built;
+}
+
+absl::StatusOr<std::unique_ptr<Graph>> BuildArchitecture(std::string_view name, const Checkpoint& weights) {
+  ASSIGN_OR_RETURN(BuiltArchitecture built, BuildArchitecture(name, weights, {}));
+  return std::move(built.graph);
 }
 
 }  // namespace slipway
