@@ -1,6 +1,7 @@
 #include <set>
 
 #include "common/base/error.h"
+#include "convert/passes/dilated_pool.h"
 #include "convert/passes/passes.h"
 #include "convert/targets/coreml/emit.h"
 #include "convert/targets/coreml/interface.h"
@@ -41,6 +42,7 @@ class CoremlProgram final : public Target {
     coreml_writer::AddNormalizationRules(rules);
     coreml_writer::AddReshapeRules(rules);
     coreml_writer::AddPoolRules(rules);
+    rules.push_back(MakeSliceDilatedPool());
     coreml_writer::AddConvRules(rules);
     coreml_writer::AddResizeRules(rules);
     coreml_writer::AddSelectRules(rules);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "convert/passes/dilated_pool.h"
 #include "convert/passes/passes.h"
 
 namespace slipway::ncnn {
@@ -31,6 +32,7 @@ absl::Status Legalize(Graph& graph) {
   std::vector<std::unique_ptr<Rule>> rules;
   rules.push_back(MakeLowerGemm());
   rules.push_back(MakeSplitPadFromPool());
+  rules.push_back(MakeSliceDilatedPool());
   rules.push_back(MakeFoldVariadic());
   rules.push_back(MakeExpandToTile());
   rules.push_back(MakeSplitStridedSlice());

@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <limits>
 
 #include "common/base/error.h"
 #include "convert/ir/spatial.h"
+#include "convert/passes/dilated_pool.h"
 #include "convert/targets/tflite/legalize/legalize.h"
 
 namespace slipway::tflite {
@@ -54,42 +54,11 @@ absl::StatusOr<bool> Pool3d(Graph& graph, Node& node) {
   return e.Become(kIdentity, {reshape(x, {channels, out[2].value(), height, width})});
 }
 
-// The maximum over a dilated window: of one slice a tap, an axis at a time.
-absl::StatusOr<bool> DilatedMaxPool(Graph& graph, Node& node) {
-  Value* x = node.input(0);
-  if (x->rank() != 4 || node.output(1) != nullptr || ChannelAxis(node, 4) != 1 || x->type != DataType::kFloat32)
-    return false;
-  const absl::StatusOr<SpatialParams> p = ReadSpatialParams(node);
-  if (!p.ok() || std::ranges::all_of(p->dilations, [](int64_t dilation) { return dilation == 1; })) return false;
-  const Shape in = *x->shape, out = *node.output()->shape;
-  Expansion e(graph, node);
-  for (size_t i = 0; i < 2; ++i) {
-    const size_t axis = i + 2;
-    if (!in[axis].IsKnown() || !out[axis].IsKnown()) return false;
-    const int64_t reach = (out[axis].value() - 1) * p->strides[i] + 1;  // of one tap's slice
-    const int64_t needed = reach + (p->kernel[i] - 1) * p->dilations[i];
-    std::vector<int64_t> pads(8, 0);
-    pads[axis] = p->pads_begin[i];
-    pads[axis + 4] = std::max<int64_t>(0, needed - in[axis].value() - p->pads_begin[i]);
-    if (pads[axis] != 0 || pads[axis + 4] != 0)
-      x = e.Op(kPad, {x, e.Axes(pads), e.Number(std::numeric_limits<float>::lowest())});
-    Value* greatest = nullptr;
-    for (int64_t tap = 0; tap < p->kernel[i]; ++tap) {
-      const int64_t begin = tap * p->dilations[i];
-      Value* slice = e.Op(kSlice, {x, e.Axes({begin}), e.Axes({begin + reach}), e.Axes({static_cast<int64_t>(axis)}),
-                                   e.Axes({p->strides[i]})});
-      greatest = greatest == nullptr ? slice : e.Op(kMax, {greatest, slice});
-    }
-    x = greatest;
-  }
-  return e.Become(kIdentity, {x});
-}
-
 }  // namespace
 
 void AddPoolRules(Rules& rules) {
   rules.push_back(MakeRule("pool3d-by-axes", {kMaxPool, kAveragePool}, Pool3d));
-  rules.push_back(MakeRule("dilated-max-pool-to-slices", {kMaxPool}, DilatedMaxPool));
+  rules.push_back(MakeSliceDilatedPool());
 }
 
 }  // namespace slipway::tflite
