@@ -50,6 +50,32 @@ absl::Status ResolveSame(const Node& node, bool upper, SpatialParams& params) {
   return absl::OkStatus();
 }
 
+// A size asked for says the padding, whatever `pads` says (ONNX, ConvTranspose: output_shape); where the windows do not reach it, the rest is output padding.
+absl::Status ResolveOutputShape(const Node& node, std::string_view auto_pad, SpatialParams& params) {
+  std::vector<int64_t> wanted = node.attributes.Ints("output_shape");
+  const Value* data = node.input(0);
+  if (wanted.empty() || !data->shape) return absl::OkStatus();
+  const auto rank = static_cast<size_t>(params.rank);
+  if (wanted.size() == rank + 2)
+    wanted.erase(wanted.begin(), wanted.begin() + 2);  // with batch and channels, as some write it
+  if (wanted.size() != rank)
+    return InvalidArgument("{}: output_shape {} does not fit", Describe(node), ToString(wanted));
+  for (size_t i = 0; i < rank; ++i) {
+    const Dim& size = (*data->shape)[i + (params.channels_last ? 1 : 2)];
+    if (!size.IsKnown()) continue;
+    const int64_t reach = (params.kernel[i] - 1) * params.dilations[i] + 1;
+    const int64_t total = (size.value() - 1) * params.strides[i] + params.output_padding[i] + reach - wanted[i];
+    params.pads_begin[i] = params.pads_end[i] = 0;
+    if (total < 0) {
+      params.output_padding[i] -= total;
+    } else {
+      params.pads_begin[i] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+      params.pads_end[i] = total - params.pads_begin[i];
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<SpatialParams> ReadSpatialParams(const Node& node) {
@@ -114,6 +140,7 @@ absl::StatusOr<SpatialParams> ReadSpatialParams(const Node& node) {
     return InvalidArgument("{}: auto_pad '{}' is not one of NOTSET, VALID, SAME_UPPER, SAME_LOWER", Describe(node),
                            auto_pad);
   }
+  if (node.kind == OpKind::kConvTranspose) RETURN_IF_ERROR(ResolveOutputShape(node, auto_pad, params));
   return params;
 }
 
