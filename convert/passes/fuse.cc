@@ -17,6 +17,7 @@ class Fuse final : public Pass {
     rules_.push_back(fuse::RecogniseSwish());
     rules_.push_back(fuse::RecogniseGelu());
     rules_.push_back(fuse::RecogniseLayerNorm());
+    rules_.push_back(fuse::RecognisePixelShuffle());
   }
   std::string_view name() const override { return "fuse"; }
   absl::StatusOr<bool> Run(Graph& graph) const override { return ApplyRules(graph, rules_); }
