@@ -87,13 +87,33 @@ TEST(NcnnConv, TransposedToAGivenSize) {
   t.Expect();
 }
 
-TEST(NcnnConv, BatchOfTwoIsRefusedWithAReason) {
+TEST(NcnnConv, BatchBecomesOneMoreAxis) {
+  {
+    Case t;
+    t.op(OpKind::kConv, {t.x({2, 3, 8, 9}), t.c({4, 3, 3, 3}), t.c({4})},
+         {{"pads", Ints{0, 1, 2, 1}}, {"strides", Ints{2, 1}}});
+    t.Expect();
+  }
+  {
+    Case t;
+    t.op(OpKind::kConv, {t.x({3, 4, 9}), t.c({4, 1, 3})}, {{"group", int64_t{4}}, {"dilations", Ints{2}}});
+    t.Expect();
+  }
+  {
+    Case t;
+    t.op(OpKind::kConvTranspose, {t.x({2, 3, 4, 5}), t.c({3, 2, 3, 3})},
+         {{"strides", Ints{2, 2}}, {"pads", Ints{1, 0, 1, 1}}, {"output_padding", Ints{1, 0}}});
+    t.Expect();
+  }
+}
+
+TEST(NcnnConv, BatchOfBoxesIsRefusedWithAReason) {
   Case t;
-  t.graph->AddOutput(t.op(OpKind::kConv, {t.x({2, 3, 8, 8}), t.c({4, 3, 3, 3})}));
+  t.graph->AddOutput(t.op(OpKind::kConv, {t.x({2, 3, 8, 8, 8}), t.c({4, 3, 3, 3, 3})}));
   ASSERT_TRUE(MakeInferShapes()->Run(*t.graph).ok());
   const auto error = CompareWithOnnxruntime(*t.graph);
   EXPECT_EQ(error.status().code(), absl::StatusCode::kUnimplemented) << error.status();
-  EXPECT_NE(Message(error.status()).find("a batch of 2"), std::string::npos) << error.status();
+  EXPECT_NE(Message(error.status()).find("four axes"), std::string::npos) << error.status();
 }
 
 TEST(NcnnPool, MaximaAndAverages) {
