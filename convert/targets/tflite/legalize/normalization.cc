@@ -58,17 +58,36 @@ absl::StatusOr<bool> InstanceNorm(Graph& graph, Node& node) {
   return e.Become(kAdd, {e.Op(kMul, {normal, scale}), bias});
 }
 
-// Groups of channels as an axis of their own: [N, G, C/G · spatial].
+// The mean over a group's channels, given each channel's: [N, C, 1, …] both ways.
+Value* MeanOfGroups(Expansion& e, Value* of_channels, int64_t groups, int64_t channels) {
+  Value* grouped = e.Op(kReshape, {of_channels, e.Axes({0, groups, channels / groups, 1})});
+  const std::vector<float> ones(static_cast<size_t>(channels / groups), 1.0f);
+  Value* each = e.Constant(Tensor::From<float>({1, 1, channels / groups, 1}, ones));
+  Value* spread = e.Op(kMul, {e.Op(kReduceMean, {grouped, e.Axes({2})}), each});
+  std::vector<int64_t> back(static_cast<size_t>(of_channels->rank()), 1);
+  back[0] = 0;
+  back[1] = channels;
+  return e.Op(kReshape, {spread, e.Axes(back)});
+}
+
+// Means of channels, then of groups of these: the data itself is never reshaped, so it keeps its layout.
 absl::StatusOr<bool> GroupNorm(Graph& graph, Node& node) {
   Value* x = node.input(0);
   const int64_t groups = node.attributes.Int("num_groups", 0);
   if (x->rank() < 3 || groups < 1 || !(*x->shape)[1].IsKnown()) return false;
-  const std::optional<std::vector<int64_t>> back = ReshapeTarget({(*x->shape)[0]}, *x->shape);
-  if (!back) return false;
   const int64_t channels = (*x->shape)[1].value();
+  if (channels % groups != 0) return false;
   Expansion e(graph, node);
-  Value* grouped = e.Op(kReshape, {x, e.Axes({0, groups, -1})});
-  Value* normal = e.Op(kReshape, {Normalized(e, grouped, {2}, node.attributes.Float("epsilon", 1e-5f)), e.Axes(*back)});
+  std::vector<int64_t> spatial;
+  for (int64_t axis = 2; axis < x->rank(); ++axis) spatial.push_back(axis);
+  const auto mean = [&](Value* of) {
+    Value* per_channel = e.Op(kReduceMean, {of, e.Axes(spatial)});
+    return per_channel == nullptr ? nullptr : MeanOfGroups(e, per_channel, groups, channels);
+  };
+  Value* centred = e.Op(kSub, {x, mean(x)});
+  Value* variance = mean(e.Op(kMul, {centred, centred}));
+  Value* deviation = e.Op(kSqrt, {e.Op(kAdd, {variance, e.Number(node.attributes.Float("epsilon", 1e-5f))})});
+  Value* normal = e.Op(kDiv, {centred, deviation});
   std::vector<Value*> parameters;
   for (size_t i = 1; i <= 2; ++i) {
     Value* numbers = node.input(i);
@@ -82,6 +101,35 @@ absl::StatusOr<bool> GroupNorm(Graph& graph, Node& node) {
     parameters.push_back(PerChannel(e, numbers, x->rank()));
   }
   return e.Become(kAdd, {e.Op(kMul, {normal, parameters[0]}), parameters[1]});
+}
+
+bool AllAre(const Tensor* tensor, double number) {
+  return tensor != nullptr && std::ranges::all_of(tensor->ToDoubles(), [=](double value) { return value == number; });
+}
+
+// Reshape [N, groups, …] → InstanceNormalization → Reshape back, as exporters write group normalisation below opset 21.
+absl::StatusOr<bool> RecogniseGroupNorm(Graph& graph, Node& normal) {
+  Node* last = SoleReader(graph, normal.output());
+  const Node* reshape = ProducerOf(normal.input(0), kReshape);
+  if (last == nullptr || last->kind != kReshape || reshape == nullptr || !AllAre(normal.constant(1), 1) ||
+      !AllAre(normal.constant(2), 0))
+    return false;
+  Value* x = reshape->input(0);
+  const Value* grouped = reshape->output();
+  if (x->rank() < 3 || grouped->rank() < 3 || !last->output()->shape || !(*x->shape == *last->output()->shape))
+    return false;
+  const Dim &channels = (*x->shape)[1], &groups = (*grouped->shape)[1];
+  if (!(x->shape->front() == grouped->shape->front()) || !channels.IsKnown() || !groups.IsKnown() ||
+      groups.value() < 1 || channels.value() % groups.value() != 0)
+    return false;
+  Expansion e(graph, *last);
+  const auto count = static_cast<size_t>(channels.value());
+  Attributes attributes = With("num_groups", groups.value());
+  attributes.Set("epsilon", normal.attributes.Float("epsilon", 1e-5f));
+  return e.Become(kGroupNormalization,
+                  {x, e.Constant(Tensor::Float32s(std::vector<float>(count, 1.0f))),
+                   e.Constant(Tensor::Float32s(std::vector<float>(count, 0.0f)))},
+                  attributes);
 }
 
 absl::StatusOr<bool> LpNorm(Graph& graph, Node& node) {
@@ -139,6 +187,7 @@ absl::StatusOr<bool> BatchNorm(Graph& graph, Node& node) {
 void AddNormalizationRules(Rules& rules) {
   rules.push_back(MakeRule("layer-norm-to-means", {kLayerNormalization}, LayerNorm));
   rules.push_back(MakeRule("rms-norm-to-means", {kRMSNormalization}, RmsNorm));
+  rules.push_back(MakeRule("recognise-group-norm", {kInstanceNormalization}, RecogniseGroupNorm));
   rules.push_back(MakeRule("instance-norm-to-means", {kInstanceNormalization}, InstanceNorm));
   rules.push_back(MakeRule("group-norm-to-means", {kGroupNormalization}, GroupNorm));
   rules.push_back(MakeRule("lp-norm-to-div", {kLpNormalization}, LpNorm));
