@@ -19,11 +19,15 @@ absl::Status Clip(OpContext& op) {
   return absl::OkStatus();
 }
 
-// At inference time Dropout passes its input through and keeps everything.
+bool IsZero(const Value* value) {
+  return value != nullptr && value->IsConstant() && value->constant->size() == 1 &&
+         value->constant->ToDoubles()[0] == 0;
+}
+
+// At inference time, and where nothing is dropped, Dropout passes its input through and keeps everything.
 absl::Status Dropout(OpContext& op) {
-  const Value* training = op.input(2);
-  if (training != nullptr &&
-      !(training->IsConstant() && training->constant->size() == 1 && training->constant->ToDoubles()[0] == 0)) {
+  const bool training = op.input(2) != nullptr && !IsZero(op.input(2));
+  if (training && !IsZero(op.input(1))) {
     return Unimplemented("it is in training mode; export the model in evaluation mode (model.eval())");
   }
   Value* x = op.input(0);
