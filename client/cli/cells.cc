@@ -1,5 +1,7 @@
 #include "client/cli/cells.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "client/cli/values.h"
@@ -66,6 +68,7 @@ absl::StatusOr<PairSelection> SelectPairs(const std::vector<std::string>& target
   if (!chosen_precisions.ok()) return usage(chosen_precisions.status());
 
   PairSelection selection;
+  std::vector<std::string> reasons;
   for (const Choice& target : *chosen_targets) {
     for (const Choice& precision : *chosen_precisions) {
       std::string reason;
@@ -73,12 +76,15 @@ absl::StatusOr<PairSelection> SelectPairs(const std::vector<std::string>& target
         selection.pairs.emplace_back(target.name, precision.name);
       } else if (target.wildcard || precision.wildcard) {
         selection.left_out.push_back(fmt::format("{} {} is left out: {}", target.name, precision.name, reason));
+        reasons.push_back(reason);
       } else {
         return usage(InvalidArgument("{} {}: {}", target.name, precision.name, reason));
       }
     }
   }
-  if (selection.pairs.empty()) return usage(InvalidArgument("none of the pairs asked for can be made"));
+  if (selection.pairs.empty()) {
+    return usage(InvalidArgument("none of the pairs asked for can be made: {}", fmt::join(reasons, "; ")));
+  }
   return selection;
 }
 

@@ -35,7 +35,8 @@ std::vector<std::string> JudgesOf(const ExportPlan& plan) {
   return {judges.begin(), judges.end()};
 }
 
-absl::StatusOr<std::unique_ptr<EmbeddedFarm>> StartFarm(const Settings& settings, const ExportPlan& plan) {
+absl::StatusOr<std::unique_ptr<EmbeddedFarm>> StartFarm(const Settings& settings, const ExportPlan& plan,
+                                                        const std::filesystem::path& staging) {
   EmbeddedFarmOptions options;
   ASSIGN_OR_RETURN(options.redis_server, FindRedisServer());
   options.binaries = OwnFolder();
@@ -44,6 +45,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedFarm>> StartFarm(const Settings& settings
   const auto cells = static_cast<int64_t>(plan.models.size() * plan.pairs.size());
   options.slots = static_cast<int>(settings.Integer("jobs", std::min(cpus, cells)));
   options.prewarm = JudgesOf(plan);
+  options.staging = staging;
   return EmbeddedFarm::Start(options);
 }
 
@@ -57,7 +59,7 @@ class Export {
     // The embedded farm is forked before anything here has a thread.
     absl::Status status;
     if (!settings_.Has("server")) {
-      absl::StatusOr<std::unique_ptr<EmbeddedFarm>> farm = StartFarm(settings_, plan_);
+      absl::StatusOr<std::unique_ptr<EmbeddedFarm>> farm = StartFarm(settings_, plan_, out_.staging());
       status = farm.status();
       if (farm.ok()) embedded_ = *std::move(farm);
     }
@@ -119,6 +121,11 @@ class Export {
     if (!status.ok() && !run_->cancelled()) {
       end.error = Message(status);
       end.exit_code = KindOf(status) == ErrorKind::kUsage ? kExitUsage : kExitMachine;
+      return end;
+    }
+    if (const std::string failure = MachineFailure(plan_, *run_); !failure.empty() && !run_->cancelled()) {
+      end.error = failure;
+      end.exit_code = kExitMachine;
       return end;
     }
     Outcome outcome = MakeOutcome(plan_, *run_, absl::Now());

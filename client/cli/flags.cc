@@ -13,6 +13,10 @@ constexpr std::array kFlags = {
     Flag{"target", kList, "LIST", "formats to make: onnx, tflite, coreml, ncnn or all (default: all)", "export"},
     Flag{"precision", kList, "LIST", "precisions to make: fp32 (default), fp16, int8, … or all", "export"},
     Flag{"weights", kText, "FILE", "checkpoint for a single built-in architecture", "export"},
+    Flag{"dummy", kSwitch, "", "makes weights up for built-in architectures: ARCH alone, to try a pipeline", "export"},
+    Flag{"num-classes", kInteger, "N", "classes of a built-in classifier; weights must have as many", "export", 1,
+         1000000},
+    Flag{"input-size", kInteger, "S", "height and width that a built-in classifier takes", "export", 32, 4096},
     Flag{"samples", kInteger, "N", "samples that prove an artifact (default: 8)", "export", 1, 10000},
     Flag{"shape", kShapes, "NAME=SIZES", "fixes the dynamic sizes of an input: image=1,3,224,224", "export"},
     Flag{"opset", kInteger, "N", "ONNX opset to write (default: 17; raised where an op needs it)", "export", 7, 26},
@@ -37,6 +41,8 @@ constexpr std::array kVerbs = {
          "  slipway export model.onnx\n"
          "  slipway export model.onnx --target tflite,coreml --out build/models\n"
          "  slipway export pnet=mtcnn-pnet@pnet.pt rnet=mtcnn-rnet@rnet.pt --target all\n"
+         "  slipway export resnet50@resnet50.pth --input-size 256\n"
+         "  slipway export lite --dummy\n"
          "  slipway export zoo/ --server farm.example.com:7400 --json\n"
          "  slipway export detector.onnx --shape image=1,3,320,320 --tolerance 1e-3"},
     Verb{"status", "[REQUEST]", "a request's id; without it the newest requests are listed", 0, 1,

@@ -64,11 +64,26 @@ struct Candidate {
   fs::path main;        // absolute: its folders make colliding stems differ
 };
 
+absl::Status CheckArchitecture(const std::string& architecture) {
+  if (FindArchitecture(architecture) != nullptr) return absl::OkStatus();
+  const std::vector<std::string> nearest = NearestArchitectures(architecture);
+  return InvalidArgument("there is no built-in architecture '{}': did you mean {}?", architecture, List(nearest));
+}
+
+absl::StatusOr<Candidate> MadeUp(const std::string& architecture) {
+  if (architecture.find('@') != std::string::npos || Exists(architecture))
+    return InvalidArgument("--dummy makes weights up for a built-in architecture: '{}' has its own", architecture);
+  RETURN_IF_ERROR(CheckArchitecture(architecture));
+  Candidate candidate;
+  candidate.model.kind = "dummy";
+  candidate.model.architecture = architecture;
+  candidate.model.argument = architecture;
+  candidate.main = architecture;
+  return candidate;
+}
+
 absl::StatusOr<Candidate> Checkpoint(const std::string& architecture, const std::string& path) {
-  if (FindArchitecture(architecture) == nullptr) {
-    const std::vector<std::string> nearest = NearestArchitectures(architecture);
-    return InvalidArgument("there is no built-in architecture '{}': did you mean {}?", architecture, List(nearest));
-  }
+  RETURN_IF_ERROR(CheckArchitecture(architecture));
   if (!Exists(path)) return InvalidArgument("{}: no such file (weights of {})", path, architecture);
   if (IsFolder(path)) return InvalidArgument("{} is a folder, not a checkpoint", path);
   Candidate candidate;
@@ -115,7 +130,11 @@ absl::StatusOr<std::vector<Candidate>> Folder(const std::string& path) {
   return candidates;
 }
 
-absl::StatusOr<std::vector<Candidate>> FromText(const std::string& text, const std::string& weights) {
+absl::StatusOr<std::vector<Candidate>> FromText(const std::string& text, const std::string& weights, bool dummy) {
+  if (dummy) {
+    ASSIGN_OR_RETURN(Candidate candidate, MadeUp(text));
+    return std::vector<Candidate>{std::move(candidate)};
+  }
   if (!weights.empty()) {
     if (text.find('@') != std::string::npos || Exists(text)) {
       return InvalidArgument("--weights needs a built-in architecture, '{}' is none", text);
@@ -137,7 +156,7 @@ absl::StatusOr<std::vector<Candidate>> FromText(const std::string& text, const s
     return std::vector<Candidate>{std::move(candidate)};
   }
   if (FindArchitecture(text) != nullptr) {
-    return InvalidArgument("{} needs weights: {}@FILE, or --weights FILE", text, text);
+    return InvalidArgument("{} needs weights: {}@FILE, --weights FILE or --dummy", text, text);
   }
   // Neither a path nor an architecture: whichever the user meant, the message helps.
   if (text.find('/') == std::string::npos && text.find('.') == std::string::npos) {
@@ -147,13 +166,13 @@ absl::StatusOr<std::vector<Candidate>> FromText(const std::string& text, const s
   return InvalidArgument("{}: no such file or folder", text);
 }
 
-absl::StatusOr<std::vector<Candidate>> Expand(const std::string& argument, const std::string& weights) {
+absl::StatusOr<std::vector<Candidate>> Expand(const std::string& argument, const std::string& weights, bool dummy) {
   const size_t equals = argument.find('=');
   const bool named = equals != std::string::npos && IsName(argument.substr(0, equals)) && !Exists(argument);
-  if (!named) return FromText(argument, weights);
+  if (!named) return FromText(argument, weights, dummy);
   const std::string name = argument.substr(0, equals);
   RETURN_IF_ERROR(CheckName(name));
-  ASSIGN_OR_RETURN(std::vector<Candidate> candidates, FromText(argument.substr(equals + 1), weights));
+  ASSIGN_OR_RETURN(std::vector<Candidate> candidates, FromText(argument.substr(equals + 1), weights, dummy));
   if (candidates.size() != 1) {
     return InvalidArgument("'{}' names {} models at once: a name needs one", argument, candidates.size());
   }
@@ -207,7 +226,7 @@ absl::Status NameAll(std::vector<Candidate>& candidates) {
   }
   if (!open.empty()) {
     return InvalidArgument("{} and another model would have the same name: name them with NAME=MODEL",
-                           open.front()->model.files.front().path);
+                           open.front()->model.argument);
   }
   for (const Candidate& candidate : candidates) RETURN_IF_ERROR(CheckName(candidate.model.name));
   return absl::OkStatus();
@@ -216,12 +235,13 @@ absl::Status NameAll(std::vector<Candidate>& candidates) {
 }  // namespace
 
 absl::StatusOr<std::vector<ModelArgument>> ResolveModels(const std::vector<std::string>& arguments,
-                                                         const std::string& weights) {
+                                                         const std::string& weights, bool dummy) {
   const auto usage = [](const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); };
+  if (!weights.empty() && dummy) return usage(InvalidArgument("--weights and --dummy: give one of them"));
   if (!weights.empty() && arguments.size() != 1) return usage(InvalidArgument("--weights needs exactly one MODEL"));
   std::vector<Candidate> all;
   for (const std::string& argument : arguments) {
-    absl::StatusOr<std::vector<Candidate>> candidates = Expand(argument, weights);
+    absl::StatusOr<std::vector<Candidate>> candidates = Expand(argument, weights, dummy);
     if (!candidates.ok()) return usage(candidates.status());
     for (Candidate& candidate : *candidates) all.push_back(std::move(candidate));
   }

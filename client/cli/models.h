@@ -19,16 +19,17 @@ struct ModelFile {
 
 struct ModelArgument {
   std::string name;  // names folders and files: [A-Za-z0-9._-]+, unique
-  std::string kind;  // "onnx", "checkpoint"
+  std::string kind;  // "onnx", "checkpoint", "dummy"
   std::string architecture;
   std::vector<ModelFile> files;
   std::string argument;  // NAME=MODEL that gives exactly this model again
 };
 
+// `dummy`: every argument is an architecture alone, whose weights are made up.
 // Reads no more than file names, except that ONNX files are walked for their external data. INVALID_ARGUMENT (usage): a
 // path that is not there, an unknown architecture (with the nearest names), a name given twice. A file that is no model
 // is not found out here: that ends as the model's failed cells.
 absl::StatusOr<std::vector<ModelArgument>> ResolveModels(const std::vector<std::string>& arguments,
-                                                         const std::string& weights);
+                                                         const std::string& weights, bool dummy = false);
 
 }  // namespace slipway::cli

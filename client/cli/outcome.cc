@@ -84,6 +84,25 @@ Outcome MakeOutcome(const ExportPlan& plan, const ExportRun& run, absl::Time now
   return outcome;
 }
 
+std::string MachineFailure(const ExportPlan& plan, const ExportRun& run) {
+  // A task that the model failed has a result blob that says so; one that was tried in vain has the queue's word alone.
+  const auto in_vain = [&](const CellKey& key) {
+    const auto found = run.outcomes().find(key);
+    return found != run.outcomes().end() && found->second.line.state == "failed" && !found->second.result;
+  };
+  std::string reason;
+  for (const ModelArgument& model : plan.models) {
+    const auto prepared = run.outcomes().find({model.name, "", ""});
+    const bool unprepared = prepared != run.outcomes().end() && prepared->second.line.state == "failed";
+    for (const auto& [target, precision] : plan.pairs) {
+      const CellKey cell{model.name, target, precision};
+      if (!in_vain(cell) || (unprepared && !in_vain({model.name, "", ""}))) return "";
+      if (reason.empty()) reason = run.outcomes().at(cell).line.reason;
+    }
+  }
+  return reason;
+}
+
 int ExitCodeFor(const std::vector<std::string>& states, bool verify) {
   const auto count = [&](std::string_view state) { return std::count(states.begin(), states.end(), state); };
   // Without verification an unverified artifact is all that was asked for.

@@ -32,6 +32,10 @@ struct Outcome {
 // Every planned cell has its place, also those of a run that was stopped before they were known.
 Outcome MakeOutcome(const ExportPlan& plan, const ExportRun& run, absl::Time now);
 
+// Why nothing came of the run, if every cell failed by the farm's or the machine's fault (no space in its scratch folder,
+// workers that die again and again); else "".
+std::string MachineFailure(const ExportPlan& plan, const ExportRun& run);
+
 // The exit code for cells in these states (manifest's names): docs/cli.md, "Exit codes".
 int ExitCodeFor(const std::vector<std::string>& states, bool verify);
 

@@ -8,6 +8,7 @@
 #include "client/cli/cells.h"
 #include "client/lib/farm_client.h"
 #include "common/base/error.h"
+#include "convert/import/zoo/zoo.h"
 
 namespace slipway::cli {
 namespace {
@@ -31,8 +32,31 @@ std::string Options(const ExportPlan& plan) {
   if (plan.opset) text += fmt::format(" --opset {}", *plan.opset);
   if (plan.samples) text += fmt::format(" --samples {}", *plan.samples);
   if (plan.tolerance) text += fmt::format(" --tolerance {}", *plan.tolerance);
+  if (plan.dummy) text += " --dummy";
+  if (plan.num_classes) text += fmt::format(" --num-classes {}", *plan.num_classes);
+  if (plan.input_size) text += fmt::format(" --input-size {}", *plan.input_size);
   if (!plan.verify) text += " --no-verify";
   return text;
+}
+
+absl::Status CheckArchitectureOptions(const ExportPlan& plan) {
+  if (!plan.num_classes && !plan.input_size) return absl::OkStatus();
+  for (const ModelArgument& model : plan.models) {
+    if (model.architecture.empty()) {
+      return WithKind(InvalidArgument("--num-classes and --input-size are for built-in classifiers, not for {}",
+                                      model.files.front().path),
+                      ErrorKind::kUsage);
+    }
+    RETURN_IF_ERROR(CheckOptions(*FindArchitecture(model.architecture),
+                                 {.input_size = plan.input_size, .classes = plan.num_classes}));
+  }
+  return absl::OkStatus();
+}
+
+v1::SourceKind KindOfSource(const ModelArgument& model) {
+  return model.kind == "onnx"    ? v1::SOURCE_KIND_ONNX
+         : model.kind == "dummy" ? v1::SOURCE_KIND_DUMMY
+                                 : v1::SOURCE_KIND_CHECKPOINT;
 }
 
 }  // namespace
@@ -42,7 +66,11 @@ absl::StatusOr<ExportPlan> MakePlan(const Settings& settings, const std::vector<
   ASSIGN_OR_RETURN(PairSelection selection, SelectPairs(settings.List("target"), settings.List("precision")));
   plan.pairs = std::move(selection.pairs);
   plan.notes = std::move(selection.left_out);
-  ASSIGN_OR_RETURN(plan.models, ResolveModels(arguments, settings.Text("weights")));
+  plan.dummy = settings.Switch("dummy");
+  ASSIGN_OR_RETURN(plan.models, ResolveModels(arguments, settings.Text("weights"), plan.dummy));
+  if (settings.Has("num-classes")) plan.num_classes = settings.Integer("num-classes", 0);
+  if (settings.Has("input-size")) plan.input_size = settings.Integer("input-size", 0);
+  RETURN_IF_ERROR(CheckArchitectureOptions(plan));
   plan.shapes = settings.Shapes("shape");
   if (settings.Has("opset")) plan.opset = settings.Integer("opset", 0);
   if (settings.Has("samples")) plan.samples = settings.Integer("samples", 0);
@@ -61,7 +89,7 @@ v1::SubmitRequest ToRequest(const ExportPlan& plan, const std::string& idempoten
   for (const ModelArgument& model : plan.models) {
     v1::ModelSpec* spec = request.add_models();
     spec->set_name(model.name);
-    spec->set_kind(model.kind == "onnx" ? v1::SOURCE_KIND_ONNX : v1::SOURCE_KIND_CHECKPOINT);
+    spec->set_kind(KindOfSource(model));
     spec->set_architecture(model.architecture);
     for (const ModelFile& file : model.files) {
       v1::InputFile* input = spec->add_files();
@@ -84,6 +112,8 @@ v1::SubmitRequest ToRequest(const ExportPlan& plan, const std::string& idempoten
   options->set_samples(static_cast<int>(plan.samples.value_or(0)));
   options->set_no_verify(!plan.verify);
   if (plan.tolerance) options->set_tolerance(*plan.tolerance);
+  if (plan.num_classes) options->set_num_classes(*plan.num_classes);
+  if (plan.input_size) options->set_input_size(*plan.input_size);
   return request;
 }
 

@@ -22,6 +22,8 @@ struct ExportPlan {
   std::map<std::string, std::vector<int64_t>> shapes;
   std::optional<int64_t> opset, samples;
   std::optional<double> tolerance;
+  bool dummy = false;
+  std::optional<int64_t> num_classes, input_size;
   bool verify = true;
   int priority = 0;
   std::string out;

@@ -1,5 +1,6 @@
 #include "client/embedded/embedded_farm.h"
 
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "client/embedded/process.h"
 #include "client/embedded/supervisor.h"
 #include "common/base/error.h"
 
@@ -47,13 +49,20 @@ absl::StatusOr<std::unique_ptr<EmbeddedFarm>> EmbeddedFarm::Start(const Embedded
     }
   }
   ASSIGN_OR_RETURN(auto ends, Channel::CreatePair());
+  ASSIGN_OR_RETURN(TemporaryFolder sockets, TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-"));
+  std::error_code error;
+  const fs::path temporary = fs::temp_directory_path(error);
+  ASSIGN_OR_RETURN(TemporaryFolder data, TemporaryFolder::Create(error ? "/tmp" : temporary, "slipway-"));
+  FarmFolders folders{std::move(sockets), std::move(data)};
+  // What a killed supervisor leaves is ours to end.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t pid = fork();
   if (pid < 0) return ErrnoStatus(errno, "start the farm's supervisor");
   if (pid == 0) {
     ends.first.Close();
-    _exit(RunSupervisor(std::move(ends.second), options));
+    _exit(RunSupervisor(std::move(ends.second), options, std::move(folders)));
   }
-  return std::unique_ptr<EmbeddedFarm>(new EmbeddedFarm(pid, std::move(ends.first)));
+  return std::unique_ptr<EmbeddedFarm>(new EmbeddedFarm(pid, std::move(ends.first), std::move(folders)));
 }
 
 absl::StatusOr<std::string> EmbeddedFarm::WaitReady(absl::Time deadline) {
@@ -70,7 +79,8 @@ absl::StatusOr<std::string> EmbeddedFarm::WaitReady(absl::Time deadline) {
 
 absl::Status EmbeddedFarm::WaitForFailure() {
   absl::StatusOr<Frame> frame = channel_.Receive();
-  if (!frame.ok()) return Cancelled("the embedded farm has ended");
+  if (stopped_) return Cancelled("the embedded farm has ended");
+  if (!frame.ok()) return Unavailable("the embedded farm's supervisor died");
   const nlohmann::json message = nlohmann::json::parse(frame->body, nullptr, false);
   return Unavailable("the embedded farm failed: {}",
                      message.is_object() ? message.value("error", "no reason given") : frame->body);
@@ -79,11 +89,15 @@ absl::Status EmbeddedFarm::WaitForFailure() {
 void EmbeddedFarm::Stop() {
   const std::lock_guard lock(stopping_);
   if (supervisor_ < 0) return;
+  stopped_ = true;
   // Shut down rather than closed: another thread may be receiving on it.
   shutdown(channel_.fd(), SHUT_RDWR);
-  while (waitpid(supervisor_, nullptr, 0) < 0 && errno == EINTR) {
+  int status = 0;
+  while (waitpid(supervisor_, &status, 0) < 0 && errno == EINTR) {
   }
   supervisor_ = -1;
+  if (WIFSIGNALED(status)) KillDescendants();
+  folders_.reset();
 }
 
 }  // namespace slipway

@@ -9,9 +9,11 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/channel.h"
+#include "common/base/file.h"
 
 namespace slipway {
 
@@ -28,6 +31,7 @@ struct EmbeddedFarmOptions {
   std::string python;                  // interpreter of the judge hosts
   int slots = 1;                       // tasks at once
   std::vector<std::string> prewarm;    // judges to start at once: "onnxruntime", "litert", "ncnn"
+  std::filesystem::path staging;       // of the client; removed with the farm, so that a killed client leaves none
 };
 
 // redis-server on PATH or where Debian puts it. FAILED_PRECONDITION (machine) with the command that installs it.
@@ -36,6 +40,11 @@ absl::StatusOr<std::filesystem::path> FindRedisServer();
 std::string DefaultPython();
 // The folder of the running binary.
 std::filesystem::path OwnFolder();
+
+// Sockets need a short path; blobs need room, which $XDG_RUNTIME_DIR often lacks.
+struct FarmFolders {
+  TemporaryFolder sockets, data;
+};
 
 class EmbeddedFarm {
  public:
@@ -47,17 +56,20 @@ class EmbeddedFarm {
   // The coordinator's address ("unix:/…") as soon as it serves (with Redis; the worker may still be starting). A farm
   // that cannot start: the error of what failed.
   absl::StatusOr<std::string> WaitReady(absl::Time deadline);
-  // After WaitReady: blocks until the farm has failed for good (a process that died more often than it is restarted)
-  // and says why; CANCELLED after Stop(). From any thread.
+  // After WaitReady: blocks until the farm has failed for good (a process that died more often than it is restarted, or
+  // the supervisor) and says why; CANCELLED after Stop(). From any thread.
   absl::Status WaitForFailure();
   // Ends every process and removes every file of the farm; returns when that is done. Repeating does nothing. From any
   // thread.
   void Stop();
 
  private:
-  EmbeddedFarm(pid_t supervisor, Channel channel) : supervisor_(supervisor), channel_(std::move(channel)) {}
+  EmbeddedFarm(pid_t supervisor, Channel channel, FarmFolders folders)
+      : supervisor_(supervisor), channel_(std::move(channel)), folders_(std::move(folders)) {}
   pid_t supervisor_ = -1;
   Channel channel_;
+  std::optional<FarmFolders> folders_;  // the supervisor removes them; this one where it could not
+  std::atomic<bool> stopped_ = false;
   std::mutex stopping_;
 };
 

@@ -39,7 +39,8 @@ struct Process {
 
 class Supervisor {
  public:
-  Supervisor(Channel client, const EmbeddedFarmOptions& options) : client_(std::move(client)), options_(options) {}
+  Supervisor(Channel client, const EmbeddedFarmOptions& options, FarmFolders folders)
+      : client_(std::move(client)), options_(options), folders_(std::move(folders)) {}
 
   int Run() {
     absl::Status status = Prepare();
@@ -52,8 +53,9 @@ class Supervisor {
     // Nothing here outlives the request: Redis holds no persistent data, coordinators and workers may be killed at any
     // moment by design. So the quickest end is also a clean one.
     KillDescendants();
-    sockets_.reset();
-    data_.reset();
+    folders_.reset();
+    std::error_code ignored;  // the next run removes what is left
+    if (!options_.staging.empty()) fs::remove_all(options_.staging, ignored);
     return status.ok() ? 0 : 1;
   }
 
@@ -76,21 +78,14 @@ class Supervisor {
     dup2(null.get(), STDIN_FILENO);
     dup2(null.get(), STDOUT_FILENO);
 
-    ASSIGN_OR_RETURN(auto sockets, TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-"));
-    sockets_.emplace(std::move(sockets));
-    // Sockets need a short path; blobs need room, which $XDG_RUNTIME_DIR often lacks.
-    std::error_code error;
-    const fs::path temporary = fs::temp_directory_path(error);
-    ASSIGN_OR_RETURN(auto data, TemporaryFolder::Create(error ? "/tmp" : temporary, "slipway-"));
-    data_.emplace(std::move(data));
     RETURN_IF_ERROR(WriteFileAtomically(Socket("password"), password_));
     ASSIGN_OR_RETURN(Pipe life, MakePipe());
     life_ = std::move(life);
     return absl::OkStatus();
   }
 
-  fs::path Socket(std::string_view name) const { return sockets_->path() / name; }
-  fs::path Log(Role role) const { return data_->path() / (std::string(processes_[role].name) + ".log"); }
+  fs::path Socket(std::string_view name) const { return folders_->sockets.path() / name; }
+  fs::path Log(Role role) const { return folders_->data.path() / (std::string(processes_[role].name) + ".log"); }
 
   absl::StatusOr<Command> CommandOf(Role role) {
     const std::string redis = "unix:" + Socket("redis.sock").string();
@@ -100,16 +95,16 @@ class Supervisor {
       case kCoordinator:
         return Command{{(options_.binaries / "slipway-coordinator").string(), "--listen",
                         "unix:" + Socket("coordinator.sock").string(), "--redis", redis, "--redis-password-file",
-                        Socket("password").string(), "--store", (data_->path() / "store").string(), "--ephemeral-store",
-                        "--lease", kLease, "--ready-fd", std::to_string(kReadyFd)}};
+                        Socket("password").string(), "--store", (folders_->data.path() / "store").string(),
+                        "--ephemeral-store", "--lease", kLease, "--ready-fd", std::to_string(kReadyFd)}};
       default:
         break;
     }
     Command worker{{(options_.binaries / "slipway-worker").string(), "--redis", redis, "--redis-password-file",
-                    Socket("password").string(), "--store", (data_->path() / "store").string(), "--ephemeral-store",
-                    "--slots", std::to_string(options_.slots), "--scratch", (data_->path() / "scratch").string(),
-                    "--lease", kLease, "--ready-fd", std::to_string(kReadyFd), "--parent-fd",
-                    std::to_string(kParentFd)}};
+                    Socket("password").string(), "--store", (folders_->data.path() / "store").string(),
+                    "--ephemeral-store", "--slots", std::to_string(options_.slots), "--scratch",
+                    (folders_->data.path() / "scratch").string(), "--lease", kLease, "--ready-fd",
+                    std::to_string(kReadyFd), "--parent-fd", std::to_string(kParentFd)}};
     const auto add = [&](std::string_view flag, const std::string& value) {
       worker.arguments.emplace_back(flag);
       worker.arguments.push_back(value);
@@ -129,7 +124,7 @@ class Supervisor {
     return "port 0\nunixsocket " + Socket("redis.sock").string() +
            "\nunixsocketperm 700\nsave \"\"\nappendonly no\nmaxmemory-policy noeviction\nloglevel warning\ndaemonize "
            "no\ndir " +
-           data_->path().string() + "\nrequirepass " + password_ + "\n";
+           folders_->data.path().string() + "\nrequirepass " + password_ + "\n";
   }
 
   absl::Status Start(Role role) {
@@ -237,7 +232,7 @@ class Supervisor {
   Channel client_;
   const EmbeddedFarmOptions& options_;
   const std::string password_ = RandomHex(32);
-  std::optional<TemporaryFolder> sockets_, data_;
+  std::optional<FarmFolders> folders_;
   Pipe life_;
   UniqueFd signals_;
   std::array<Process, kRoles> processes_{Process{"redis-server"}, Process{"slipway-coordinator"},
@@ -247,8 +242,8 @@ class Supervisor {
 
 }  // namespace
 
-int RunSupervisor(Channel client, const EmbeddedFarmOptions& options) {
-  return Supervisor(std::move(client), options).Run();
+int RunSupervisor(Channel client, const EmbeddedFarmOptions& options, FarmFolders folders) {
+  return Supervisor(std::move(client), options, std::move(folders)).Run();
 }
 
 }  // namespace slipway

@@ -18,6 +18,7 @@ namespace {
 
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kMaxBackoff = absl::Milliseconds(500);
+constexpr absl::Duration kFullPatience = absl::Seconds(3);  // a crowd of calls passes by then; a full disk does not
 
 }  // namespace
 
@@ -32,10 +33,11 @@ bool Patience::TryAgain(const absl::Status& status) {
     failing_since_ = now;
     backoff_ = kFirstBackoff;
   }
-  if (now - failing_since_ >= patience_) return false;
+  const absl::Duration patience = absl::IsResourceExhausted(status) ? std::min(patience_, kFullPatience) : patience_;
+  if (now - failing_since_ >= patience) return false;
   static thread_local Random jitter(
       absl::ToUnixNanos(now));  // so that the watchers of a lost coordinator do not return all at once
-  const absl::Duration wait = std::min(backoff_ * (0.5 + 0.5 * jitter.Uniform()), failing_since_ + patience_ - now);
+  const absl::Duration wait = std::min(backoff_ * (0.5 + 0.5 * jitter.Uniform()), failing_since_ + patience - now);
   backoff_ = std::min(backoff_ * 2, kMaxBackoff);
   std::mutex mutex;
   std::condition_variable_any stopped;

@@ -59,11 +59,13 @@ class LiveReporter final : public Reporter {
     } else {
       running_.erase(title);
     }
+    const CellLine told = preparations_.Told(cell);
     if (cell.ended && !cell.target.empty()) {
       ++ended_;
       if (cell.state != "passed") ++short_;
-      above_ += Line(Describe(cell), ColourOf(cell.state)) + "\n";
     }
+    if (cell.ended && (!cell.target.empty() || cell.state != "passed"))
+      above_ += Line(Describe(told), ColourOf(cell.state)) + "\n";
     dirty_ = true;
   }
 
@@ -162,6 +164,7 @@ class LiveReporter final : public Reporter {
   std::mutex mutex_;
   std::string request_, above_;
   std::map<std::string, CellLine> running_;
+  Preparations preparations_;
   size_t cells_ = 0, ended_ = 0, short_ = 0, drawn_ = 0;
   double last_ = -1;
   bool dirty_ = true, done_ = false;

@@ -48,6 +48,7 @@ class OutputFolder {
   // visible changes: an error of no space leaves everything as it was.
   absl::Status Publish(std::span<const PublishedCell> cells, std::string_view manifest);
   std::filesystem::path manifest_path() const { return path_ / "manifest.json"; }
+  const std::filesystem::path& staging() const { return staging_; }
   // Removes the staging folder at once: for leaving without unwinding.
   void DropStaging();
 

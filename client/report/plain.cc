@@ -24,7 +24,7 @@ class LineReporter final : public Reporter {
   void Changed(const CellLine& cell) override {
     // Waiting is the rule and preparation a means: lines tell what begins to be made and what has ended.
     const bool worth = cell.ended ? !cell.target.empty() || cell.state != "passed" : cell.state == "delayed";
-    if (worth) Print(out_, Describe(cell));
+    if (worth) Print(out_, Describe(Told(cell)));
   }
   void Note(const std::string& line) override { Print(stderr, line); }
   void Finished(const RunEnd& end) override {
@@ -38,7 +38,12 @@ class LineReporter final : public Reporter {
     std::fputs((line + "\n").c_str(), stream);
     std::fflush(stream);
   }
+  CellLine Told(const CellLine& cell) {
+    const std::lock_guard lock(mutex_);
+    return preparations_.Told(cell);
+  }
   std::mutex mutex_;
+  Preparations preparations_;
   std::FILE* out_;
 };
 

@@ -96,6 +96,14 @@ std::string Describe(const CellLine& cell) {
   return line;
 }
 
+CellLine Preparations::Told(const CellLine& cell) {
+  if (cell.target.empty() && cell.ended) reasons_[cell.model] = cell.reason;
+  CellLine told = cell;
+  const auto known = reasons_.find(cell.model);
+  if (!cell.target.empty() && known != reasons_.end() && known->second == cell.reason) told.reason.clear();
+  return told;
+}
+
 std::vector<std::string> SummaryLines(const RunEnd& end, size_t columns) {
   std::vector<std::string> lines;
   if (!end.cells.empty()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,15 @@ std::vector<std::string> Columns(const std::vector<std::vector<std::string>>& ro
 std::string Title(const CellLine& cell);
 // The line of an ended or changed cell: title, state, figures, reason.
 std::string Describe(const CellLine& cell);
+// A failed preparation is the reason of all its model's cells; lines tell it once.
+class Preparations {
+ public:
+  // The cell as it is to be told: without the reason that its model's preparation has given already.
+  CellLine Told(const CellLine& cell);
+
+ private:
+  std::map<std::string, std::string> reasons_;  // model → why its preparation failed
+};
 // The final table and where the manifest is. `columns` > 0: the width of the terminal; paths are left out if they do not fit.
 std::vector<std::string> SummaryLines(const RunEnd& end, size_t columns);
 

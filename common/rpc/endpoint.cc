@@ -42,8 +42,8 @@ std::shared_ptr<grpc::Channel> OpenChannel(const Address& address) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kClientKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
-                   5000);  // despite its name: how long one attempt to connect may take
+  // Despite its name: how long one attempt to connect may take. One that reached a dying server's socket takes it all.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, address.is_unix() ? 500 : 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel(address.ConnectTarget(), grpc::InsecureChannelCredentials(), arguments);

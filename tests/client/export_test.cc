@@ -299,6 +299,18 @@ TEST_F(InterruptedTest, RedisKilled) {
   EXPECT_EQ(Count(Manifest(), "passed"), 48);
 }
 
+TEST_F(InterruptedTest, SupervisorKilled) {
+  const auto client = StartLongRun();
+  for (const pid_t pid : box_.Processes("slipway")) {
+    if (pid != client->pid()) kill(pid, SIGKILL);  // its command line is the client's
+  }
+  const Ended ended = client->Wait();
+  EXPECT_EQ(ended.code, 5);
+  EXPECT_THAT(ended.out + ended.err, HasSubstr("the embedded farm's supervisor died"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  EXPECT_THAT(box_.Leftovers(), testing::IsEmpty());
+}
+
 TEST_F(InterruptedTest, ClientKilled) {
   ASSERT_EQ(box_.Run({"export", "m0=" + PNet(), "--target", "onnx"}).code, 0);
   const std::string before = ReadAll(box_.work() / "exports/manifest.json");
@@ -307,6 +319,9 @@ TEST_F(InterruptedTest, ClientKilled) {
   client->Wait();
   EXPECT_TRUE(Eventually([&] { return box_.Leftovers().empty(); })) << testing::PrintToString(box_.Leftovers());
   EXPECT_EQ(ReadAll(box_.work() / "exports/manifest.json"), before);
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(box_.work() / "exports")) names.push_back(entry.path().filename());
+  EXPECT_THAT(names, testing::UnorderedElementsAre("m0", "manifest.json"));
   EXPECT_EQ(box_.Run({"verify", "exports"}).code, 0);
   ASSERT_EQ(box_.Run({"export", "m0=" + PNet(), "--target", "onnx"}).code, 0);  // its remains do not stand in the way
   Manifest();
@@ -323,6 +338,28 @@ TEST_F(ExportTest, FullDisk) {
   EXPECT_THAT(ended.err, HasSubstr("No space left on device"));
   EXPECT_EQ(ReadAll(out / "manifest.json"), before);
   Manifest();
+}
+
+// The farm's own folders: the store that the weights are uploaded to, then the scratch folder of the conversion.
+TEST_F(ExportTest, FullTemporaryDisk) {
+  for (const int kilobytes : {600, 2300}) {
+    const fs::path temporary = box_.work() / ("disk" + std::to_string(kilobytes));
+    const SmallDisk disk(temporary, kilobytes);
+    const Ended ended = box_.Run({"export", "mtcnn-onet@" + Weights("onet")}, {{"TMPDIR", temporary.string()}});
+    EXPECT_EQ(ended.code, 5) << ended.out << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr("No space left on device"));
+    EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+    EXPECT_TRUE(fs::is_empty(temporary));
+  }
+}
+
+TEST_F(ExportTest, AFailedPreparationGivesItsReasonOnceAndInTheSummary) {
+  box_.File("m.onnx", "no model");
+  const Ended ended = box_.Run({"export", "m.onnx"});
+  EXPECT_EQ(ended.code, 1);
+  size_t told = 0;
+  for (size_t at = 0; (at = ended.out.find("not a readable ONNX model", at)) != std::string::npos; ++at) ++told;
+  EXPECT_EQ(told, 2u) << ended.out;
 }
 
 }  // namespace
