@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "convert/passes/dilated_pool.h"
+#include "convert/passes/merge_axes.h"
 #include "convert/passes/passes.h"
 #include "convert/targets/coreml/emit.h"
 #include "convert/targets/coreml/interface.h"
@@ -43,6 +44,7 @@ class CoremlProgram final : public Target {
     coreml_writer::AddReshapeRules(rules);
     coreml_writer::AddPoolRules(rules);
     rules.push_back(MakeSliceDilatedPool());
+    rules.push_back(MakeMergeTransposedAxes(5));
     coreml_writer::AddConvRules(rules);
     coreml_writer::AddResizeRules(rules);
     coreml_writer::AddSelectRules(rules);

@@ -5,6 +5,8 @@
 
 #include "common/base/error.h"
 #include "convert/passes/dilated_pool.h"
+#include "convert/passes/fold/rules.h"
+#include "convert/passes/merge_axes.h"
 #include "convert/passes/passes.h"
 
 namespace slipway::ncnn {
@@ -33,6 +35,8 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeLowerGemm());
   rules.push_back(MakeSplitPadFromPool());
   rules.push_back(MakeSliceDilatedPool());
+  rules.push_back(MakeMergeTransposedAxes(4));
+  rules.push_back(fold::MergeReshapes());
   rules.push_back(MakeFoldVariadic());
   rules.push_back(MakeExpandToTile());
   rules.push_back(MakeSplitStridedSlice());
@@ -46,6 +50,8 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeFoldBatch());
   rules.push_back(MakeResizeByMatrices());
   rules.push_back(MakeLocateExtreme());
+  rules.push_back(MakeComposeRemainder());
+  rules.push_back(MakeComposeSpecialValues());
   rules.push_back(MakeFuseActivation());
   RETURN_IF_ERROR(ApplyRules(graph, rules).status());
   return MakeRemoveDead()->Run(graph).status();

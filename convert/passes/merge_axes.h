@@ -1,0 +1,14 @@
+// Transposes of many axes as ones of few: for targets whose tensors have a most.
+#pragma once
+
+#include <memory>
+
+#include "convert/passes/pass.h"
+
+namespace slipway {
+
+// A Transpose of more than `most` axes, neighbours of which stay neighbours (window partition: [B·R, w, C, w·D] for [B, R, w, C, w, D]):
+// Reshape → Transpose of the merged axes → Reshape. Reshapes around it are merged with these.
+std::unique_ptr<Rule> MakeMergeTransposedAxes(int64_t most);
+
+}  // namespace slipway

@@ -1,0 +1,53 @@
+#include "convert/passes/merge_axes.h"
+
+#include "tests/passes/harness.h"
+
+namespace slipway::testing {
+namespace {
+
+using enum OpKind;
+
+std::unique_ptr<Graph> Merged(GraphMaker& make, int64_t most, const std::map<std::string, int64_t>& sizes = {}) {
+  std::vector<std::unique_ptr<Rule>> rules;
+  rules.push_back(MakeMergeTransposedAxes(most));
+  return ExpectSameAfter(
+      [&](Graph& graph) {
+        RETURN_IF_ERROR(ApplyRules(graph, rules).status());
+        RETURN_IF_ERROR(MakeFoldConstants()->Run(graph).status());
+        return MakeRemoveDead()->Run(graph).status();
+      },
+      *make.graph, sizes);
+}
+
+int64_t MostAxes(const Graph& graph) {
+  int64_t most = 0;
+  for (const Value* value : graph.values()) most = std::max(most, value->rank());
+  return most;
+}
+
+// Swin's windows: [B, R·w, C·w, D] → [B·R·C, w·w, D].
+TEST(MergeAxes, WindowPartition) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 8, 12, 5});
+  Value* windows = make.Op(kReshape, {x, make.Ints({0, 2, 4, 3, 4, 5})});
+  windows = make.Op(kTranspose, {windows}, Attrs().Ints("perm", {0, 1, 3, 2, 4, 5}));
+  make.Out(make.Op(kReshape, {windows, make.Ints({-1, 16, 5})}));
+  const auto merged = Merged(make, 5, {{"N", 2}});
+  EXPECT_EQ(MostAxes(*merged), 4);
+  EXPECT_EQ(CountKind(*merged, kTranspose), 1);
+}
+
+TEST(MergeAxes, AxesOfOneDoNotPart) {
+  GraphMaker make;
+  make.Out(make.Op(kTranspose, {make.In({2, 1, 3, 4, 1, 5})}, Attrs().Ints("perm", {4, 3, 5, 0, 1, 2})));
+  EXPECT_EQ(CountKind(*Merged(make, 4), kReshape), 2);
+}
+
+TEST(MergeAxes, WhatMovesApartStays) {
+  GraphMaker make;
+  make.Out(make.Op(kTranspose, {make.In({2, 3, 4, 5, 6})}, Attrs().Ints("perm", {4, 2, 0, 3, 1})));
+  EXPECT_EQ(CountKind(*Merged(make, 4), kReshape), 0);
+}
+
+}  // namespace
+}  // namespace slipway::testing
