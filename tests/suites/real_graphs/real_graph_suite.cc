@@ -16,7 +16,6 @@
 #include "convert/import/import.h"
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/parity/parity.h"
-#include "convert/passes/passes.h"
 #include "convert/targets/convert.h"
 
 namespace slipway::suites {
@@ -71,8 +70,8 @@ absl::StatusOr<Source> OpenSource(const std::filesystem::path& path) {
   return source;
 }
 
-// Two sizes for every symbol: of the first axis the batch, of the others the image.
-std::vector<std::map<std::string, int64_t>> TwoSizes(const Graph& graph) {
+// Two sizes for every symbol: of the first axis the batch (1, and `batch`), of the others the image.
+std::vector<std::map<std::string, int64_t>> TwoSizes(const Graph& graph, int64_t batch) {
   std::vector<std::map<std::string, int64_t>> sizes(2);
   for (const Value* input : graph.inputs()) {
     for (size_t axis = 0; axis < input->shape->size(); ++axis) {
@@ -80,7 +79,7 @@ std::vector<std::map<std::string, int64_t>> TwoSizes(const Graph& graph) {
       (*input->shape)[axis].CollectSymbols(symbols);
       for (const std::string& symbol : symbols) {
         sizes[0][symbol] = axis == 0 ? 1 : 24 + 8 * static_cast<int64_t>(axis);
-        sizes[1][symbol] = axis == 0 ? 3 : 52 - 4 * static_cast<int64_t>(axis);
+        sizes[1][symbol] = axis == 0 ? batch : 52 - 4 * static_cast<int64_t>(axis);
       }
     }
   }
@@ -101,18 +100,6 @@ std::vector<std::string> InnerTransposes(const Graph& graph) {
   return inner;
 }
 
-// NCNN's blobs have no batch axis: its graphs are bound to batch 1. The others keep every dynamic size.
-absl::Status BindBatch(Graph& graph) {
-  std::map<std::string, int64_t> batch;
-  for (const Value* input : graph.inputs()) {
-    std::vector<std::string> symbols;
-    input->shape->front().CollectSymbols(symbols);
-    for (const std::string& symbol : symbols) batch[symbol] = 1;
-  }
-  RETURN_IF_ERROR(BindSymbols(graph, batch));
-  return Simplify(graph);
-}
-
 Row RunRow(HostProvider& hosts, const Net& net, const std::filesystem::path& folder, const std::string& target,
            const std::filesystem::path& artifacts) {
   Row row{net.stage, net.reason, net.import_ms};
@@ -123,11 +110,9 @@ Row RunRow(HostProvider& hosts, const Net& net, const std::filesystem::path& fol
     return row;
   };
   std::unique_ptr<Graph> graph = net.imported->model.graph->Clone();
-  if (target == "ncnn") {
-    if (const absl::Status bound = BindBatch(*graph); !bound.ok()) return failed("import", bound);
-  }
   ReferenceBundle reference;
-  auto samples = MakeSamples(*graph, {.count = 4, .sizes = TwoSizes(*graph)});
+  // An NCNN blob holds one sample: its files are of batch 1.
+  auto samples = MakeSamples(*graph, {.count = 4, .sizes = TwoSizes(*graph, target == "ncnn" ? 1 : 3)});
   if (!samples.ok()) return failed("reference", samples.status());
   reference.samples = *std::move(samples);
   reference.final_activations = FindFinalActivations(*graph);
