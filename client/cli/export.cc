@@ -106,7 +106,9 @@ class Export {
         if (!absl::IsCancelled(failure)) run_->Abort(failure);
       });
     }
-    ASSIGN_OR_RETURN(client_, FarmClient::Connect(server, absl::Now() + kConnectPatience));
+    absl::StatusOr<std::unique_ptr<FarmClient>> client = FarmClient::Connect(server, absl::Now() + kConnectPatience);
+    if (!client.ok()) return run_->aborted().ok() ? client.status() : run_->aborted();
+    client_ = *std::move(client);
     return run_->Follow(*client_);
   }
 

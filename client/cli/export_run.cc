@@ -139,6 +139,11 @@ std::string ExportRun::cancel_reason() const {
   return cancel_reason_;
 }
 
+absl::Status ExportRun::aborted() const {
+  const std::lock_guard lock(mutex_);
+  return aborted_;
+}
+
 void ExportRun::Abort(const absl::Status& error) {
   const std::lock_guard lock(mutex_);
   if (phase_ == Phase::kEnded || !aborted_.ok()) return;

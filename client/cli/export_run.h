@@ -29,6 +29,7 @@ class ExportRun {
   std::string cancel_reason() const;
   // Makes Follow return `error` at once. From any thread.
   void Abort(const absl::Status& error);
+  absl::Status aborted() const;  // OK: not
 
   const std::string& request_id() const { return request_id_; }
   const Outcomes& outcomes() const { return outcomes_; }
