@@ -140,4 +140,18 @@ absl::StatusOr<std::vector<ResampledAxis>> ReadResampling(const Node& node) {
   return resampled;
 }
 
+Tensor ResizeBorder(const std::vector<ResampledAxis>& axes, float extrapolation) {
+  std::vector<int64_t> shape;
+  for (const ResampledAxis& axis : axes) shape.push_back(axis.identity ? 1 : axis.to);
+  std::vector<float> border(static_cast<size_t>(ElementCount(shape)), 0.0f);
+  for (size_t i = 0; i < border.size(); ++i) {
+    auto rest = static_cast<int64_t>(i);
+    for (size_t axis = axes.size(); axis-- > 0; rest /= shape[axis]) {
+      if (!axes[axis].identity && axes[axis].outside[static_cast<size_t>(rest % shape[axis])])
+        border[i] = extrapolation;
+    }
+  }
+  return Tensor::From(shape, border);
+}
+
 }  // namespace slipway

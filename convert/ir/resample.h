@@ -24,4 +24,8 @@ struct ResampledAxis {
 // UNIMPLEMENTED where sizes, scales or the region are not known, or for antialiasing.
 absl::StatusOr<std::vector<ResampledAxis>> ReadResampling(const Node& resize);
 
+// What stands beyond the data: `extrapolation` where a result lies outside on any axis, else 0, to be added to the weighted sums. It broadcasts over the axes
+// that are not resized.
+Tensor ResizeBorder(const std::vector<ResampledAxis>& axes, float extrapolation);
+
 }  // namespace slipway

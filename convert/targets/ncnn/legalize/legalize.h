@@ -28,10 +28,12 @@ std::unique_ptr<Rule>
 MakeExpandPower();  // elementwise.cc: constant exponents, where the runtime's logarithm would fail
 std::unique_ptr<Rule> MakeLowerBatchNorm();  // normalization.cc: of more than one sample: Mul and Add
 std::unique_ptr<Rule> MakeFuseActivation();  // activation.cc: Relu and Clip into the convolution or product before them
-std::unique_ptr<Rule> MakeComposeLogSoftmax();  // softmax.cc
-std::unique_ptr<Rule> MakeFoldBatch();          // batch.cc: several samples as channels, or as one more spatial axis
-std::unique_ptr<Rule> MakeResizeByMatrices();   // resize.cc: modes that Interp does not have
-std::unique_ptr<Rule> MakeLocateExtreme();      // select.cc: ArgMax, ArgMin, Hardmax by comparison with the extreme
-std::unique_ptr<Rule> MakeWidenPower();         // select.cc: powers of whole numbers
+std::unique_ptr<Rule> MakeComposeLogSoftmax();     // softmax.cc
+std::unique_ptr<Rule> MakeFoldBatch();             // batch.cc: several samples as channels, or as one more spatial axis
+std::unique_ptr<Rule> MakeResizeByMatrices();      // resize.cc: modes that Interp does not have
+std::unique_ptr<Rule> MakeLocateExtreme();         // select.cc: ArgMax, ArgMin, Hardmax by comparison with the extreme
+std::unique_ptr<Rule> MakeWidenPower();            // select.cc: powers of whole numbers
+std::unique_ptr<Rule> MakeComposeRemainder();      // select.cc: Mod by Div, rounding, Mul and Sub
+std::unique_ptr<Rule> MakeComposeSpecialValues();  // select.cc: IsInf, IsNaN by comparison with the greatest number
 
 }  // namespace slipway::ncnn

@@ -25,12 +25,15 @@ class ResizeByMatrices final : public Rule {
     Composer c(graph, node);
     Value* x = node.input(0);
     std::vector<int64_t> shape = *StaticShape(*x->shape);
+    bool crops = false;
     for (size_t i = 0; i < axes->size(); ++i) {
       if ((*axes)[i].identity) continue;
-      if (std::ranges::count((*axes)[i].outside, true) > 0) return false;
+      crops = crops || std::ranges::count((*axes)[i].outside, true) > 0;
       x = Resized(c, x, shape, i, (*axes)[i]);
     }
-    return c.Finish(OpKind::kIdentity, {x});
+    if (!crops) return c.Finish(OpKind::kIdentity, {x});
+    const float extrapolation = node.attributes.Float("extrapolation_value", 0);
+    return c.Finish(OpKind::kAdd, {x, c.Constant(ResizeBorder(*axes, extrapolation))});
   }
 
  private:

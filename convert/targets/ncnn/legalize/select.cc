@@ -1,4 +1,5 @@
 #include <array>
+#include <limits>
 
 #include "common/base/error.h"
 #include "convert/ir/cast.h"
@@ -89,8 +90,59 @@ class WidenPower final : public Rule {
   }
 };
 
+// x - y · q, the quotient rounded towards 0 (fmod) or down.
+class ComposeRemainder final : public Rule {
+ public:
+  std::string_view name() const override { return "compose-remainder"; }
+  std::span<const OpKind> kinds() const override {
+    static constexpr std::array kKinds = {OpKind::kMod};
+    return kKinds;
+  }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+    Value *x = node.input(0), *y = node.input(1);
+    if (x->type != DataType::kFloat32) return false;
+    Composer c(graph, node);
+    Value* quotient = c.Add(OpKind::kDiv, {x, y});
+    if (node.attributes.Int("fmod", 0) != 0) {
+      Value* whole = c.Add(OpKind::kCast, {quotient}, With("to", ElementTypeCode(DataType::kInt64)));
+      quotient = c.Add(OpKind::kCast, {whole}, With("to", ElementTypeCode(DataType::kFloat32)));
+    } else {
+      quotient = c.Add(OpKind::kFloor, {quotient});
+    }
+    return c.Finish(OpKind::kSub, {x, c.Add(OpKind::kMul, {quotient, y})});
+  }
+};
+
+// An infinity lies beyond every number; of NaN neither it nor its negative lies above the lowest number.
+class ComposeSpecialValues final : public Rule {
+ public:
+  std::string_view name() const override { return "compose-special-values"; }
+  std::span<const OpKind> kinds() const override {
+    static constexpr std::array kKinds = {OpKind::kIsInf, OpKind::kIsNaN};
+    return kKinds;
+  }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+    Value* x = node.input(0);
+    if (x->type != DataType::kFloat32) return false;
+    constexpr float kGreatest = std::numeric_limits<float>::max();
+    Composer c(graph, node);
+    if (node.kind == OpKind::kIsNaN) {
+      Value* above = c.Add(OpKind::kGreater, {x, c.Constant(-kGreatest)});
+      Value* below = c.Add(OpKind::kGreater, {c.Add(OpKind::kNeg, {x}), c.Constant(-kGreatest)});
+      return c.Finish(OpKind::kNot, {c.Add(OpKind::kOr, {above, below})});
+    }
+    const bool positive = node.attributes.Int("detect_positive", 1) != 0;
+    const bool negative = node.attributes.Int("detect_negative", 1) != 0;
+    if (!positive && !negative) return false;
+    Value* size = positive && negative ? c.Add(OpKind::kAbs, {x}) : positive ? x : c.Add(OpKind::kNeg, {x});
+    return c.Finish(OpKind::kGreater, {size, c.Constant(kGreatest)});
+  }
+};
+
 }  // namespace
 
+std::unique_ptr<Rule> MakeComposeRemainder() { return std::make_unique<ComposeRemainder>(); }
+std::unique_ptr<Rule> MakeComposeSpecialValues() { return std::make_unique<ComposeSpecialValues>(); }
 std::unique_ptr<Rule> MakeLocateExtreme() { return std::make_unique<LocateExtreme>(); }
 std::unique_ptr<Rule> MakeWidenPower() { return std::make_unique<WidenPower>(); }
 

@@ -10,20 +10,6 @@ namespace {
 
 using enum OpKind;
 
-// 1 where a result position lies within the data on every axis, broadcast over the axes that are not resized.
-Tensor Inside(const std::vector<ResampledAxis>& axes) {
-  std::vector<int64_t> shape;
-  for (const ResampledAxis& axis : axes) shape.push_back(axis.identity ? 1 : axis.to);
-  std::vector<float> inside(static_cast<size_t>(ElementCount(shape)), 1.0f);
-  for (size_t i = 0; i < inside.size(); ++i) {
-    auto rest = static_cast<int64_t>(i);
-    for (size_t axis = axes.size(); axis-- > 0; rest /= shape[axis]) {
-      if (!axes[axis].identity && axes[axis].outside[static_cast<size_t>(rest % shape[axis])]) inside[i] = 0;
-    }
-  }
-  return Tensor::From(shape, inside);
-}
-
 // [from, to]: the factor on the right of a product.
 Tensor Matrix(const ResampledAxis& axis) {
   return Transpose(Tensor::From(std::vector<int64_t>{axis.to, axis.from}, axis.weights), {1, 0});
@@ -34,11 +20,11 @@ absl::StatusOr<bool> ResizeByAxes(Graph& graph, Node& node) {
   if (node.attributes.String("data_layout", "NCHW") == "NHWC" || HasResizeOperator(node)) return false;
   const absl::StatusOr<std::vector<ResampledAxis>> axes = ReadResampling(node);
   if (!axes.ok()) return false;  // Check tells why
-  const bool nearest = node.attributes.String("mode", "nearest") == "nearest";
   const bool is_float = node.input(0)->type == DataType::kFloat32;
   const bool crops =
       std::ranges::any_of(*axes, [](const ResampledAxis& axis) { return std::ranges::count(axis.outside, true) > 0; });
-  if (!is_float && (!nearest || crops)) return false;
+  const bool nearest = node.attributes.String("mode", "nearest") == "nearest" && !crops;
+  if (!is_float && !nearest) return false;
   Expansion e(graph, node);
   Value* x = node.input(0);
   const auto rank = static_cast<int64_t>(axes->size());
@@ -58,11 +44,7 @@ absl::StatusOr<bool> ResizeByAxes(Graph& graph, Node& node) {
     if (!last) x = e.Op(kTranspose, {x}, With("perm", perm));
   }
   if (!crops) return e.Become(kIdentity, {x});
-  Tensor inside = Inside(*axes);
-  std::vector<float> beyond = inside.ToFloats();
-  for (float& value : beyond) value = (1 - value) * node.attributes.Float("extrapolation_value", 0);
-  const std::vector<int64_t> shape = inside.shape();
-  return e.Become(kAdd, {e.Op(kMul, {x, e.Constant(std::move(inside))}), e.Constant(Tensor::From(shape, beyond))});
+  return e.Become(kAdd, {x, e.Constant(ResizeBorder(*axes, node.attributes.Float("extrapolation_value", 0)))});
 }
 
 }  // namespace
