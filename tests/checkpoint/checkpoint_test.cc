@@ -18,8 +18,8 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 const TorchOutput& Written() {
-  static const auto* const output = new TorchOutput({"checkpoints"});
-  return *output;
+  static const TorchOutput output({"checkpoints"});
+  return output;
 }
 
 absl::StatusOr<Checkpoint> Read(const std::filesystem::path& path) {

@@ -23,8 +23,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 const TorchOutput& Ran() {
-  static const auto* const output = new TorchOutput({"nets", Needed("SLIPWAY_MTCNN")});
-  return *output;
+  static const TorchOutput output({"nets", Needed("SLIPWAY_MTCNN")});
+  return output;
 }
 
 Source SourceOf(const std::string& net) {

@@ -15,8 +15,8 @@ namespace slipway::testing {
 namespace {
 
 const TorchOutput& Ran() {
-  static const auto* const output = new TorchOutput({"nets", Needed("SLIPWAY_MTCNN")});
-  return *output;
+  static const TorchOutput output({"nets", Needed("SLIPWAY_MTCNN")});
+  return output;
 }
 
 absl::StatusOr<Emitted> ConvertNet(const std::string& net, const std::string& target,

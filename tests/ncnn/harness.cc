@@ -52,14 +52,14 @@ absl::Status CheckParamFile(const std::filesystem::path& path, const std::vector
 }  // namespace
 
 HostProvider& Hosts() {
-  static TemporaryFolder* const scratch = [] {
+  static const TemporaryFolder scratch = [] {
     auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-test-");
     if (!folder.ok()) std::abort();
-    return new TemporaryFolder(*std::move(folder));
+    return *std::move(folder);
   }();
   static const std::unique_ptr<HostProvider> hosts = [] {
     const char* python = std::getenv("SLIPWAY_PYTHON");
-    return SpawningHosts(python != nullptr ? python : "SLIPWAY_PYTHON is not set", scratch->path());
+    return SpawningHosts(python != nullptr ? python : "SLIPWAY_PYTHON is not set", scratch.path());
   }();
   return *hosts;
 }

@@ -18,12 +18,12 @@ std::string Python() {
 }  // namespace
 
 HostProvider& Hosts() {
-  static TemporaryFolder* const scratch = [] {
+  static const TemporaryFolder scratch = [] {
     auto folder = TemporaryFolder::Create("/tmp", "slipway-onnx-test-");
     if (!folder.ok()) std::abort();
-    return new TemporaryFolder(*std::move(folder));
+    return *std::move(folder);
   }();
-  static const std::unique_ptr<HostProvider> hosts = SpawningHosts(Python(), scratch->path());
+  static const std::unique_ptr<HostProvider> hosts = SpawningHosts(Python(), scratch.path());
   return *hosts;
 }
 
