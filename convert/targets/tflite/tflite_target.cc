@@ -37,6 +37,7 @@ const Rules& BeforeLayout() {
     AddReduceRules(*made);
     AddLiftRules(*made);
     AddUpsampleRules(*made);
+    AddShapeRules(*made);
     AddPoolRules(*made);
     AddResizeRules(*made);
     AddSelectRules(*made);
@@ -64,6 +65,7 @@ const Rules& AfterLayout() {
 const Rules& AfterFolding() {
   static const Rules& rules = *[] {
     auto* made = new Rules;
+    AddForgetSizesRules(*made);
     AddRuntimeShapeRules(*made);
     return made;
   }();
@@ -122,6 +124,7 @@ class Tflite final : public Target {
     RETURN_IF_ERROR(fold->Run(graph).status());
     RETURN_IF_ERROR(dead->Run(graph).status());
     RETURN_IF_ERROR(ApplyRules(graph, AfterFolding()).status());
+    RETURN_IF_ERROR(dead->Run(graph).status());
     return SeparateOutputs(graph);
   }
 

@@ -23,6 +23,7 @@ void AddNormalizationRules(Rules& rules);  // → means, differences, products
 void AddReduceRules(Rules& rules);         // L1, L2, LogSum, LogSumExp, SumSquare; ArgMax without its axis
 void AddLiftRules(Rules& rules);           // 1-D convolutions and pools → 2-D; global pools → reductions
 void AddUpsampleRules(Rules& rules);       // Resize and ConvTranspose of sizes known only at run time
+void AddShapeRules(Rules& rules);          // parts of shapes; Expand to sizes of the inputs
 void AddPoolRules(Rules& rules);           // 3-D and dilated pools
 void AddResizeRules(Rules& rules);         // modes that no operator has → Gather, products with matrices
 void AddSelectRules(Rules& rules);         // Hardmax; the last of equal extremes
@@ -35,6 +36,7 @@ void AddTransposedRules(Rules& rules);  // after layout: ConvTranspose without p
 void AddSoftmaxRules(Rules& rules);     // after layout: Softmax on the last axis
 void AddFusionRules(Rules& rules);      // after layout: activations into their producers
 
+void AddForgetSizesRules(Rules& rules);   // last: Resize's sizes that its result's shape says
 void AddRuntimeShapeRules(Rules& rules);  // last, after folding (which undoes it): shapes read from data at run time
 
 // Adds the nodes of an expansion before a node. After an error every later call does nothing and Done() tells it.
