@@ -30,10 +30,20 @@ json ToJsonValue(const SpecModel& model) {
   return {{"name", model.name}, {"kind", model.kind}, {"architecture", model.architecture}, {"files", files}};
 }
 
+template <typename T>
+json ValueOrNull(const std::optional<T>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
 json ToJsonValue(const SpecOptions& options) {
-  return {{"shapes", options.shapes},   {"opset", options.opset},
-          {"samples", options.samples}, {"seed", options.seed},
-          {"verify", options.verify},   {"tolerance", options.tolerance ? json(*options.tolerance) : json(nullptr)}};
+  return {{"shapes", options.shapes},
+          {"opset", options.opset},
+          {"samples", options.samples},
+          {"seed", options.seed},
+          {"verify", options.verify},
+          {"tolerance", ValueOrNull(options.tolerance)},
+          {"num_classes", ValueOrNull(options.num_classes)},
+          {"input_size", ValueOrNull(options.input_size)}};
 }
 
 json ToJsonValue(const SpecTask& task) {
@@ -98,6 +108,8 @@ absl::StatusOr<SpecOptions> ReadOptions(const json& value) {
     options.tolerance = fields.Number("tolerance");
     if (*options.tolerance < 0) fields.Fail("tolerance", "must not be negative");
   }
+  if (fields.Has("num_classes")) options.num_classes = fields.Integer<int64_t>("num_classes", 1);
+  if (fields.Has("input_size")) options.input_size = fields.Integer<int64_t>("input_size", 1);
   RETURN_IF_ERROR(fields.Finish());
   return options;
 }

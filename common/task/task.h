@@ -36,6 +36,7 @@ struct SpecOptions {
   uint64_t seed = 0;
   bool verify = true;
   std::optional<double> tolerance;
+  std::optional<int64_t> num_classes, input_size;
 };
 
 struct SpecTask {

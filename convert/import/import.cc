@@ -50,16 +50,20 @@ absl::StatusOr<Imported> ImportFromOnnx(const Source& source) {
   return imported;
 }
 
-absl::StatusOr<Imported> ImportFromCheckpoint(const Source& source) {
-  const Architecture* architecture = FindArchitecture(source.architecture);
+absl::StatusOr<Imported> ImportArchitecture(const Source& source) {
+  const ArchitectureOptions options{.input_size = source.input_size, .classes = source.classes};
   Imported imported;
-  ASSIGN_OR_RETURN(const Checkpoint checkpoint, ReadCheckpoint(source.main.file));
-  absl::StatusOr<BuiltArchitecture> built =
-      BuildArchitecture(source.architecture, checkpoint, {.input_size = source.input_size, .classes = source.classes});
-  if (!built.ok()) return Annotate(built.status(), source.main.path);
-  imported.model.graph = std::move(built->graph);
-  imported.warnings = std::move(built->warnings);
-  imported.reference = fmt::format("zoo graph, checked against {}", architecture->checked_against);
+  if (source.kind == Source::Kind::kDummy) {
+    ASSIGN_OR_RETURN(imported.model.graph, BuildDummyArchitecture(source.architecture, source.seed, options));
+  } else {
+    ASSIGN_OR_RETURN(const Checkpoint checkpoint, ReadCheckpoint(source.main.file));
+    absl::StatusOr<BuiltArchitecture> built = BuildArchitecture(source.architecture, checkpoint, options);
+    if (!built.ok()) return Annotate(built.status(), source.main.path);
+    imported.model.graph = std::move(built->graph);
+    imported.warnings = std::move(built->warnings);
+  }
+  imported.reference =
+      fmt::format("zoo graph, checked against {}", FindArchitecture(source.architecture)->checked_against);
   RETURN_IF_ERROR(ApplyShapes(*imported.model.graph, source.shapes));
   imported.as_written = imported.model.graph->Clone();
   RETURN_IF_ERROR(Simplify(*imported.model.graph));
@@ -69,16 +73,7 @@ absl::StatusOr<Imported> ImportFromCheckpoint(const Source& source) {
 }  // namespace
 
 absl::StatusOr<Imported> Import(const Source& source) {
-  switch (source.kind) {
-    case Source::Kind::kOnnx:
-      return ImportFromOnnx(source);
-    case Source::Kind::kCheckpoint:
-      return ImportFromCheckpoint(source);
-    case Source::Kind::kDummy:
-      break;
-  }
-  return WithKind(Unimplemented("'{}' needs a checkpoint: this version makes no weights up", source.architecture),
-                  ErrorKind::kUsage);
+  return source.kind == Source::Kind::kOnnx ? ImportFromOnnx(source) : ImportArchitecture(source);
 }
 
 }  // namespace slipway

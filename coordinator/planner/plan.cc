@@ -31,6 +31,8 @@ SpecOptions PlanOptions(const v1::ExportOptions& options) {
   planned.seed = options.seed();
   planned.verify = !options.no_verify();
   if (options.has_tolerance()) planned.tolerance = options.tolerance();
+  if (options.has_num_classes()) planned.num_classes = options.num_classes();
+  if (options.has_input_size()) planned.input_size = options.input_size();
   return planned;
 }
 

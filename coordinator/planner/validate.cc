@@ -22,6 +22,7 @@ constexpr int64_t kMaxDimension = int64_t{1} << 31;
 constexpr int kMaxRank = 16;
 constexpr int kMaxShapes = 1000;
 constexpr int kMaxSamples = 10'000;
+constexpr int64_t kMaxClasses = 1'000'000, kMaxInputSize = 4096;
 constexpr int kMinOpset = 7, kMaxOpset = 26;
 
 // "models[3].name: \"a b\" has a space: use letters, digits, '.', '_' and '-'"
@@ -153,6 +154,10 @@ absl::Status CheckOptions(const v1::ExportOptions& options) {
   if (options.samples() < 0 || options.samples() > kMaxSamples) {
     return Refused("options.samples", "{} is not in 1 to {}; 0 stands for the default", options.samples(), kMaxSamples);
   }
+  if (options.has_num_classes() && (options.num_classes() < 1 || options.num_classes() > kMaxClasses))
+    return Refused("options.num_classes", "{} is not in 1 to {}", options.num_classes(), kMaxClasses);
+  if (options.has_input_size() && (options.input_size() < 1 || options.input_size() > kMaxInputSize))
+    return Refused("options.input_size", "{} is not in 1 to {}", options.input_size(), kMaxInputSize);
   if (options.has_tolerance() && !(std::isfinite(options.tolerance()) && options.tolerance() > 0)) {
     return Refused("options.tolerance", "{} is no positive number", options.tolerance());
   }

@@ -153,6 +153,21 @@ TEST(ZooOptions, DefaultsAndWhatWeightsSay) {
   EXPECT_EQ(ToString(*four->graph->outputs()[0]->shape), "[1, 4]");
 }
 
+TEST(ZooOptions, TheSameWeightsFromNpz) {
+  const auto npz = ReadCheckpoint(MappedFile::Open(Lite().folder() / "net0.npz").value());
+  ASSERT_TRUE(npz.ok()) << npz.status();
+  EXPECT_EQ(npz->format, "npz");
+  const auto from_npz = BuildArchitecture("lite", *npz), from_torch = BuildArchitecture("lite", LiteWeights());
+  ASSERT_TRUE(from_npz.ok() && from_torch.ok()) << from_npz.status();
+  int weights = 0;
+  for (const Value* value : (*from_torch)->values()) {
+    if (!value->IsConstant()) continue;
+    EXPECT_TRUE(value->constant->SameBytes(*(*from_npz)->Find(value->name)->constant)) << value->name;
+    ++weights;
+  }
+  EXPECT_GE(weights, 47);
+}
+
 TEST(ZooOptions, WhatCannotBeIsAUsageError) {
   const auto refused = [](std::string_view name, const ArchitectureOptions& options, std::string_view why) {
     const auto built = BuildArchitecture(name, LiteWeights(), options);

@@ -48,6 +48,20 @@ TEST_F(UsageTest, Models) {
   ExpectUsageError({"export", "manifest.json=a/model.onnx"}, "cannot be named 'manifest.json'");
 }
 
+TEST_F(UsageTest, BuiltInClassifiers) {
+  box_.File("weights.pt", "no checkpoint");
+  box_.File("model.onnx", "x");
+  ExpectUsageError({"export", "lite", "--dummy", "--num-classes", "0"}, "--num-classes");
+  ExpectUsageError({"export", "lite", "--dummy", "--input-size", "16"}, "--input-size");
+  ExpectUsageError({"export", "mtcnn-pnet", "--dummy", "--input-size", "64"}, "mtcnn-pnet is no classifier");
+  ExpectUsageError({"export", "model.onnx", "--num-classes", "7"}, "not for model.onnx");
+  ExpectUsageError({"export", "lite@weights.pt", "--dummy"}, "'lite@weights.pt' has its own");
+  ExpectUsageError({"export", "model.onnx", "--dummy"}, "'model.onnx' has its own");
+  ExpectUsageError({"export", "lite", "--dummy", "--weights", "weights.pt"}, "give one of them");
+  ExpectUsageError({"export", "lte", "--dummy"}, "did you mean lite");
+  ExpectUsageError({"export", "lite", "lite", "--dummy"}, "NAME=MODEL");
+}
+
 TEST_F(UsageTest, Pairs) {
   box_.File("m.onnx", "x");
   ExpectUsageError({"export", "m.onnx", "--target", "torchscript"}, "there is no target 'torchscript'");

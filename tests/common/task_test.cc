@@ -24,6 +24,8 @@ RequestSpec ExampleSpec() {
   spec.options.seed = std::numeric_limits<uint64_t>::max();
   spec.options.verify = false;
   spec.options.tolerance = 1e-3;
+  spec.options.num_classes = 12;
+  spec.options.input_size = 192;
   spec.tasks = {{SpecTask::Kind::kPrepare, 0, "", "", -1},
                 {SpecTask::Kind::kCell, 0, "tflite", "fp32", 0},
                 {SpecTask::Kind::kCell, 1, "onnx", "int8", -1}};
@@ -46,6 +48,8 @@ TEST(RequestSpec, ComesBackFromJson) {
   EXPECT_EQ(read.options.seed, std::numeric_limits<uint64_t>::max());
   EXPECT_FALSE(read.options.verify);
   EXPECT_EQ(read.options.tolerance, 1e-3);
+  EXPECT_EQ(read.options.num_classes, 12);
+  EXPECT_EQ(read.options.input_size, 192);
   ASSERT_EQ(read.tasks.size(), 3u);
   EXPECT_EQ(read.tasks[0].kind, SpecTask::Kind::kPrepare);
   EXPECT_EQ(read.tasks[1].kind, SpecTask::Kind::kCell);

@@ -3,12 +3,13 @@
   zoo_nets.py OUT NET...     NET: "torchvision/resnet18", "timm/mobilenetv2_100", "lite"
 
 The weights are random; the statistics of every BatchNorm are those of the data that reaches it, so that no layer blows up or dies.
-OUT/index.json lists for each net its checkpoint (.pth), its input and its output: tensors are files of raw little-endian bytes.
+OUT/index.json lists for each net its checkpoint (.pth; of lite also .npz), its input and its output: tensors are files of raw little-endian bytes.
 """
 import copy
 import os
 import sys
 
+import numpy
 import torch
 
 sys.dont_write_bytecode = True
@@ -103,6 +104,8 @@ def main(out, *names):
             logits = [exact(image.double()).float() for image in images]
         checkpoint = f"net{seed}.pth"
         torch.save({"state_dict": model.state_dict(), "epoch": 1}, os.path.join(out, checkpoint))
+        if name == "lite":
+            numpy.savez(os.path.join(out, f"net{seed}.npz"), **{key: value.numpy() for key, value in model.state_dict().items()})
         runs.append({"net": name, "checkpoint": checkpoint, "size": size, "inputs": [writer.tensor("image", image) for image in images],
                      "outputs": [writer.tensor("logits", one) for one in logits]})
     writer.index(runs)

@@ -40,6 +40,8 @@ absl::StatusOr<Source> SourceOf(const TaskInputs& inputs) {
   source.architecture = model.architecture;
   source.shapes = inputs.options.shapes;
   source.seed = inputs.options.seed;
+  source.classes = inputs.options.num_classes;
+  source.input_size = inputs.options.input_size;
   for (const SpecFile& file : model.files) {
     const auto blob = inputs.blobs.find(file.digest.ToString());
     if (blob == inputs.blobs.end()) return Internal("the file {} was not handed over", file.path);

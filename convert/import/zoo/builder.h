@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "convert/import/checkpoint/checkpoint.h"
 #include "convert/import/zoo/state_dict.h"
@@ -49,6 +50,10 @@ class Builder {
   Value* Flatten(Value* x, std::string_view name);  // all axes but the first
   void Output(Value* value, std::string_view name);
 
+  // As Fit, with weights made up from a seed: the same on every machine. Each layer's are scaled by its kind and by what
+  // it is fed, so that signals neither die nor grow on their way.
+  absl::StatusOr<std::unique_ptr<Graph>> FitDummy(uint64_t seed);
+
   // The tensors of the checkpoint that have this architecture's keys, as a share of those keys: 0 to 1.
   double Match(const Checkpoint& checkpoint) const;
 
@@ -63,13 +68,25 @@ class Builder {
   absl::StatusOr<std::unique_ptr<Graph>> Fit(const Checkpoint& checkpoint);
 
  private:
+  enum class Role { kFilter, kBias, kScale, kShift, kMean, kVariance, kSlope };
+  // What is expected of a value's elements, of unit-variance images: for dummy weights.
+  struct Moments {
+    double power = 1, variance = 1;  // mean square; mean square about the mean
+  };
   struct Weight {
     std::string key;
     std::vector<int64_t> shape;  // in the state dict
     std::vector<int64_t> form;   // in the graph: the same elements
     Value* value;
+    Role role;
+    Moments fed;                    // of a filter: its input's
+    double factor = 1;              // of a scale
+    const Value* filter = nullptr;  // of a mean: whose results it is the mean of
   };
-  Value* AddWeight(std::string key, std::vector<int64_t> shape, std::vector<int64_t> form = {});
+  Value* AddWeight(std::string key, Role role, std::vector<int64_t> shape, std::vector<int64_t> form = {});
+  Value* AddActivation(Value* x, std::string_view module, Activation activation);
+  Moments Of(const Value* value) const;
+  absl::StatusOr<std::unique_ptr<Graph>> Finish(const std::vector<Tensor>& tensors);
   Value* Node(OpKind kind, std::string_view module, std::vector<Value*> inputs, Attributes attributes = {});
 
   std::vector<ExpectedWeight> Expected() const;
@@ -78,6 +95,7 @@ class Builder {
   int64_t classes_;
   std::unique_ptr<Graph> graph_;
   std::vector<Weight> weights_;
+  absl::flat_hash_map<const Value*, Moments> moments_;
 };
 
 }  // namespace slipway

@@ -33,7 +33,7 @@ void Unsized(Builder& build, int64_t) {
   kBuild(build);
 }
 
-constexpr int64_t kSmallestInput = 32, kLargestInput = 4096;
+constexpr int64_t kSmallestInput = 32, kLargestInput = 4096, kMostClasses = 1'000'000;
 constexpr std::string_view kBoth = "torchvision 0.14.1 and timm 0.9.16";
 
 // Sorted by name.
@@ -87,6 +87,19 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+absl::Status Usage(const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); }
+
+// The entry of that name, once the options fit it.
+absl::StatusOr<const Entry*> FindEntry(std::string_view name, const ArchitectureOptions& options) {
+  const auto entry = std::ranges::find(kZoo, name, [](const Entry& candidate) { return candidate.architecture.name; });
+  if (entry == kZoo.end()) {
+    return Usage(InvalidArgument("there is no architecture '{}'; nearest: {}", name,
+                                 fmt::join(NearestArchitectures(name), ", ")));
+  }
+  RETURN_IF_ERROR(CheckOptions(entry->architecture, options));
+  return &*entry;
+}
+
 }  // namespace
 
 const std::vector<Architecture>& Architectures() {
@@ -118,22 +131,25 @@ std::vector<std::string> NearestArchitectures(std::string_view name, size_t coun
   return nearest;
 }
 
+absl::Status CheckOptions(const Architecture& architecture, const ArchitectureOptions& options) {
+  if (architecture.classes == 0 && (options.classes || options.input_size)) {
+    return Usage(InvalidArgument("{} is no classifier: it has neither a number of classes nor one input size",
+                                 architecture.name));
+  }
+  if (options.input_size && (*options.input_size < kSmallestInput || *options.input_size > kLargestInput)) {
+    return Usage(InvalidArgument("an input size of {}; {} takes {} to {}", *options.input_size, architecture.name,
+                                 kSmallestInput, kLargestInput));
+  }
+  if (options.classes && (*options.classes < 1 || *options.classes > kMostClasses))
+    return Usage(InvalidArgument("{} classes; {} takes 1 to {}", *options.classes, architecture.name, kMostClasses));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<BuiltArchitecture> BuildArchitecture(std::string_view name, const Checkpoint& weights,
                                                     const ArchitectureOptions& options) {
-  const auto usage = [](const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); };
-  const auto entry = std::ranges::find(kZoo, name, [](const Entry& candidate) { return candidate.architecture.name; });
-  if (entry == kZoo.end()) {
-    return usage(InvalidArgument("there is no architecture '{}'; nearest: {}", name,
-                                 fmt::join(NearestArchitectures(name), ", ")));
-  }
+  ASSIGN_OR_RETURN(const Entry* entry, FindEntry(name, options));
   const Architecture& architecture = entry->architecture;
-  if (architecture.classes == 0 && (options.classes || options.input_size))
-    return usage(InvalidArgument("{} is no classifier: it has neither a number of classes nor one input size", name));
   const int64_t size = options.input_size.value_or(architecture.input_size);
-  if (architecture.input_size > 0 && (size < kSmallestInput || size > kLargestInput)) {
-    return usage(InvalidArgument("an input size of {}; {} takes {} to {}", size, name, kSmallestInput, kLargestInput));
-  }
-
   const Layout* best = nullptr;
   double best_match = -1;
   int64_t classes = architecture.classes;
@@ -149,7 +165,7 @@ absl::StatusOr<BuiltArchitecture> BuildArchitecture(std::string_view name, const
     classes = last != nullptr && last->rank() == 2 && last->shape()[0] > 0 ? last->shape()[0] : architecture.classes;
   }
   if (options.classes && *options.classes != classes)
-    return usage(InvalidArgument("the weights have {} classes, not {}", classes, *options.classes));
+    return Usage(InvalidArgument("the weights have {} classes, not {}", classes, *options.classes));
   Builder builder(name, classes);
   best->build(builder, size);
   BuiltArchitecture built;
@@ -159,6 +175,15 @@ absl::StatusOr<BuiltArchitecture> BuildArchitecture(std::string_view name, const
         fmt::format("these weights are taken for {} as named, but would also fit {}", name, best->also_fits));
   }
   return built;
+}
+
+absl::StatusOr<std::unique_ptr<Graph>> BuildDummyArchitecture(std::string_view name, uint64_t seed,
+                                                              const ArchitectureOptions& options) {
+  ASSIGN_OR_RETURN(const Entry* entry, FindEntry(name, options));
+  const Architecture& architecture = entry->architecture;
+  Builder builder(name, options.classes.value_or(architecture.classes));
+  entry->layouts.front().build(builder, options.input_size.value_or(architecture.input_size));
+  return builder.FitDummy(seed);
 }
 
 absl::StatusOr<std::unique_ptr<Graph>> BuildArchitecture(std::string_view name, const Checkpoint& weights) {

@@ -47,4 +47,12 @@ absl::StatusOr<BuiltArchitecture> BuildArchitecture(std::string_view name, const
                                                     const ArchitectureOptions& options);
 absl::StatusOr<std::unique_ptr<Graph>> BuildArchitecture(std::string_view name, const Checkpoint& weights);
 
+// The architecture with made-up weights, the same for the same seed: for trying a pipeline without a checkpoint. Signals
+// stay alive in every layer.
+absl::StatusOr<std::unique_ptr<Graph>> BuildDummyArchitecture(std::string_view name, uint64_t seed,
+                                                              const ArchitectureOptions& options);
+
+// Whether the architecture has these options and they lie in range: a usage error if not.
+absl::Status CheckOptions(const Architecture& architecture, const ArchitectureOptions& options);
+
 }  // namespace slipway
