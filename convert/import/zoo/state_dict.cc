@@ -15,7 +15,7 @@
 namespace slipway {
 namespace {
 
-constexpr size_t kMaxNamed = 3;  // of each list in a message: all three lists fit the line that the queue keeps
+constexpr size_t kMaxNamed = 4;  // of each list in a message: the queue keeps one short line of it
 constexpr std::array<std::string_view, 5> kContainers = {"", "state_dict", "model", "model_state_dict", "model_ema"};
 
 size_t RankOfContainer(std::string_view prefix) {
