@@ -36,7 +36,7 @@ TEST(GatherToReshape, AllElementsInOrderAreAReshape) {
 }
 
 TEST(GatherToReshape, OtherStepsAndStartsStay) {
-  for (const auto& [step, first] : std::vector<std::pair<int64_t, int64_t>>{{3, 0}, {2, 1}, {0, 0}}) {
+  for (const auto& [step, first] : std::vector<std::pair<int64_t, int64_t>>{{3, 0}, {2, 1}, {0, 0}, {4, -1}}) {
     GraphMaker make;
     Gathered(make, step, first);
     EXPECT_GE(CountKind(*Fold(make), kGather), 1);
