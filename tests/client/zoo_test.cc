@@ -5,14 +5,15 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/client/command.h"
+#include "tests/support/torch_fixture.h"
 
 namespace slipway {
 namespace {
 
 using nlohmann::json;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST(ZooExport, MadeUpWeightsInAllFourFormats) {
   Sandbox box;
@@ -34,6 +35,32 @@ TEST(ZooExport, MadeUpWeightsInAllFourFormats) {
     ASSERT_EQ(model["artifacts"].size(), 4u);
     for (const json& artifact : model["artifacts"]) EXPECT_EQ(artifact["status"], "passed") << artifact["reason"];
   }
+}
+
+TEST(ZooExport, WeightsThatAlsoFitAnotherNetAreWarnedOf) {
+  const slipway::testing::TorchOutput ran("zoo_nets.py", "SLIPWAY_TORCH_PYTHON", {"timm/mobilenetv3_small_100"});
+  Sandbox box;
+  const Ended ended = box.Run({"export", "mobilenet_v3_small@" + (ran.folder() / "net0.pth").string(), "--num-classes",
+                               "17", "--target", "onnx"});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  const std::string text = ReadAll(box.work() / "exports/manifest.json");
+  EXPECT_THAT(SchemaErrors(text), IsEmpty()) << text;
+  const json manifest = json::parse(text, nullptr, false);
+  const json& model = manifest["models"][0];
+  EXPECT_THAT(model["warnings"].get<std::vector<std::string>>(), ElementsAre(HasSubstr("tf_mobilenetv3_small_100")));
+  EXPECT_THAT(model["reference"].get<std::string>(), HasSubstr("timm"));
+  EXPECT_EQ(model["artifacts"][0]["status"], "passed");
+}
+
+TEST(ZooExport, TheNumberOfClassesMustBeThatOfTheWeights) {
+  const slipway::testing::TorchOutput ran("zoo_nets.py", "SLIPWAY_TORCH_PYTHON", {"lite"});
+  Sandbox box;
+  const Ended ended =
+      box.Run({"export", "lite@" + (ran.folder() / "net0.npz").string(), "--num-classes", "11", "--target", "onnx"});
+  EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
+  const json manifest = json::parse(ReadAll(box.work() / "exports/manifest.json"), nullptr, false);
+  EXPECT_THAT(manifest["models"][0]["artifacts"][0]["reason"].get<std::string>(),
+              HasSubstr("the weights have 10 classes, not 11"));
 }
 
 }  // namespace

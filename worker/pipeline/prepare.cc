@@ -56,6 +56,7 @@ absl::StatusOr<TaskOutput> RunPrepare(const TaskInputs& inputs, const TaskContex
   }
   const Graph& graph = imported->as_written != nullptr ? *imported->as_written : *imported->model.graph;
   nlohmann::json entry = ModelEntry(inputs.model, &graph, imported->model.source_opset);
+  if (!imported->warnings.empty()) entry["warnings"] = imported->warnings;
   output.state = "passed";
   if (inputs.options.verify) {
     context.progress("running the reference");
