@@ -111,6 +111,30 @@ class SuperResolution(nn.Module):
         return F.pixel_shuffle(self.tail(y), 2) + F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)
 
 
+class GroupNormalized(nn.Module):
+    """Group and instance normalisation between convolutions, a softmax at the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1), nn.GroupNorm(8, 32), nn.SiLU())
+        self.body = nn.Sequential(nn.Conv2d(32, 48, 3, 2, 1), nn.InstanceNorm2d(48, affine=True), nn.LeakyReLU(0.1))
+        self.head = nn.Linear(48 * 16, 10)
+
+    def forward(self, x):
+        return F.softmax(self.head(torch.flatten(F.adaptive_avg_pool2d(self.body(self.stem(x)), 4), 1)), -1)
+
+
+class Segmentation(nn.Module):
+    """torchvision's LR-ASPP, its output of full size alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = models.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
+
+    def forward(self, x):
+        return self.net(x)["out"]
+
+
 def convnext_narrow():
     return ConvNeXt([CNBlockConfig(24, 48, 3), CNBlockConfig(48, 96, 3), CNBlockConfig(96, 192, 5), CNBlockConfig(192, None, 3)], num_classes=100)
 
@@ -132,6 +156,8 @@ NETS = (
     ("unet", UNet, 64),
     ("detector", lambda: Detector(64), 64),
     ("super_resolution", SuperResolution, 32),
+    ("group_norm", GroupNormalized, 64),
+    ("lraspp", Segmentation, 64),
 )
 OPSETS = (11, 13, 17)
 DYNAMIC_SIZES = ("super_resolution",)
