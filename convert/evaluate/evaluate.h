@@ -15,6 +15,7 @@ bool CanEvaluate(OpKind kind);
 // Outputs of `node` on `inputs` (an entry a node input; default-constructed Tensor: absent). ONNX semantics bit for bit where they are exact
 // (integers, movement), else to float rounding. UNIMPLEMENTED for a type without a kernel; INVALID_ARGUMENT naming the node for
 // contradicting inputs; RESOURCE_EXHAUSTED when the result would pass `max_bytes`.
-absl::StatusOr<std::vector<Tensor>> EvaluateNode(const Node& node, const std::vector<Tensor>& inputs, int64_t max_bytes = int64_t{1} << 31);
+absl::StatusOr<std::vector<Tensor>> EvaluateNode(const Node& node, const std::vector<Tensor>& inputs,
+                                                 int64_t max_bytes = int64_t{1} << 31);
 
 }  // namespace slipway

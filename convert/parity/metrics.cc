@@ -64,6 +64,11 @@ absl::StatusOr<Metrics> Compare(const std::vector<Tensor>& reference, const std:
       CountTop1(r, a, r.empty() || reference[i].rank() == 0 ? 1 : reference[i].shape().back(), equal, judged);
   }
   metrics.agreement = judged == 0 ? 1 : static_cast<double>(equal) / static_cast<double>(judged);
+  if (!metrics.finite) {  // an error without a size: unknown figures, never small ones
+    metrics.l_inf = metrics.l_inf_scaled = metrics.p999 = metrics.mean_abs = metrics.rmse = metrics.cosine =
+        metrics.snr_db = std::numeric_limits<double>::quiet_NaN();
+    return metrics;
+  }
   if (errors.empty()) {
     metrics.cosine = 1;
     metrics.snr_db = std::numeric_limits<double>::infinity();

@@ -70,7 +70,7 @@ struct Metrics {
   double l_inf = 0, l_inf_scaled = 0, p999 = 0, mean_abs = 0, rmse = 0, cosine = 0, snr_db = 0;
   double agreement = 0;  // fraction equal (integers), of top-1 along the last axis (floats)
   int64_t elements = 0;  // of the largest sample
-  bool finite = true;    // reference and what was judged
+  bool finite = true;    // reference and what was judged; else the figures of error are NaN (JSON null)
 };
 
 // Over all samples together, accumulated in double. `reference` and `actual` have the same shapes, sample by sample, else INVALID_ARGUMENT.

@@ -18,18 +18,18 @@
 namespace slipway {
 
 struct TargetOptions {
-  std::string model_name;          // names the files
-  std::string precision = "fp32";  // capabilities' names
-  int opset = 17;                  // ONNX
-  std::string deployment = "iOS15";// Core ML
+  std::string model_name;            // names the files
+  std::string precision = "fp32";    // capabilities' names
+  int opset = 17;                    // ONNX
+  std::string deployment = "iOS15";  // Core ML
 };
 
 // How one input or output of the artifact relates to the source's (contract.md, io_schema).
 // artifact = squeeze(transpose(source, permutation), dropped_axis)
 struct InterfaceTensor {
-  std::string name;                  // TFLite signature name, Core ML feature, NCNN blob, ONNX value
-  std::string source;                // the source model's tensor
-  std::vector<int64_t> shape;        // -1: dynamic
+  std::string name;            // TFLite signature name, Core ML feature, NCNN blob, ONNX value
+  std::string source;          // the source model's tensor
+  std::vector<int64_t> shape;  // -1: dynamic
   DataType type = DataType::kFloat32;
   std::string layout;                // "NCHW", "NHWC", "" where it has none
   std::vector<int64_t> permutation;  // empty: null in the manifest
@@ -43,8 +43,8 @@ struct IoSchema {
 
 // A value of the legalized graph that the artifact holds under a name of its own: what per-layer runs ask the judge for.
 struct ArtifactValue {
-  std::string name;    // in the artifact (TFLite tensor name, NCNN blob, MIL value, ONNX value)
-  Origin origin;       // known() always
+  std::string name;           // in the artifact (TFLite tensor name, NCNN blob, MIL value, ONNX value)
+  Origin origin;              // known() always
   int64_t dropped_axis = -1;  // of the artifact's tensor against the IR value's (NCNN's batch)
 };
 
@@ -53,7 +53,7 @@ struct Emitted {
   std::vector<std::string> files;  // every file, '/'-separated, relative to it
   IoSchema io;
   std::vector<ArtifactValue> values;
-  std::string requires_runtime;    // "opset 17", "ncnn >= 20250503", "iOS 15": manifest's `requires`
+  std::string requires_runtime;  // "opset 17", "ncnn >= 20250503", "iOS 15": manifest's `requires`
 };
 
 class Target {
@@ -65,7 +65,8 @@ class Target {
   // Whether Emit can write `node` of a legalized graph. UNIMPLEMENTED: node, reason, hint.
   virtual absl::Status Check(const Node& node, const TargetOptions& options) const = 0;
   // Writes a legalized and checked graph's files into `folder` (which exists and is empty). Deterministic bytes; weights are streamed, not gathered in memory.
-  virtual absl::StatusOr<Emitted> Emit(const Graph& graph, const TargetOptions& options, const std::filesystem::path& folder) const = 0;
+  virtual absl::StatusOr<Emitted> Emit(const Graph& graph, const TargetOptions& options,
+                                       const std::filesystem::path& folder) const = 0;
 };
 
 // "UNIMPLEMENTED: Conv 'x' (output 'y'): <reason>; <hint>": one form for every target's refusal.

@@ -64,7 +64,8 @@ TEST(Tensor, CastsEveryType) {
   EXPECT_EQ(floats.Cast(DataType::kBFloat16).ToDoubles(), (std::vector<double>{0.0, 1.75, -3.5, 200.0}));
   EXPECT_EQ(floats.Cast(DataType::kBool).ToInt64s(), (std::vector<int64_t>{0, 1, 1, 1}));
   EXPECT_EQ(Tensor::Int64s({-1, 300}).Cast(DataType::kUInt8).ToInt64s(), (std::vector<int64_t>{255, 44}));
-  EXPECT_EQ(Tensor::Float32s({NAN, 1e30f}).Cast(DataType::kInt64).Copy<int64_t>(), (std::vector<int64_t>{0, INT64_MAX}));
+  EXPECT_EQ(Tensor::Float32s({NAN, 1e30f}).Cast(DataType::kInt64).Copy<int64_t>(),
+            (std::vector<int64_t>{0, INT64_MAX}));
 }
 
 TEST(Tensor, ComparesBytesNotValues) {

@@ -30,7 +30,8 @@ TEST(Dim, EvaluatesLikeTheArithmeticItStandsFor) {
       const Dim pooled = FloorDiv(Dim(3) * kH - Dim(5) + w, Dim(stride)) + CeilDiv(kH, Dim(stride)) * w;
       const int64_t numerator = 3 * h - 5 + 2 * h;
       const int64_t floor = numerator >= 0 ? numerator / stride : -((-numerator + stride - 1) / stride);
-      EXPECT_EQ(pooled.Evaluate({{"H", h}, {"W", 2 * h}}), floor + (h + stride - 1) / stride * 2 * h) << h << " / " << stride;
+      EXPECT_EQ(pooled.Evaluate({{"H", h}, {"W", 2 * h}}), floor + (h + stride - 1) / stride * 2 * h)
+          << h << " / " << stride;
     }
   }
   EXPECT_EQ((kH + w).Evaluate({{"H", 1}}), std::nullopt);

@@ -76,6 +76,7 @@ TEST(MetricsTest, NanAndInfinityAreNotFinite) {
   const float infinity = std::numeric_limits<float>::infinity();
   EXPECT_FALSE(Compare({Floats({1, 2})}, {Floats({1, nan})})->finite);
   EXPECT_FALSE(Compare({Floats({1, 2})}, {Floats({infinity, 2})})->finite);
+  EXPECT_TRUE(std::isnan(Compare({Floats({1, 2})}, {Floats({1, nan})})->l_inf));  // not the 0 of the other element
   EXPECT_FALSE(Compare({Floats({1, infinity})}, {Floats({1, infinity})})->finite);
 }
 
