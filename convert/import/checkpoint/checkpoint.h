@@ -1,6 +1,6 @@
 // Checkpoints: named tensors out of .pt/.pth (legacy stream and zip form), .npz and .safetensors files. Our own reader,
-// which knows tensors
-// and nothing else: a pickle that names anything but tensor building blocks is refused by that name and never run.
+// which knows tensors and nothing else: a pickle that names anything but tensor building blocks is refused by that name
+// and never run.
 #pragma once
 
 #include <memory>
