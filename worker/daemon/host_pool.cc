@@ -1,5 +1,6 @@
 #include "worker/daemon/host_pool.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -139,6 +140,9 @@ absl::Status HostPool::Greet(Host& host) {
   // Anything else is the late answer to an earlier borrower's question.
   if (!greeting.is_object() || !greeting.contains("version"))
     return Unavailable("the {} judge is out of step", host.runtime);
+  // It may have answered and died since: then its end of stream waits behind the answer.
+  pollfd state{host.connection.fd(), POLLIN, 0};
+  if (poll(&state, 1, 0) != 0) return WhyDead(host);
   return absl::OkStatus();
 }
 
