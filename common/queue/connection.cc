@@ -8,7 +8,7 @@
 namespace slipway {
 namespace {
 
-constexpr std::string_view kSchema = "1";
+constexpr std::string_view kSchema = "2";
 
 std::string Format(std::span<const std::string> arguments) {
   std::string bytes = fmt::format("*{}\r\n", arguments.size());
@@ -25,14 +25,15 @@ struct ErrorCode {
   absl::StatusCode code;
 };
 constexpr ErrorCode kErrorCodes[] = {
-    {"LOADING", absl::StatusCode::kUnavailable},        {"READONLY", absl::StatusCode::kUnavailable},
-    {"MASTERDOWN", absl::StatusCode::kUnavailable},     {"NOREPLICAS", absl::StatusCode::kUnavailable},
-    {"BUSY", absl::StatusCode::kUnavailable},           {"TRYAGAIN", absl::StatusCode::kUnavailable},
-    {"CLUSTERDOWN", absl::StatusCode::kUnavailable},    {"MISCONF", absl::StatusCode::kUnavailable},
-    {"OOM", absl::StatusCode::kResourceExhausted},      {"FULL", absl::StatusCode::kResourceExhausted},
-    {"SCHEMA", absl::StatusCode::kFailedPrecondition},  {"GONE", absl::StatusCode::kNotFound},
-    {"EXISTS", absl::StatusCode::kAlreadyExists},       {"NOAUTH", absl::StatusCode::kPermissionDenied},
-    {"WRONGPASS", absl::StatusCode::kPermissionDenied}, {"NOPERM", absl::StatusCode::kPermissionDenied},
+    {"LOADING", absl::StatusCode::kUnavailable},       {"READONLY", absl::StatusCode::kUnavailable},
+    {"MASTERDOWN", absl::StatusCode::kUnavailable},    {"NOREPLICAS", absl::StatusCode::kUnavailable},
+    {"BUSY", absl::StatusCode::kUnavailable},          {"TRYAGAIN", absl::StatusCode::kUnavailable},
+    {"CLUSTERDOWN", absl::StatusCode::kUnavailable},   {"MISCONF", absl::StatusCode::kUnavailable},
+    {"OOM", absl::StatusCode::kResourceExhausted},     {"FULL", absl::StatusCode::kResourceExhausted},
+    {"SCHEMA", absl::StatusCode::kFailedPrecondition}, {"GONE", absl::StatusCode::kNotFound},
+    {"ENDING", absl::StatusCode::kUnavailable},        {"EXISTS", absl::StatusCode::kAlreadyExists},
+    {"NOAUTH", absl::StatusCode::kPermissionDenied},   {"WRONGPASS", absl::StatusCode::kPermissionDenied},
+    {"NOPERM", absl::StatusCode::kPermissionDenied},
 };
 
 bool IsErrorReply(const redisReply* reply) { return reply->type == REDIS_REPLY_ERROR; }
@@ -60,6 +61,8 @@ bool IsNil(const redisReply* reply) { return reply == nullptr || reply->type == 
 
 absl::Status ErrorReply(std::string_view text) {
   std::string_view word = text.substr(0, text.find(' '));
+  // For whoever submitted, to whom Redis is nobody.
+  if (word == "QUOTA") return WithKind(ResourceExhausted("{}", text.substr(word.size() + 1)), ErrorKind::kMachine);
   for (const ErrorCode& entry : kErrorCodes) {
     if (entry.word == word)
       return WithKind(absl::Status(entry.code, fmt::format("Redis: {}", text)), ErrorKind::kMachine);
@@ -111,8 +114,11 @@ absl::Status Connection::Greet(const Endpoint& endpoint, absl::Time deadline) {
   if (endpoint.meta_key.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(Reply schema, Run(FindScript("open"), std::vector<std::string>{endpoint.meta_key}, deadline));
   if (Text(schema.get()) == kSchema) return absl::OkStatus();
-  return FailedPrecondition("the farm's keys in Redis are of schema {}, this program knows {}", Text(schema.get()),
-                            kSchema);
+  return FailedPrecondition(
+      "the farm's keys in Redis are of schema {}, this program knows {}: end that farm with its own programs and "
+      "delete its keys, "
+      "or take another --shard",
+      Text(schema.get()), kSchema);
 }
 
 absl::Status Connection::Break(const absl::Status& status) {

@@ -10,7 +10,8 @@ namespace slipway {
 namespace {
 
 constexpr size_t kMostTasks = 1'000'000;
-constexpr int kMostPriority = 100;       // bands of virtual time stay exact doubles
+constexpr int kMostPriority = 100;  // bands of virtual time stay exact doubles
+constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 365);
 constexpr double kLeastCost = 1.0 / 16;  // below it virtual time could stand still
 constexpr double kMostCost = 1'000'000;
 
@@ -50,6 +51,11 @@ absl::Status CheckClass(const std::string& task_class) {
   return InvalidArgument("class \"{}\": must be 1 to 64 of A-Z a-z 0-9 . _ - +", task_class);
 }
 
+absl::Status CheckLimits(const std::string& tenant, const TenantLimits& limits) {
+  if (limits.weight >= 0.01 && limits.weight <= 100) return absl::OkStatus();
+  return InvalidArgument("weight of {}: {} is not within 0.01 and 100", tenant, limits.weight);
+}
+
 absl::Status CheckRequest(const QueuedRequest& request, const QueueOptions& options) {
   if (!IsWord(request.id, 80) || !request.id.starts_with(options.shard + "-"))
     return InvalidArgument("request id \"{}\": must be \"{}-<random hex>\"", request.id, options.shard);
@@ -60,6 +66,9 @@ absl::Status CheckRequest(const QueuedRequest& request, const QueueOptions& opti
   if (!IsPlain(request.spec, 200)) return InvalidArgument("the spec's digest is malformed");
   if (std::abs(request.priority) > kMostPriority)
     return InvalidArgument("priority {} is not within -{} and {}", request.priority, kMostPriority, kMostPriority);
+  if (request.timeout < absl::ZeroDuration() || request.timeout > kLongestTimeout)
+    return InvalidArgument("timeout {} is not within 0 and {}", absl::FormatDuration(request.timeout),
+                           absl::FormatDuration(kLongestTimeout));
   return CheckTasks(request.tasks);
 }
 
@@ -67,22 +76,31 @@ std::vector<std::vector<std::string>> SubmitCalls(const QueuedRequest& request, 
   std::set<std::string> classes;
   for (const QueuedTask& task : request.tasks) classes.insert(task.task_class);
   std::string class_list = Join(std::vector<std::string>(classes.begin(), classes.end()), ',');
+  auto limited = options.tenants.find(request.tenant);
+  const TenantLimits& limits = limited == options.tenants.end() ? options.limits : limited->second;
   std::vector<std::vector<std::string>> calls;
   for (size_t begin = 0; begin < request.tasks.size(); begin += kTasksPerCall) {
     size_t end = std::min(request.tasks.size(), begin + kTasksPerCall);
     bool last = end == request.tasks.size();
-    std::vector<std::string> arguments = {request.id,
-                                          request.request_digest,
-                                          begin == 0 ? "1" : "0",
-                                          last ? "1" : "0",
-                                          request.tenant,
-                                          request.idempotency_key,
-                                          request.spec,
-                                          std::to_string(request.priority),
-                                          std::to_string(request.tasks.size()),
-                                          std::to_string(absl::ToInt64Milliseconds(options.retention)),
-                                          std::to_string(absl::ToInt64Milliseconds(options.planning)),
-                                          class_list};
+    std::vector<std::string> arguments = {
+        request.id,
+        request.request_digest,
+        begin == 0 ? "1" : "0",
+        last ? "1" : "0",
+        request.tenant,
+        request.idempotency_key,
+        request.spec,
+        std::to_string(request.priority),
+        std::to_string(request.tasks.size()),
+        std::to_string(absl::ToInt64Milliseconds(options.retention)),
+        std::to_string(absl::ToInt64Milliseconds(options.planning)),
+        class_list,
+        std::to_string(absl::ToInt64Milliseconds(absl::Ceil(request.timeout, absl::Milliseconds(1)))),
+        std::to_string(request.bytes),
+        fmt::format("{}", limits.weight),
+        std::to_string(limits.open_tasks),
+        std::to_string(limits.requests_per_minute),
+        std::to_string(limits.bytes)};
     for (size_t i = begin; i < end; ++i) {
       const QueuedTask& task = request.tasks[i];
       arguments.push_back(fmt::format("{}\n{}\n{}\n{}", task.index, task.task_class, task.cost,

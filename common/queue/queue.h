@@ -33,7 +33,9 @@ struct QueuedRequest {
   std::string idempotency_key;  // same tenant and key: the earlier request is returned instead
   std::string request_digest;   // of what was asked; another digest under the same key is ALREADY_EXISTS
   std::string spec;             // Digest::ToString() of the spec blob
-  int priority = 0;             // higher first
+  int priority = 0;             // higher first among its tenant's
+  uint64_t bytes = 0;           // of its inputs, for the tenant's quota
+  absl::Duration timeout = absl::ZeroDuration();  // after the submit: what has not ended by then is cancelled; 0: none
   std::vector<QueuedTask> tasks;
 };
 
@@ -68,8 +70,19 @@ struct LeasedTask {
   std::string spec;  // digest of the spec blob
   std::string token;
   int attempt = 1;  // 1 for the first
+  int kills = 0;    // processes that it has killed before
   std::string
       prepare_result;  // of the prepare task that opened it: digest of its result blob; empty for prepare itself
+};
+
+// How a leased task goes back.
+struct TaskReturn {
+  absl::Duration delay = absl::ZeroDuration();  // jitter included: every caller has its own
+  bool count_attempt = true;                    // it ends failed once max_attempts are used
+  bool killed = false;                          // it killed its process: after 3 it is isolated, that is, ends failed
+  absl::Duration elsewhere = absl::ZeroDuration();  // so long only other workers get it, unless none has been seen
+  bool more_memory = false;  // from now on in the next larger memory class, where a worker has one: any → any+8g
+  std::string reason;        // one short line
 };
 
 enum class CommitOutcome { kCommitted, kAlready, kFenced, kCancelled };
@@ -92,7 +105,8 @@ struct TaskView {
   std::string worker;  // of the last lease
   std::string result;
   std::string reason;
-  std::string progress;  // "converting", "judging": coalesced, lost when it ends
+  std::string progress;                      // "converting", "judging": coalesced, lost when it ends
+  std::vector<std::string> attempt_reasons;  // why attempts ended that did not pass: the last 8, each at most 160 bytes
 };
 
 struct RequestView {
@@ -113,6 +127,14 @@ struct WorkerView {
   absl::Time last_seen;
 };
 
+// A tenant's share and quotas; 0: no quota.
+struct TenantLimits {
+  double weight = 1;                 // of the farm's work, against the other tenants'; 0.01 to 100
+  uint64_t open_tasks = 0;           // not yet ended
+  uint64_t requests_per_minute = 0;  // so many at once, then evenly
+  uint64_t bytes = 0;                // of the inputs of its open requests
+};
+
 struct QueueOptions {
   std::string address;   // "unix:/path/redis.sock" or "host:port"
   std::string password;  // empty: none
@@ -121,7 +143,9 @@ struct QueueOptions {
   int max_attempts = 3;                            // leases lost or retried before the task ends failed
   absl::Duration retention = absl::Hours(7 * 24);  // how long an ended request can still be asked for
   absl::Duration planning = absl::Minutes(1);      // a large submit that rests longer half-written is dropped
-  size_t connections = 16;                         // most in the pool; waiting for work has a pool of its own
+  TenantLimits limits;                             // of tenants that are not in `tenants`
+  std::map<std::string, TenantLimits> tenants;
+  size_t connections = 16;  // most in the pool; waiting for work has a pool of its own
 };
 
 // Waits for changes of one request. Not thread-safe; owns a connection.
@@ -133,7 +157,7 @@ class Subscription {
 };
 
 // Thread-safe: a bounded pool of connections that reconnect with backoff and jitter. UNAVAILABLE: Redis cannot be reached or is loading;
-// RESOURCE_EXHAUSTED: it is full; FAILED_PRECONDITION: another schema, or an eviction policy other than noeviction.
+// RESOURCE_EXHAUSTED: it is full, or a quota is used up; FAILED_PRECONDITION: another schema, or an eviction policy other than noeviction.
 class Queue {
  public:
   virtual ~Queue() = default;
@@ -142,6 +166,10 @@ class Queue {
   // The id under which the request stands: its own, or the earlier one's with the same idempotency key.
   virtual absl::StatusOr<std::string> Submit(const QueuedRequest& request) = 0;
   virtual absl::Status Cancel(const std::string& request) = 0;  // NOT_FOUND; repeating is fine
+  // Opens failed and cancelled tasks again with fresh attempts, without a deadline; how many. UNAVAILABLE while it is being cancelled.
+  virtual absl::StatusOr<uint32_t> Retry(const std::string& request) = 0;
+  // Forgets an ended request at once (its blobs stay). FAILED_PRECONDITION while tasks are open; repeating is fine.
+  virtual absl::Status Delete(const std::string& request) = 0;
   virtual absl::StatusOr<RequestView> GetRequest(const std::string& request) = 0;
   // Tasks changed after `since_version`, oldest change first, at most `limit`.
   virtual absl::StatusOr<std::vector<TaskView>> ListTasks(const std::string& request, uint64_t since_version,
@@ -151,7 +179,7 @@ class Queue {
       const std::string& tenant, uint32_t limit, const std::string& page_token) = 0;
   virtual absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(const std::string& request) = 0;
   virtual absl::StatusOr<std::vector<WorkerView>> ListWorkers() = 0;
-  // Returns expired leases (restart grace first) and promotes delayed tasks. Every coordinator calls it each 500 ms. Returns how many tasks moved.
+  // Returns expired leases (restart grace first), promotes delayed tasks, cancels requests past their deadline. Every coordinator calls it each 500 ms. Returns how many tasks moved.
   virtual absl::StatusOr<int> Maintain() = 0;
 
   // --- tasks (workers)
@@ -159,9 +187,8 @@ class Queue {
   // Blocks until there may be work for one of the classes, or the deadline.
   virtual absl::Status WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) = 0;
   virtual absl::StatusOr<CommitOutcome> Commit(const TaskCommit& commit) = 0;
-  // Gives a leased task back to the head of its flow after `delay`; a counted attempt ends it as failed once max_attempts are used.
-  virtual absl::StatusOr<CommitOutcome> Return(const LeasedTask& task, absl::Duration delay, bool count_attempt,
-                                               const std::string& reason) = 0;
+  // Gives a leased task back to the head of its flow.
+  virtual absl::StatusOr<CommitOutcome> Return(const LeasedTask& task, const TaskReturn& how) = 0;
   virtual absl::Status Progress(const LeasedTask& task, const std::string& progress) = 0;
   // Extends the leases of `tokens` and says which are no longer this worker's (lost or cancelled): stop those.
   virtual absl::StatusOr<std::vector<std::string>> Heartbeat(const WorkerView& self,

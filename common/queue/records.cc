@@ -28,12 +28,12 @@ bool ParseNumber(std::string_view text, T& number) {
 
 }  // namespace
 
-absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record) {
-  // state, version, attempts, class, cost, blocked by, worker, token, result, reason, progress
+absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record, std::string_view reasons) {
+  // state, version, attempts, class, cost, blocked by, worker, token, result, reason, progress, kills
   std::vector<std::string_view> parts = Split(record, '\n');
   TaskView task;
   task.index = index;
-  if (parts.size() == 11 && parts[0].size() == 1) {
+  if (parts.size() == 12 && parts[0].size() == 1) {
     std::optional<TaskState> state = TaskStateOf(parts[0][0]);
     if (state && ParseNumber(parts[1], task.version) && ParseNumber(parts[2], task.attempts)) {
       task.state = *state;
@@ -41,6 +41,9 @@ absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record) {
       task.result = parts[8];
       task.reason = parts[9];
       task.progress = parts[10];
+      if (!reasons.empty()) {
+        for (std::string_view line : Split(reasons, '\n')) task.attempt_reasons.emplace_back(line);
+      }
       return task;
     }
   }

@@ -10,7 +10,8 @@
 namespace slipway {
 
 // All DATA_LOSS if malformed.
-absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record);
+// `reasons`: of its attempts, lines; may be empty.
+absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record, std::string_view reasons);
 // `fields`: field, value, field, value… of the request hash.
 absl::StatusOr<RequestView> ParseRequest(std::string id, std::span<redisReply* const> fields,
                                          uint64_t* sequence = nullptr);

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/queue/plan.h"
 
 namespace slipway {
 namespace {
@@ -13,7 +14,7 @@ constexpr size_t kWaiting = 64;
 
 }  // namespace
 
-std::string KeyPrefix(const QueueOptions& options) { return fmt::format("{{slipway:{}}}:v1:", options.shard); }
+std::string KeyPrefix(const QueueOptions& options) { return fmt::format("{{slipway:{}}}:v2:", options.shard); }
 
 RedisQueue::RedisQueue(const QueueOptions& options, Endpoint endpoint)
     : options_(options),
@@ -61,6 +62,8 @@ absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options)
   if (!plain_shard) return InvalidArgument("shard \"{}\": must be 1 to 16 of a-z 0-9", options.shard);
   if (options.lease < absl::Milliseconds(10)) return InvalidArgument("a lease is 10 ms or more");
   if (options.max_attempts < 1) return InvalidArgument("max_attempts must be 1 or more");
+  RETURN_IF_ERROR(CheckLimits("every tenant", options.limits));
+  for (const auto& [tenant, limits] : options.tenants) RETURN_IF_ERROR(CheckLimits(tenant, limits));
   if (options.connections < 1) return InvalidArgument("connections must be 1 or more");
   endpoint.password = options.password;
   endpoint.meta_key = KeyPrefix(options) + "meta";

@@ -20,6 +20,8 @@ class RedisQueue final : public Queue {
   // redis_requests.cc
   absl::StatusOr<std::string> Submit(const QueuedRequest& request) override;
   absl::Status Cancel(const std::string& request) override;
+  absl::StatusOr<uint32_t> Retry(const std::string& request) override;
+  absl::Status Delete(const std::string& request) override;
   absl::StatusOr<RequestView> GetRequest(const std::string& request) override;
   absl::StatusOr<std::vector<TaskView>> ListTasks(const std::string& request, uint64_t since_version,
                                                   uint32_t limit) override;
@@ -34,8 +36,7 @@ class RedisQueue final : public Queue {
   absl::StatusOr<std::optional<LeasedTask>> Lease(const LeaseRequest& request) override;
   absl::Status WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) override;
   absl::StatusOr<CommitOutcome> Commit(const TaskCommit& commit) override;
-  absl::StatusOr<CommitOutcome> Return(const LeasedTask& task, absl::Duration delay, bool count_attempt,
-                                       const std::string& reason) override;
+  absl::StatusOr<CommitOutcome> Return(const LeasedTask& task, const TaskReturn& how) override;
   absl::Status Progress(const LeasedTask& task, const std::string& progress) override;
   absl::StatusOr<std::vector<std::string>> Heartbeat(const WorkerView& self,
                                                      const std::vector<std::string>& tokens) override;
@@ -55,7 +56,7 @@ class RedisQueue final : public Queue {
   absl::StatusOr<int> MaintainOnce(bool& more);
 
   const QueueOptions options_;
-  const std::string prefix_;  // "{slipway:<shard>}:v1:"
+  const std::string prefix_;  // "{slipway:<shard>}:v2:"
   const Endpoint endpoint_;
   Pool pool_;
   Pool waiting_;  // for WaitForWork, which keeps a connection for up to a second

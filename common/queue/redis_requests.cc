@@ -3,6 +3,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "common/queue/plan.h"
 #include "common/queue/records.h"
 #include "common/queue/redis_queue.h"
@@ -11,6 +12,7 @@ namespace slipway {
 namespace {
 
 constexpr int64_t kCancelledPerCall = 2000;
+constexpr int64_t kRetriedPerCall = 1000;
 constexpr int kReapedPerCall = 500;
 constexpr uint32_t kTasksPerPage = 1000;
 constexpr uint32_t kRequestsPerPage = 1000;
@@ -52,6 +54,23 @@ absl::Status RedisQueue::Cancel(const std::string& request) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint32_t> RedisQueue::Retry(const std::string& request) {
+  const std::string token = RandomHex(16);
+  while (true) {
+    absl::StatusOr<Reply> reply = RunScript("retry", {request, token, std::to_string(kRetriedPerCall)});
+    if (!reply.ok()) return Named(reply.status(), request);
+    auto elements = Elements(reply->get());
+    if (elements.size() != 2) return Internal("Redis: retry.lua answered {} elements", elements.size());
+    if (Number(elements[0]) < 0) return static_cast<uint32_t>(Number(elements[1]));
+  }
+}
+
+absl::Status RedisQueue::Delete(const std::string& request) {
+  ASSIGN_OR_RETURN(Reply reply, RunScript("delete", {request}));
+  if (Text(reply.get()) == "DELETED") return absl::OkStatus();
+  return WithKind(FailedPrecondition("request {} has not ended: cancel it first", request), ErrorKind::kUsage);
+}
+
 absl::StatusOr<RequestView> RedisQueue::GetRequest(const std::string& request) {
   ASSIGN_OR_RETURN(Reply reply, RunCommand({"HGETALL", Key("request:" + request)}));
   if (Elements(reply.get()).empty()) return NoRequest(request);
@@ -67,15 +86,15 @@ absl::StatusOr<std::vector<TaskView>> RedisQueue::ListTasks(const std::string& r
         RunScript("list_tasks", {request, std::to_string(since_version), std::to_string(wanted)});
     if (!reply.ok()) return Named(reply.status(), request);
     auto elements = Elements(reply->get());
-    for (size_t i = 0; i + 1 < elements.size(); i += 2) {
+    for (size_t i = 0; i + 2 < elements.size(); i += 3) {
       std::string_view text = Text(elements[i]);
       uint32_t index = 0;
       std::from_chars(text.data(), text.data() + text.size(), index);
-      ASSIGN_OR_RETURN(TaskView task, ParseTask(index, Text(elements[i + 1])));
+      ASSIGN_OR_RETURN(TaskView task, ParseTask(index, Text(elements[i + 1]), Text(elements[i + 2])));
       since_version = std::max(since_version, task.version);
       tasks.push_back(std::move(task));
     }
-    if (elements.size() / 2 < wanted) break;
+    if (elements.size() / 3 < wanted) break;
   }
   return tasks;
 }

@@ -58,7 +58,7 @@ absl::StatusOr<std::optional<LeasedTask>> RedisQueue::Lease(const LeaseRequest& 
   ASSIGN_OR_RETURN(Reply reply, RunScript("lease", std::move(arguments)));
   if (IsNil(reply.get())) return std::optional<LeasedTask>();
   auto elements = Elements(reply.get());
-  if (elements.size() != 6) return Internal("Redis: lease.lua answered {} elements", elements.size());
+  if (elements.size() != 7) return Internal("Redis: lease.lua answered {} elements", elements.size());
   LeasedTask task;
   task.request = Text(elements[0]);
   task.index = ToNumber<uint32_t>(Text(elements[1]));
@@ -67,6 +67,7 @@ absl::StatusOr<std::optional<LeasedTask>> RedisQueue::Lease(const LeaseRequest& 
   task.token = request.token;
   task.attempt = ToNumber<int>(Text(elements[4]));
   task.prepare_result = Text(elements[5]);
+  task.kills = ToNumber<int>(Text(elements[6]));
   return std::optional<LeasedTask>(std::move(task));
 }
 
@@ -99,13 +100,17 @@ absl::StatusOr<CommitOutcome> RedisQueue::Commit(const TaskCommit& commit) {
                            std::string(1, Letter(commit.state)), commit.result, RecordField(commit.reason)}));
 }
 
-absl::StatusOr<CommitOutcome> RedisQueue::Return(const LeasedTask& task, absl::Duration delay, bool count_attempt,
-                                                 const std::string& reason) {
+absl::StatusOr<CommitOutcome> RedisQueue::Return(const LeasedTask& task, const TaskReturn& how) {
   RETURN_IF_ERROR(CheckLine("the token", task.token, false));
-  delay = std::clamp(delay, absl::ZeroDuration(), absl::Hours(24));
+  auto milliseconds = [](absl::Duration duration) {
+    return std::to_string(
+        absl::ToInt64Milliseconds(std::clamp<absl::Duration>(duration, absl::ZeroDuration(), absl::Hours(24))));
+  };
+  auto flag = [](bool set) { return set ? "1" : "0"; };
   return Outcome(RunScript(
-      "return", {task.request, std::to_string(task.index), task.token, std::to_string(absl::ToInt64Milliseconds(delay)),
-                 count_attempt ? "1" : "0", std::to_string(options_.max_attempts), RecordField(reason)}));
+      "return", {task.request, std::to_string(task.index), task.token, milliseconds(how.delay), flag(how.count_attempt),
+                 std::to_string(options_.max_attempts), RecordField(how.reason), milliseconds(how.elsewhere),
+                 flag(how.killed), flag(how.more_memory), milliseconds(options_.lease)}));
 }
 
 absl::Status RedisQueue::Progress(const LeasedTask& task, const std::string& progress) {

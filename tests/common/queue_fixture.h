@@ -32,7 +32,7 @@ class QueueTest : public ::testing::Test {
   }
   std::unique_ptr<Queue> Connect() const { return ConnectQueue(Options()).value(); }
 
-  static std::string Key(std::string_view name) { return "{slipway:0}:v1:" + std::string(name); }
+  static std::string Key(std::string_view name) { return "{slipway:0}:v2:" + std::string(name); }
 
   // A command straight to the server.
   Reply Redis(const std::vector<std::string>& command) const {
@@ -73,7 +73,7 @@ class QueueTest : public ::testing::Test {
         .value();
   }
   CommitOutcome Return(const LeasedTask& task, absl::Duration delay, bool counted, const std::string& reason = "why") {
-    return queue_->Return(task, delay, counted, reason).value();
+    return queue_->Return(task, {.delay = delay, .count_attempt = counted, .reason = reason}).value();
   }
 
   // The task as ListTasks shows it.

@@ -237,8 +237,8 @@ TEST_F(QueueTest, CancelEndsEveryTaskAndTakesTheTokens) {
   EXPECT_THAT(queue_->Heartbeat({.id = "w1", .last_seen = {}}, {prepare.token, running.token}).value(),
               ElementsAre(prepare.token, running.token));
   EXPECT_EQ(StateOf("0-a", 0), TaskState::kCancelled);
-  EXPECT_EQ(Number(Redis({"EXISTS", Key("leases"), Key("tokens"), Key("delayed"), Key("ready:any:default:0-a"),
-                          Key("ready:any:default:0-b"), Key("flows:any"), Key("blocked:0-a")})
+  EXPECT_EQ(Number(Redis({"EXISTS", Key("leases"), Key("tokens"), Key("delayed"), Key("ready:any:0-a"),
+                          Key("ready:any:0-b"), Key("flows:any:default"), Key("tenants:any"), Key("blocked:0-a")})
                        .get()),
             0);
 }

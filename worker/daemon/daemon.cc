@@ -172,7 +172,7 @@ class Worker {
       }
       backoff.Reset();
       if (Draining()) {
-        queue_->Return(**lease, absl::ZeroDuration(), /*count_attempt=*/false, "the worker was told to end")
+        queue_->Return(**lease, {.count_attempt = false, .reason = "the worker was told to end"})
             .status()
             .IgnoreError();
       } else {

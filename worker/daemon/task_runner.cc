@@ -225,7 +225,7 @@ void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement) {
   const absl::Duration delay = settlement.count_attempt
                                    ? options_.retry_delay * (1 << std::clamp(task.attempt - 1, 0, 6))
                                    : absl::ZeroDuration();
-  const auto outcome = queue_.Return(task, delay, settlement.count_attempt, settlement.reason);
+  const auto outcome = queue_.Return(task, {.delay = delay, .count_attempt = settlement.count_attempt, .reason = settlement.reason});
   LogWarning("returned a task", {{"request", task.request},
                                  {"task", std::to_string(task.index)},
                                  {"reason", settlement.reason},

@@ -2,6 +2,7 @@
 -- Cancels a request: the first call stops it as a whole (no lease, no commit), and each call marks a range of its tasks,
 -- taking their tokens in the same step.
 -- KEYS: 1 meta. ARGV: 1 request, 2 first index, 3 how many, 4 ms after which maintenance goes on for a lost caller.
+-- The reason is `cr` of the request when maintenance set it (its deadline has passed), else "cancelled".
 -- Returns the index to go on from, or -1 when all is done. Error: GONE.
 --!include farm.lua
 --!include task.lua
@@ -11,10 +12,7 @@ if not r then return redis.error_reply('GONE the request is not there') end
 if r.open == 0 then return -1 end
 
 if r.state ~= 'C' then
-  for class in string.gmatch(call('HGET', r.key, 'cl'), '[^,]+') do
-    call('ZREM', P .. 'flows:' .. class, r.flow)
-    call('UNLINK', P .. 'ready:' .. class .. ':' .. r.flow)
-  end
+  leave(r.id, r.tenant, call('HGET', r.key, 'cl'))
   call('UNLINK', P .. 'blocked:' .. r.id)
   r.state = 'C'
 end
@@ -25,11 +23,12 @@ for i = from, last do indexes[#indexes + 1] = string.format('%d', i) end
 local records = #indexes > 0 and call('HMGET', P .. 'tasks:' .. r.id, unpack(indexes)) or {}
 for i, index in ipairs(indexes) do
   -- A task that was never written (the plan was cut short) ends as well.
-  local t = records[i] and decode(records[i]) or {attempts = '0', blocked_by = '', worker = '', token = '', result = ''}
+  local t = records[i] and decode(records[i]) or {attempts = '0', class = '', cost = '', blocked_by = '', worker = '', token = '',
+                                               result = '', kills = '0'}
   if not ENDED[t.state] then
     if t.state == 'R' then release(t.token) end
-    if t.state == 'D' then call('ZREM', P .. 'delayed', index .. ':' .. r.id) end
-    t.token, t.reason, t.progress = '', 'cancelled', ''
+    if t.state == 'D' then undelay(r, index, t) end
+    t.token, t.reason, t.progress = '', r.why, ''
     step(r, index, t, 'C')
   end
 end

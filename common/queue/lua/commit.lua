@@ -12,6 +12,7 @@ if ENDED[t.state] and t.token == token then return 'ALREADY' end
 if t.state == 'C' or r.state == 'C' then return 'CANCELLED' end
 if not owns(t, token) then return 'FENCED' end
 release(token)
+if ARGV[4] == 'F' and tonumber(t.attempts) > 1 then note(r, index, t, ARGV[6]) end
 finish(r, index, t, ARGV[4], ARGV[5], ARGV[6])
 save(r)
 return 'COMMITTED'

@@ -1,15 +1,25 @@
 #!lua flags=allow-oom
--- Gives a worker the next task: of the first class that has any, the flow with the least virtual time (higher
--- priorities first), its first task. The same token again gives the same task.
+-- Gives a worker the next task: of the first class that has any, the tenant with the least virtual time, of its flows the
+-- one with the least (higher priorities first), its first task. What other workers failed comes before all. The same token
+-- again gives the same task.
 -- KEYS: 1 meta. ARGV: 1 worker, 2 token, 3 lease in ms, 4… classes, preferred first.
--- Returns {request, index, tenant, spec, attempt, result of the prepare task or ""}, or nil when nothing is ready.
+-- Returns {request, index, tenant, spec, attempt, result of the prepare task or "", kills}, or nil when nothing is ready.
 --!include farm.lua
 --!include task.lua
 local worker, token, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 local function answer(r, index, t)
   local opener = t.blocked_by ~= '' and task(r, t.blocked_by)
-  return {r.id, index, r.tenant, r.spec, t.attempts, opener and opener.result or ''}
+  return {r.id, index, r.tenant, r.spec, t.attempts, opener and opener.result or '', t.kills}
+end
+
+local function serve(r, index, t)
+  t.worker, t.token, t.attempts = worker, token, string.format('%d', t.attempts + 1)
+  step(r, index, t, 'R')
+  call('ZADD', P .. 'leases', now() + lease, token)
+  call('HSET', P .. 'tokens', token, index .. ':' .. r.id)
+  save(r)
+  return answer(r, index, t)
 end
 
 local held = call('HGET', P .. 'tokens', token)
@@ -20,37 +30,66 @@ if held then
   if t and owns(t, token) then return answer(r, index, t) end
 end
 
-for i = 4, #ARGV do
-  local class = ARGV[i]
-  local flows = P .. 'flows:' .. class
-  while true do
-    local first = call('ZRANGE', flows, 0, 0, 'WITHSCORES')
-    if not first[1] then break end
-    local flow, score = first[1], tonumber(first[2])
-    local ready = P .. 'ready:' .. class .. ':' .. flow
-    local next = call('ZRANGE', ready, 0, 1)
-    local index = next[1]
-    local r = request(string.match(flow, ':(.*)$'))
-    local t = r and index and task(r, index)
-    if index then call('ZREM', ready, index) end
-    if t and t.state == 'Q' and r.state == 'A' then
-      local start = score + r.priority * BAND
-      call('HSET', P .. 'clock', class .. ':' .. r.priority, start)
-      if next[2] then
-        call('ZADD', flows, score + tonumber(t.cost), flow)
-      else
-        call('ZREM', flows, flow)
-        r.extra = {'vt:' .. class, start + tonumber(t.cost)}
-      end
-      t.worker, t.token, t.attempts = worker, token, string.format('%d', t.attempts + 1)
-      step(r, index, t, 'R')
-      call('ZADD', P .. 'leases', now() + lease, token)
-      call('HSET', P .. 'tokens', token, index .. ':' .. r.id)
-      save(r)
-      return answer(r, index, t)
+-- A task that another worker failed, without a turn in its flow: it had one.
+local function from_elsewhere(class)
+  for _, member in ipairs(call('ZRANGE', P .. 'elsewhere:' .. class, 0, 7)) do
+    local index, id = string.match(member, '^(%d+):(.*)$')
+    local r = request(id)
+    local t = r and task(r, index)
+    if not t or t.state ~= 'D' or r.state ~= 'A' then
+      call('ZREM', P .. 'elsewhere:' .. class, member)
+    elseif t.worker ~= worker then
+      undelay(r, index, t)
+      return serve(r, index, t)
     end
-    if not next[2] then call('ZREM', flows, flow) end
   end
+end
+
+local function from_flows(class)
+  local tenants = P .. 'tenants:' .. class
+  while true do
+    local first_tenant = call('ZRANGE', tenants, 0, 0, 'WITHSCORES')
+    local tenant = first_tenant[1]
+    if not tenant then return nil end
+    local flows = P .. 'flows:' .. class .. ':' .. tenant
+    local first = call('ZRANGE', flows, 0, 0, 'WITHSCORES')
+    if not first[1] then
+      call('ZREM', tenants, tenant)
+    else
+      local id, score = first[1], tonumber(first[2])
+      local ready = P .. 'ready:' .. class .. ':' .. id
+      local next = call('ZRANGE', ready, 0, 1)
+      local index = next[1]
+      local r = request(id)
+      local t = r and index and task(r, index)
+      if index then call('ZREM', ready, index) end
+      if not next[2] then call('ZREM', flows, id) end
+      if t and t.state == 'Q' and r.state == 'A' then
+        local key, cost = P .. 'tenant:' .. tenant, tonumber(t.cost)
+        local start, tenant_start = score + r.priority * BAND, tonumber(first_tenant[2])
+        local tenant_end = tenant_start + cost / tonumber(call('HGET', key, 'w') or 1)
+        call('HSET', P .. 'clock', class, tenant_start)
+        call('HSET', key, 'c:' .. class .. ':' .. r.priority, start)
+        if next[2] then
+          call('ZADD', flows, score + cost, id)
+        else
+          r.extra = {'vt:' .. class, start + cost}
+        end
+        if next[2] or call('EXISTS', flows) == 1 then
+          call('ZADD', tenants, tenant_end, tenant)
+        else
+          call('ZREM', tenants, tenant)
+          call('HSET', key, 'vt:' .. class, tenant_end)
+        end
+        return serve(r, index, t)
+      end
+    end
+  end
+end
+
+for i = 4, #ARGV do
+  local task = from_elsewhere(ARGV[i]) or from_flows(ARGV[i])
+  if task then return task end
 end
 
 -- Nothing is ready, so wake-ups still waiting in these classes are stale.

@@ -5,7 +5,7 @@
 -- first extended to one lease from now.
 -- KEYS: 1 meta. ARGV: 1 the server's run id, 2 lease in ms, 3 most attempts, 4 used memory, 5 memory limit (0: none),
 -- 6 how many of each at most.
--- Returns {tasks moved, "1" if more is due, requests whose cancellation was cut short…}.
+-- Returns {tasks moved, "1" if more is due, requests to cancel: theirs was cut short, or their deadline has passed…}.
 --!include farm.lua
 --!include task.lua
 local lease, max_attempts, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
@@ -32,10 +32,11 @@ for _, token in ipairs(expired) do
   if t and owns(t, token) then
     t.token = ''
     if r.state == 'C' then
-      t.reason = 'cancelled'
+      t.reason = r.why
       step(r, index, t, 'C')
     else
-      give_back(r, index, t, 0, true, max_attempts, 'worker ' .. t.worker .. ' lost its lease')
+      give_back(r, index, t, {delay = 0, counted = true, max_attempts = max_attempts, elsewhere = 0,
+                              reason = 'worker ' .. t.worker .. ' lost its lease'})
     end
     touched[id] = r
     moved = moved + 1
@@ -48,6 +49,7 @@ for _, member in ipairs(promoted) do
   local r = request(id)
   local t = r and task(r, index)
   call('ZREM', P .. 'delayed', member)
+  if t then undelay(r, index, t) end
   if t and t.state == 'D' and r.state == 'A' then
     make_ready(r, index, t, true)
     touched[id] = r
@@ -55,24 +57,6 @@ for _, member in ipairs(promoted) do
   end
 end
 for _, r in pairs(touched) do save(r) end
-
-local function drop(id)
-  local f = call('HMGET', P .. 'request:' .. id, 't', 'ik', 'cl')
-  call('ZREM', P .. 'ended', id)
-  call('ZREM', P .. 'unfinished', id)
-  if not f[1] then return end
-  local flow = f[1] .. ':' .. id
-  for class in string.gmatch(f[3], '[^,]+') do
-    call('ZREM', P .. 'flows:' .. class, flow)
-    call('UNLINK', P .. 'ready:' .. class .. ':' .. flow)
-  end
-  if f[2] ~= '' and call('GET', P .. 'idempotency:' .. f[1] .. ':' .. f[2]) == id then
-    call('UNLINK', P .. 'idempotency:' .. f[1] .. ':' .. f[2])
-  end
-  call('ZREM', P .. 'requests:' .. f[1], id)
-  call('UNLINK', P .. 'request:' .. id, P .. 'tasks:' .. id, P .. 'versions:' .. id, P .. 'blocked:' .. id)
-  call('PUBLISH', P .. 'changes:' .. id, 0)
-end
 
 local ended = due(P .. 'ended')
 for _, id in ipairs(ended) do drop(id) end
@@ -83,6 +67,20 @@ for _, id in ipairs(due(P .. 'unfinished')) do
     answer[#answer + 1] = id
   else
     drop(id)
+  end
+end
+
+-- It stays due until the cancellation is whole, whoever sees to that.
+for _, id in ipairs(due(P .. 'deadlines')) do
+  local r = request(id)
+  if not r or r.open == 0 then
+    call('ZREM', P .. 'deadlines', id)
+  elseif r.state ~= 'P' then
+    if r.state == 'A' then
+      local asked = r.deadline - tonumber(call('HGET', r.key, 'c'))
+      call('HSET', r.key, 'cr', string.format('cancelled: not finished within its timeout of %g s', asked / 1000))
+    end
+    answer[#answer + 1] = id
   end
 end
 

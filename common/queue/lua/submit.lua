@@ -3,12 +3,42 @@
 -- harmless when repeated. Until it is opened a request is planning and no worker sees it.
 -- KEYS: 1 meta. ARGV: 1 id, 2 request digest, 3 "1" to create, 4 "1" to open, 5 tenant, 6 idempotency key or "",
 -- 7 spec digest, 8 priority, 9 number of tasks, 10 retention in ms, 11 ms after which an unfinished plan is dropped,
--- 12 classes, comma-separated, 13… tasks: index \n class \n cost \n index that blocks it or "".
+-- 12 classes, comma-separated, 13 ms from now to its deadline (0: none), 14 bytes of its inputs, 15 its tenant's weight,
+-- 16 quota of open tasks, 17 of requests a minute, 18 of bytes (0: none), 19… tasks: index \n class \n cost \n index that
+-- blocks it or "".
 -- Returns {id, state}: the id is an earlier request's when the idempotency key names one. Errors: EXISTS (the key or id
--- stands for something else), FULL (memory), GONE (not created, or dropped meanwhile).
+-- stands for something else), FULL (memory), QUOTA (of its tenant), GONE (not created, or dropped meanwhile).
 --!include farm.lua
 --!include task.lua
+local FIRST = 19  -- of the tasks in ARGV
 local id, digest, create, open, tenant, key = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', ARGV[5], ARGV[6]
+
+-- One request takes 60 s / quota of the tenant's time; it may be a minute ahead.
+local function turn()
+  return math.max(now(), tonumber(call('GET', P .. 'rate:' .. tenant) or 0)) + 60000 / tonumber(ARGV[17])
+end
+
+local function take_turn()
+  if ARGV[17] ~= '0' then call('SET', P .. 'rate:' .. tenant, string.format('%d', turn()), 'PX', 120000) end
+end
+
+-- What is wrong with another request of this tenant, or nil.
+local function over_quota()
+  local held = call('HMGET', P .. 'tenant:' .. tenant, 'o', 'by')
+  local function over(what, has, wants, most)
+    if most == 0 or wants == 0 or has + wants <= most then return nil end
+    local hint = wants > most and 'it is too large by itself: split it' or 'try again when some have ended'
+    return string.format('tenant %s: quota of %s: %.0f at most, %.0f in use, %.0f more asked for; %s', tenant, what, most, has,
+                         wants, hint)
+  end
+  local refused = over('open tasks', tonumber(held[1] or 0), tonumber(ARGV[9]), tonumber(ARGV[16])) or
+                  over('bytes', tonumber(held[2] or 0), tonumber(ARGV[14]), tonumber(ARGV[18]))
+  if refused or ARGV[17] == '0' then return refused end
+  local wait = turn() - 60000 - now()
+  if wait <= 1 then return nil end
+  return string.format('tenant %s: quota of requests a minute: %s at most; try again in %d s', tenant, ARGV[17],
+                       math.ceil(wait / 1000))
+end
 
 if create then
   local idempotency = P .. 'idempotency:' .. tenant .. ':' .. key
@@ -24,9 +54,20 @@ if create then
       return redis.error_reply('EXISTS this id was used for another request, ' .. id)
     end
     if call('HGET', KEYS[1], 'full') == '1' then return redis.error_reply('FULL the queue is above 80 % of its memory') end
+    local refused = over_quota()
+    if refused then return redis.error_reply('QUOTA ' .. refused) end
     local sequence = call('HINCRBY', KEYS[1], 'sequence', 1)
     call('HSET', P .. 'request:' .. id, 't', tenant, 's', 'P', 'sp', ARGV[7], 'p', ARGV[8], 'v', 0, 'o', ARGV[9],
-         'n', ARGV[9], 're', ARGV[10], 'd', digest, 'ik', key, 'cl', ARGV[12], 'q', sequence, 'c', now())
+         'n', ARGV[9], 're', ARGV[10], 'd', digest, 'ik', key, 'cl', ARGV[12], 'q', sequence, 'c', now(), 'by', ARGV[14])
+    call('HSET', P .. 'tenant:' .. tenant, 'w', ARGV[15])
+    call('HINCRBY', P .. 'tenant:' .. tenant, 'o', ARGV[9])
+    call('HINCRBY', P .. 'tenant:' .. tenant, 'by', ARGV[14])
+    take_turn()
+    if ARGV[13] ~= '0' then
+      local deadline = now() + tonumber(ARGV[13])
+      call('HSET', P .. 'request:' .. id, 'dl', deadline)
+      call('ZADD', P .. 'deadlines', deadline, id)
+    end
     call('ZADD', P .. 'requests:' .. tenant, sequence, id)
     if key ~= '' then call('SET', idempotency, id) end
   end
@@ -39,13 +80,13 @@ if not open then call('ZADD', P .. 'unfinished', now() + tonumber(ARGV[11]), id)
 
 local records, versions, ready, blocked = {}, {}, {}, {}
 local known = {}
-if #ARGV > 12 and call('EXISTS', P .. 'tasks:' .. id) == 1 then
+if #ARGV >= FIRST and call('EXISTS', P .. 'tasks:' .. id) == 1 then
   local indexes = {}
-  for i = 13, #ARGV do indexes[#indexes + 1] = string.match(ARGV[i], '^%d+') end
+  for i = FIRST, #ARGV do indexes[#indexes + 1] = string.match(ARGV[i], '^%d+') end
   known = call('HMGET', P .. 'tasks:' .. id, unpack(indexes))
 end
-for i = 13, #ARGV do
-  if not known[i - 12] then
+for i = FIRST, #ARGV do
+  if not known[i - FIRST + 1] then
     local index, class, cost, by = string.match(ARGV[i], '^(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)$')
     local state = by == '' and 'Q' or 'B'
     r.version = r.version + 1
@@ -53,7 +94,8 @@ for i = 13, #ARGV do
     r.changed[state] = true
     records[#records + 1] = index
     records[#records + 1] = encode({state = state, version = string.format('%d', r.version), attempts = '0',
-      class = class, cost = cost, blocked_by = by, worker = '', token = '', result = '', reason = '', progress = ''})
+      class = class, cost = cost, blocked_by = by, worker = '', token = '', result = '', reason = '', progress = '',
+      kills = '0'})
     versions[#versions + 1] = r.version
     versions[#versions + 1] = index
     if by == '' then
@@ -70,7 +112,7 @@ if #records > 0 then
   call('HSET', P .. 'tasks:' .. id, unpack(records))
   call('ZADD', P .. 'versions:' .. id, unpack(versions))
 end
-for class, scores in pairs(ready) do call('ZADD', P .. 'ready:' .. class .. ':' .. r.flow, unpack(scores)) end
+for class, scores in pairs(ready) do call('ZADD', P .. 'ready:' .. class .. ':' .. id, unpack(scores)) end
 for by, cells in pairs(blocked) do
   local before = call('HGET', P .. 'blocked:' .. id, by)
   call('HSET', P .. 'blocked:' .. id, by, (before and before .. ',' or '') .. table.concat(cells, ','))
@@ -80,7 +122,7 @@ if open then
   r.state = 'A'
   call('ZREM', P .. 'unfinished', id)
   for class in string.gmatch(ARGV[12], '[^,]+') do
-    local count = call('ZCARD', P .. 'ready:' .. class .. ':' .. r.flow)
+    local count = call('ZCARD', P .. 'ready:' .. class .. ':' .. id)
     if count > 0 then r.woken[class] = count end
   end
 end

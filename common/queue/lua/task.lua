@@ -4,9 +4,11 @@
 local BAND = 1099511627776  -- 2^40: distance between priorities in virtual time
 local HEAD = 4294967296     -- 2^32: a returned task's lead over those never served
 local WAKES = 256           -- most wake-ups kept a class
+local KILLS = 3             -- a task that killed so many processes is isolated
+local HISTORY = 8           -- attempts whose reasons are kept
 local LETTERS = {'B', 'Q', 'D', 'R', 'P', 'U', 'G', 'F', 'C', 'S'}
 local ENDED = {P = true, U = true, G = true, F = true, C = true, S = true}
-local RECORD = '^(%a)\n(%d+)\n(%d+)\n' .. string.rep('([^\n]*)\n', 7) .. '([^\n]*)$'
+local RECORD = '^(%a)\n(%d+)\n(%d+)\n' .. string.rep('([^\n]*)\n', 8) .. '([^\n]*)$'
 
 local loaded = {}
 
@@ -14,31 +16,30 @@ local loaded = {}
 local function request(id)
   if loaded[id] ~= nil then return loaded[id] or nil end
   local key = P .. 'request:' .. id
-  local f = call('HMGET', key, 't', 's', 'sp', 'p', 'v', 'o', 'n', 're',
+  local f = call('HMGET', key, 't', 's', 'sp', 'p', 'v', 'o', 'n', 're', 'dl', 'by', 'cr',
                  'B', 'Q', 'D', 'R', 'P', 'U', 'G', 'F', 'C', 'S')
   loaded[id] = false
   if not f[1] then return nil end
   local r = {id = id, key = key, tenant = f[1], state = f[2], spec = f[3], priority = tonumber(f[4]),
              version = tonumber(f[5]), open = tonumber(f[6]), tasks = tonumber(f[7]), retain = tonumber(f[8]),
-             flow = f[1] .. ':' .. id, counts = {}, changed = {}, woken = {}, extra = {}}
-  for i, letter in ipairs(LETTERS) do r.counts[letter] = tonumber(f[8 + i] or 0) end
+             deadline = tonumber(f[9] or 0), bytes = tonumber(f[10] or 0), why = f[11] or 'cancelled',
+             counts = {}, changed = {}, woken = {}, extra = {}}
+  r.was_open = r.open
+  for i, letter in ipairs(LETTERS) do r.counts[letter] = tonumber(f[11 + i] or 0) end
   loaded[id] = r
   return r
 end
 
 local function decode(record)
   local t = {}
-  t.state, t.version, t.attempts, t.class, t.cost, t.blocked_by, t.worker, t.token, t.result, t.reason, t.progress =
+  t.state, t.version, t.attempts, t.class, t.cost, t.blocked_by, t.worker, t.token, t.result, t.reason, t.progress, t.kills =
     string.match(record, RECORD)
   return t
 end
 
 local function encode(t)
-  if ENDED[t.state] then
-    return table.concat({t.state, t.version, t.attempts, '', '', '', t.worker, t.token, t.result, t.reason, ''}, '\n')
-  end
   return table.concat({t.state, t.version, t.attempts, t.class, t.cost, t.blocked_by, t.worker, t.token, t.result,
-                       t.reason, t.progress}, '\n')
+                       t.reason, t.progress, t.kills}, '\n')
 end
 
 local function task(r, index)
@@ -66,7 +67,7 @@ local function make_ready(r, index, t, at_head)
   local score = tonumber(index)
   if at_head then score = score - HEAD end
   step(r, index, t, 'Q')
-  call('ZADD', P .. 'ready:' .. t.class .. ':' .. r.flow, score, index)
+  call('ZADD', P .. 'ready:' .. t.class .. ':' .. r.id, score, index)
   r.woken[t.class] = (r.woken[t.class] or 0) + 1
 end
 
@@ -103,32 +104,89 @@ local function owns(t, token)
   return t.state == 'R' and t.token == token
 end
 
--- A worker's task goes back: to the head of its flow, after `delay` ms if that is more than 0, or ends failed when its
--- attempts are used up. The caller decides what becomes of the token in the record.
-local function give_back(r, index, t, delay, counted, max_attempts, reason)
-  t.reason, t.progress = reason, ''
-  if counted and tonumber(t.attempts) >= max_attempts then
-    finish(r, index, t, 'F', '', reason)
-  elseif delay > 0 then
-    step(r, index, t, 'D')
-    call('ZADD', P .. 'delayed', now() + delay, index .. ':' .. r.id)
+-- At most 160 bytes of one reason, UTF-8 kept whole.
+local function short(text)
+  if #text <= 160 then return text end
+  local last = 157
+  while last > 0 and string.byte(text, last + 1) >= 128 and string.byte(text, last + 1) < 192 do last = last - 1 end
+  return string.sub(text, 1, last) .. '...'
+end
+
+-- Keeps the reason why an attempt ended: the last HISTORY of a task.
+local function note(r, index, t, reason)
+  local key = P .. 'history:' .. r.id
+  local lines = {}
+  for line in string.gmatch(call('HGET', key, index) or '', '[^\n]+') do lines[#lines + 1] = line end
+  lines[#lines + 1] = 'attempt ' .. t.attempts .. ' on ' .. t.worker .. ': ' .. short(reason)
+  while #lines > HISTORY do table.remove(lines, 1) end
+  call('HSET', key, index, table.concat(lines, '\n'))
+end
+
+-- A task that waits for its time waits no more.
+local function undelay(r, index, t)
+  call('ZREM', P .. 'delayed', index .. ':' .. r.id)
+  call('ZREM', P .. 'elsewhere:' .. t.class, index .. ':' .. r.id)
+end
+
+local function wake(class, count)
+  local entries = {}
+  for i = 1, math.min(count, WAKES) do entries[i] = '1' end
+  call('LPUSH', P .. 'wake:' .. class, unpack(entries))
+  call('LTRIM', P .. 'wake:' .. class, 0, WAKES - 1)
+end
+
+-- A worker's task goes back: to the head of its flow, after `how.delay` ms if that is more than 0; or for `how.elsewhere`
+-- ms to other workers only; or ends failed when its attempts are used up or it has killed too often. `how.class` is the
+-- class from now on. The caller decides what becomes of the token in the record.
+local function give_back(r, index, t, how)
+  t.reason, t.progress = how.reason, ''
+  note(r, index, t, how.reason)
+  if how.killed then t.kills = string.format('%d', t.kills + 1) end
+  if not how.counted then t.attempts = string.format('%d', t.attempts - 1) end
+  if tonumber(t.kills) >= KILLS then
+    finish(r, index, t, 'F', '', 'isolated after killing ' .. t.kills .. ' processes: ' .. how.reason)
+  elseif how.counted and tonumber(t.attempts) >= how.max_attempts then
+    finish(r, index, t, 'F', '', how.reason)
   else
-    make_ready(r, index, t, true)
+    t.class = how.class or t.class
+    if how.elsewhere > 0 then
+      step(r, index, t, 'D')
+      call('ZADD', P .. 'delayed', now() + math.max(how.delay, how.elsewhere), index .. ':' .. r.id)
+      call('ZADD', P .. 'elsewhere:' .. t.class, now(), index .. ':' .. r.id)
+      wake(t.class, 2)
+    elseif how.delay > 0 then
+      step(r, index, t, 'D')
+      call('ZADD', P .. 'delayed', now() + how.delay, index .. ':' .. r.id)
+    else
+      make_ready(r, index, t, true)
+    end
   end
 end
 
--- Puts the request's flow among those served in `class`, not before the flows already there, and wakes `count` workers.
+-- Puts the request's flow among its tenant's in `class`, and the tenant among those served, neither before those already
+-- there, and wakes `count` workers.
 local function join(r, class, count)
-  local flows = P .. 'flows:' .. class
-  if not call('ZSCORE', flows, r.flow) then
-    local clock = tonumber(call('HGET', P .. 'clock', class .. ':' .. r.priority) or 0)
+  local flows, tenants, tenant = P .. 'flows:' .. class .. ':' .. r.tenant, P .. 'tenants:' .. class, P .. 'tenant:' .. r.tenant
+  if not call('ZSCORE', flows, r.id) then
+    local clock = tonumber(call('HGET', tenant, 'c:' .. class .. ':' .. r.priority) or 0)
     local own = tonumber(call('HGET', r.key, 'vt:' .. class) or 0)
-    call('ZADD', flows, math.max(clock, own) - r.priority * BAND, r.flow)
+    call('ZADD', flows, math.max(clock, own) - r.priority * BAND, r.id)
   end
-  local wake = {}
-  for i = 1, math.min(count, WAKES) do wake[i] = '1' end
-  call('LPUSH', P .. 'wake:' .. class, unpack(wake))
-  call('LTRIM', P .. 'wake:' .. class, 0, WAKES - 1)
+  if not call('ZSCORE', tenants, r.tenant) then
+    local clock = tonumber(call('HGET', P .. 'clock', class) or 0)
+    local own = tonumber(call('HGET', tenant, 'vt:' .. class) or 0)
+    call('ZADD', tenants, math.max(clock, own), r.tenant)
+  end
+  wake(class, count)
+end
+
+-- What the tenant's quotas count, after a request's open tasks were `was` and are `is`.
+local function count_open(r, was, is)
+  if was == is then return end
+  call('HINCRBY', P .. 'tenant:' .. r.tenant, 'o', is - was)
+  if r.bytes > 0 and (was == 0 or is == 0) then
+    call('HINCRBY', P .. 'tenant:' .. r.tenant, 'by', is == 0 and -r.bytes or r.bytes)
+  end
 end
 
 local function save(r)
@@ -136,7 +194,9 @@ local function save(r)
     if r.state == 'A' then r.state = 'D' end
     call('ZADD', P .. 'ended', now() + r.retain, r.id)
     call('UNLINK', P .. 'blocked:' .. r.id)
+    if r.deadline > 0 then call('ZREM', P .. 'deadlines', r.id) end
   end
+  count_open(r, r.was_open, r.open)
   local set = {'v', r.version, 'o', r.open, 's', r.state}
   for letter in pairs(r.changed) do
     set[#set + 1] = letter
@@ -148,4 +208,32 @@ local function save(r)
     for class, count in pairs(r.woken) do join(r, class, count) end
   end
   call('PUBLISH', P .. 'changes:' .. r.id, r.version)
+end
+
+-- Takes a request's flows from those served.
+local function leave(id, tenant, classes)
+  for class in string.gmatch(classes, '[^,]+') do
+    call('ZREM', P .. 'flows:' .. class .. ':' .. tenant, id)
+    call('UNLINK', P .. 'ready:' .. class .. ':' .. id)
+  end
+end
+
+-- Forgets a request, and its tenant with the last one.
+local function drop(id)
+  local f = call('HMGET', P .. 'request:' .. id, 't', 'ik', 'cl')
+  call('ZREM', P .. 'ended', id)
+  call('ZREM', P .. 'unfinished', id)
+  call('ZREM', P .. 'deadlines', id)
+  if not f[1] then return end
+  local r = request(id)
+  count_open(r, r.open, 0)
+  leave(id, f[1], f[3])
+  if f[2] ~= '' and call('GET', P .. 'idempotency:' .. f[1] .. ':' .. f[2]) == id then
+    call('UNLINK', P .. 'idempotency:' .. f[1] .. ':' .. f[2])
+  end
+  call('ZREM', P .. 'requests:' .. f[1], id)
+  if call('EXISTS', P .. 'requests:' .. f[1]) == 0 then call('UNLINK', P .. 'tenant:' .. f[1]) end
+  call('UNLINK', P .. 'request:' .. id, P .. 'tasks:' .. id, P .. 'versions:' .. id, P .. 'blocked:' .. id,
+       P .. 'history:' .. id)
+  call('PUBLISH', P .. 'changes:' .. id, 0)
 end
