@@ -1,6 +1,7 @@
 // slipway-bench: the figures that docs/benchmarks.md reports, as a table and as JSON.
 #pragma once
 
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -9,13 +10,18 @@
 
 namespace slipway {
 
-// Conversions, import to written artifact, without parity, each in a process of its own (the median of `repeats`).
+// Conversions, each in processes of its own (the median of `repeats`): Slipway's converter, the whole command, and the
+// other converters that are installed.
 struct ConvertBenchOptions {
-  std::vector<std::string> models;   // FILE.onnx or ARCH@FILE
+  std::vector<std::string> models;   // FILE.onnx, ARCH@FILE, or ARCH: an ONNX file of it with made-up weights
   std::vector<std::string> targets;  // capabilities' names
   int repeats = 5;
+  std::filesystem::path peers;         // where bench/peers.sh installed; empty: none is measured
+  std::filesystem::path peer_scripts;  // bench/peers
+  bool scaling = false;                // also graphs of 1,000 and 10,000 nodes
 };
-// {"<model>/<target>": {"wall_s", "cpu_s", "peak_anon_mb", "copy_hash_s"}}; copy_hash_s is the time to copy and SHA-256 the artifact's bytes.
+// {"<model>/<target>": …, "<model>/<target>/export": …, "<model>/<target>/<peer>": …, "scaling/<target>": …}; the figures
+// of each are in docs/benchmarks.md.
 absl::StatusOr<nlohmann::json> BenchConvert(const ConvertBenchOptions& options);
 
 // No-op tasks through a whole embedded farm: warm jailed child and fenced commit each.

@@ -1,23 +1,24 @@
 #include "convert/targets/convert.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "bench/bench.h"
+#include "bench/measure.h"
+#include "bench/peers.h"
+#include "bench/scaling.h"
+#include "client/embedded/embedded_farm.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "convert/import/import.h"
 #include "convert/import/onnx/onnx_import.h"
+#include "convert/import/zoo/zoo.h"
+#include "convert/onnx_form/onnx_form.h"
 
 namespace slipway {
 namespace {
@@ -56,53 +57,6 @@ absl::Status ConvertOnce(const std::string& model, const std::string& target, co
   return ConvertTo(*converter, std::move(imported.model.graph), options, folder).status();
 }
 
-struct Run {
-  double wall_s = 0, cpu_s = 0, peak_anon_mb = 0;
-};
-
-// RssAnon of a process in MiB; 0 once it has gone.
-double AnonymousMemory(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("RssAnon:")) return std::stod(line.substr(8)) / 1024;
-  }
-  return 0;
-}
-
-// Converts in a child process, so that memory and CPU are its own.
-absl::StatusOr<Run> Measure(const std::string& model, const std::string& target, const std::filesystem::path& folder) {
-  Run run;
-  const auto start = SteadyClock::now();
-  const pid_t child = fork();
-  if (child < 0) return ErrnoStatus(errno, "fork");
-  if (child == 0) {
-    const absl::Status status = ConvertOnce(model, target, folder);
-    if (!status.ok()) fmt::print(stderr, "{} to {}: {}\n", model, target, Message(status));
-    _exit(status.ok() ? 0 : 1);
-  }
-  std::atomic<bool> ended = false;
-  std::thread sampler([&] {
-    while (!ended) {
-      run.peak_anon_mb = std::max(run.peak_anon_mb, AnonymousMemory(child));
-      std::this_thread::sleep_for(std::chrono::microseconds(500));
-    }
-  });
-  siginfo_t info{};
-  waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);
-  run.wall_s = Seconds(SteadyClock::now() - start).count();
-  ended = true;
-  sampler.join();
-  int status = 0;
-  rusage usage{};
-  wait4(child, &status, 0, &usage);
-  if (status != 0) return FailedPrecondition("{} could not be converted to {}", model, target);
-  auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  run.cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-  return run;
-}
-
 // The time to copy and hash every file under `folder`: what no converter can go below.
 absl::StatusOr<double> CopyAndHash(const std::filesystem::path& folder, const std::filesystem::path& copy) {
   std::vector<std::filesystem::path> files;
@@ -121,44 +75,197 @@ absl::StatusOr<double> CopyAndHash(const std::filesystem::path& folder, const st
   return Seconds(SteadyClock::now() - start).count();
 }
 
-template <typename T>
-T Median(std::vector<T> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 std::string ShortName(const std::string& model) {
   const size_t at = model.find('@');
   return at != std::string::npos ? model.substr(0, at) : std::filesystem::path(model).stem().string();
 }
 
+absl::Status WriteDummy(const std::string& architecture, const std::filesystem::path& file) {
+  Source source;
+  source.kind = Source::Kind::kDummy;
+  source.architecture = architecture;
+  ASSIGN_OR_RETURN(const Imported imported, Import(source));
+  return WriteOnnxFile(*imported.model.graph, {}, file).status();
+}
+
+absl::Status WriteLong(int nodes, const std::filesystem::path& file) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Graph> graph, LongGraph(nodes));
+  return WriteOnnxFile(*graph, {}, file).status();
+}
+
+constexpr int kShortGraph = 1000, kLongGraph = 10000;
+
+nlohmann::json Figures(const Cost& cost) {
+  return {{"wall_s", cost.wall_s},
+          {"cpu_s", cost.cpu_s},
+          {"peak_anon_mb", cost.peak_anon_mb},
+          {"peak_mapped_mb", cost.peak_mapped_mb}};
+}
+
+class ConvertBench {
+ public:
+  ConvertBench(const ConvertBenchOptions& options, std::filesystem::path scratch)
+      : options_(options), scratch_(std::move(scratch)) {}
+
+  absl::StatusOr<nlohmann::json> Run() {
+    for (const std::string& model : options_.models) {
+      ASSIGN_OR_RETURN(const std::string source, SourceOf(model));
+      for (const std::string& target : options_.targets) {
+        const std::string row = ShortName(source) + "/" + target;
+        ASSIGN_OR_RETURN(figures_[row], Conversion(source, target));
+        ASSIGN_OR_RETURN(figures_[row + "/export"], WholeExport(source, target));
+        AddPeers(source, target, row);
+      }
+    }
+    if (options_.scaling) RETURN_IF_ERROR(AddScaling());
+    return figures_;
+  }
+
+ private:
+  // An architecture's name becomes an ONNX file of it.
+  absl::StatusOr<std::string> SourceOf(const std::string& model) {
+    if (FindArchitecture(model) == nullptr) return model;
+    const std::filesystem::path file = scratch_ / (model + ".onnx");
+    // In a process of its own, so that what it allocates is not in those that are forked to be measured.
+    const absl::StatusOr<Cost> written = MeasureProcesses([&] {
+      const absl::Status status = WriteDummy(model, file);
+      if (!status.ok()) fmt::print(stderr, "{}: {}\n", model, Message(status));
+      return status.ok() ? 0 : 1;
+    });
+    if (!written.ok()) return Annotate(written.status(), model);
+    return file.string();
+  }
+
+  absl::StatusOr<std::filesystem::path> EmptyFolder() {
+    std::filesystem::path folder = scratch_ / "artifact";
+    std::error_code error;
+    std::filesystem::remove_all(folder, error);
+    if (!std::filesystem::create_directory(folder, error)) return Internal("{}: {}", folder.string(), error.message());
+    return folder;
+  }
+
+  // The converter alone, in one process.
+  absl::StatusOr<Cost> Convert(const std::string& model, const std::string& target,
+                               const std::filesystem::path& folder) {
+    absl::StatusOr<Cost> cost = MeasureProcesses([&] {
+      const absl::Status status = ConvertOnce(model, target, folder);
+      if (!status.ok()) fmt::print(stderr, "{} to {}: {}\n", model, target, Message(status));
+      return status.ok() ? 0 : 1;
+    });
+    if (!cost.ok()) return Annotate(cost.status(), fmt::format("{} to {}", model, target));
+    return cost;
+  }
+
+  absl::StatusOr<nlohmann::json> Conversion(const std::string& model, const std::string& target) {
+    std::vector<Cost> costs;
+    std::vector<double> floor;
+    uint64_t bytes = 0;
+    for (int i = 0; i < std::max(1, options_.repeats); ++i) {
+      ASSIGN_OR_RETURN(const std::filesystem::path folder, EmptyFolder());
+      ASSIGN_OR_RETURN(const Cost cost, Convert(model, target, folder));
+      ASSIGN_OR_RETURN(const double copy_hash, CopyAndHash(folder, scratch_ / "copy"));
+      costs.push_back(cost);
+      floor.push_back(copy_hash);
+      bytes = 0;
+      for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+        if (entry.is_regular_file()) bytes += entry.file_size();
+      }
+    }
+    const Cost cost = MedianOf(costs);
+    const double artifact_mb = static_cast<double>(bytes) / (1 << 20);
+    nlohmann::json row = Figures(cost);
+    row["artifact_mb"] = artifact_mb;
+    row["copy_hash_s"] = Median(floor);
+    row["times_copy_hash"] = cost.wall_s / Median(floor);
+    row["anon_limit_mb"] = 1.5 * artifact_mb + 100;
+    return row;
+  }
+
+  // The command as a user gives it: client, farm and conversion, all started and ended.
+  absl::StatusOr<nlohmann::json> WholeExport(const std::string& model, const std::string& target) {
+    std::vector<Cost> costs;
+    for (int i = 0; i < std::max(1, options_.repeats); ++i) {
+      ASSIGN_OR_RETURN(const std::filesystem::path folder, EmptyFolder());
+      const std::string log = scratch_ / "export.log";
+      const std::vector<std::string> command = {(OwnFolder() / "slipway").string(),
+                                                "export",
+                                                model,
+                                                "--target",
+                                                target,
+                                                "--no-verify",
+                                                "--out",
+                                                folder.string()};
+      absl::StatusOr<Cost> cost = MeasureCommand(command, log);
+      if (!cost.ok()) return Annotate(cost.status(), fmt::format("slipway export {} --target {}", model, target));
+      costs.push_back(*cost);
+    }
+    return Figures(MedianOf(costs));
+  }
+
+  // A peer that is not there, or fails, gets a row that says so.
+  void AddPeers(const std::string& model, const std::string& target, const std::string& row) {
+    if (options_.peers.empty() || !model.ends_with(".onnx")) return;
+    const nlohmann::json ours = figures_[row + "/export"];
+    for (const Peer& peer : Peers()) {
+      if (peer.target != target) continue;
+      nlohmann::json& theirs = figures_[fmt::format("{}/{}", row, peer.name)];
+      const absl::StatusOr<Cost> cost = MeasurePeer(peer, model);
+      if (!cost.ok()) {
+        theirs = {{"absent", std::string(Message(cost.status()))}};
+        continue;
+      }
+      theirs = Figures(*cost);
+      theirs["times_our_cpu"] = cost->cpu_s / ours["cpu_s"].get<double>();
+      theirs["times_our_wall"] = cost->wall_s / ours["wall_s"].get<double>();
+    }
+  }
+
+  absl::StatusOr<Cost> MeasurePeer(const Peer& peer, const std::string& model) {
+    ASSIGN_OR_RETURN(std::vector<std::string> command, PeerCommand(peer, options_.peers, options_.peer_scripts));
+    const std::filesystem::path folder = scratch_ / "artifact";
+    command.insert(command.end(), {model, folder.string()});
+    std::vector<Cost> costs;
+    for (int i = 0; i < std::max(1, options_.repeats); ++i) {
+      RETURN_IF_ERROR(EmptyFolder().status());
+      ASSIGN_OR_RETURN(const Cost cost, MeasureCommand(command, scratch_ / "peer.log"));
+      costs.push_back(cost);
+    }
+    return MedianOf(costs);
+  }
+
+  absl::Status AddScaling() {
+    std::map<int, std::string> files;
+    for (const int nodes : {kShortGraph, kLongGraph}) {
+      const std::filesystem::path file = scratch_ / fmt::format("nodes-{}.onnx", nodes);
+      RETURN_IF_ERROR(WriteLong(nodes, file));
+      files[nodes] = file.string();
+    }
+    for (const std::string& target : options_.targets) {
+      std::map<int, std::vector<Cost>> costs;
+      for (int i = 0; i < std::max(1, options_.repeats); ++i) {
+        for (const auto& [nodes, file] : files) {
+          ASSIGN_OR_RETURN(const std::filesystem::path folder, EmptyFolder());
+          ASSIGN_OR_RETURN(const Cost cost, Convert(file, target, folder));
+          costs[nodes].push_back(cost);
+        }
+      }
+      const double small = MedianOf(costs[kShortGraph]).wall_s, large = MedianOf(costs[kLongGraph]).wall_s;
+      figures_["scaling/" + target] = {{"nodes_1000_s", small}, {"nodes_10000_s", large}, {"ratio", large / small}};
+    }
+    return absl::OkStatus();
+  }
+
+  const ConvertBenchOptions& options_;
+  const std::filesystem::path scratch_;
+  nlohmann::json figures_ = nlohmann::json::object();
+};
+
 }  // namespace
 
 absl::StatusOr<nlohmann::json> BenchConvert(const ConvertBenchOptions& options) {
-  nlohmann::json figures = nlohmann::json::object();
   ASSIGN_OR_RETURN(const TemporaryFolder scratch,
                    TemporaryFolder::Create(std::filesystem::temp_directory_path(), "slipway-bench-"));
-  for (const std::string& model : options.models) {
-    for (const std::string& target : options.targets) {
-      std::vector<double> wall, cpu, memory, floor;
-      for (int i = 0; i < std::max(1, options.repeats); ++i) {
-        const std::filesystem::path folder = scratch.path() / "artifact";
-        std::filesystem::remove_all(folder);
-        std::filesystem::create_directory(folder);
-        ASSIGN_OR_RETURN(const Run run, Measure(model, target, folder));
-        ASSIGN_OR_RETURN(const double copy_hash, CopyAndHash(folder, scratch.path() / "copy"));
-        wall.push_back(run.wall_s);
-        cpu.push_back(run.cpu_s);
-        memory.push_back(run.peak_anon_mb);
-        floor.push_back(copy_hash);
-      }
-      figures[ShortName(model) + "/" + target] = {{"wall_s", Median(wall)},
-                                                  {"cpu_s", Median(cpu)},
-                                                  {"peak_anon_mb", Median(memory)},
-                                                  {"copy_hash_s", Median(floor)}};
-    }
-  }
-  return figures;
+  return ConvertBench(options, scratch.path()).Run();
 }
 
 }  // namespace slipway

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/bench.h"
+#include "client/embedded/embedded_farm.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -16,8 +17,10 @@ void PrintTable(const nlohmann::json& figures) {
   for (const auto& [name, row] : figures.items()) width = std::max(width, name.size());
   for (const auto& [name, row] : figures.items()) {
     std::cout << fmt::format("{:<{}}", name, width);
-    for (const auto& [figure, value] : row.items())
-      std::cout << fmt::format("  {} {:.4g}", figure, value.get<double>());
+    for (const auto& [figure, value] : row.items()) {
+      std::cout << (value.is_string() ? fmt::format("  {}: {}", figure, value.get<std::string>())
+                                      : fmt::format("  {} {:.4g}", figure, value.get<double>()));
+    }
     std::cout << "\n";
   }
 }
@@ -41,17 +44,29 @@ int Main(int argc, char** argv) {
   InitLogging("slipway-bench");
   CLI::App app(
       "Measures Slipway; docs/benchmarks.md says what each figure is.\n"
-      "  slipway-bench convert mtcnn-pnet@pnet.pt model.onnx --json convert.json\n"
+      "  slipway-bench convert mobilenet_v2 resnet50 --scaling\n"
+      "  slipway-bench convert mtcnn-pnet@pnet.pt model.onnx --no-peers --json convert.json\n"
       "  slipway-bench farm --tasks 20000");
   app.require_subcommand(1);
   std::string file;
 
   ConvertBenchOptions convert;
   convert.targets = {"onnx", "tflite", "coreml", "ncnn"};
-  CLI::App* convert_verb = app.add_subcommand("convert", "import to written artifact, without parity");
-  convert_verb->add_option("models", convert.models, "FILE.onnx or ARCH@FILE")->required();
+  CLI::App* convert_verb = app.add_subcommand("convert", "conversions without parity, ours and other converters'");
+  convert_verb
+      ->add_option("models", convert.models, "FILE.onnx, ARCH@FILE, or ARCH for an ONNX file with made-up weights")
+      ->default_val(std::vector<std::string>{"mobilenet_v2", "resnet50"});
   convert_verb->add_option("--target", convert.targets, "targets (default: all)")->delimiter(',');
   convert_verb->add_option("--repeats", convert.repeats, "runs of which the median counts")->capture_default_str();
+  convert_verb->add_flag("--scaling", convert.scaling, "also graphs of 1,000 and 10,000 nodes");
+  const std::filesystem::path root = OwnFolder().parent_path().parent_path();
+  convert.peers = root / ".cache" / "peers";
+  convert.peer_scripts = root / "bench" / "peers";
+  convert_verb->add_option("--peers", convert.peers, "where bench/peers.sh installed other converters")
+      ->envname("SLIPWAY_PEERS")
+      ->capture_default_str();
+  bool no_peers = false;
+  convert_verb->add_flag("--no-peers", no_peers, "only Slipway");
   convert_verb->add_option("--json", file, "also write the figures to this file");
 
   FarmBenchOptions farm;
@@ -62,6 +77,7 @@ int Main(int argc, char** argv) {
   farm_verb->add_option("--json", file, "also write the figures to this file");
 
   CLI11_PARSE(app, argc, argv);
+  if (no_peers) convert.peers.clear();
   return convert_verb->parsed() ? Finish(BenchConvert(convert), file) : Finish(BenchFarm(farm), file);
 }
 
