@@ -64,8 +64,7 @@ TEST_F(ChildTest, ACrashIsTheModelsFault) {
   EXPECT_EQ(execution.exit.signal, SIGSEGV);
   EXPECT_FALSE(child->Usable());
   const Fault fault = FaultOf(execution, absl::Minutes(1));
-  EXPECT_EQ(fault.kind, ErrorKind::kModel);
-  EXPECT_TRUE(fault.try_again_here);
+  EXPECT_EQ(fault.failure, Failure::kCrash);
   EXPECT_THAT(fault.reason, HasSubstr("SIGSEGV"));
 }
 
@@ -73,7 +72,7 @@ TEST_F(ChildTest, AnExitInATaskIsTheModelsFault) {
   const Execution execution = Run(*farmhand_.Child(), "exit");
   EXPECT_EQ(execution.end, Execution::End::kDied);
   EXPECT_EQ(execution.exit.code, 3);
-  EXPECT_EQ(FaultOf(execution, absl::Minutes(1)).kind, ErrorKind::kModel);
+  EXPECT_EQ(FaultOf(execution, absl::Minutes(1)).failure, Failure::kCrash);
 }
 
 TEST_F(ChildTest, AHangEndsAtTheDeadline) {
@@ -84,8 +83,7 @@ TEST_F(ChildTest, AHangEndsAtTheDeadline) {
   EXPECT_EQ(execution.end, Execution::End::kTimedOut);
   EXPECT_TRUE(EndsWithin(pid));
   const Fault fault = FaultOf(execution, absl::Seconds(7));
-  EXPECT_EQ(fault.kind, ErrorKind::kModel);
-  EXPECT_FALSE(fault.try_again_here) << "it would take as long again";
+  EXPECT_EQ(fault.failure, Failure::kModel) << "it would take as long again";
   EXPECT_THAT(fault.reason, HasSubstr("7 s"));
 }
 
@@ -104,7 +102,7 @@ TEST_F(ChildTest, AKillFromOutsideIsTheMachinesFault) {
   killer.join();
   EXPECT_EQ(execution.exit.signal, SIGKILL);
   const Fault fault = FaultOf(execution, absl::Minutes(1));
-  EXPECT_EQ(fault.kind, ErrorKind::kMachine);
+  EXPECT_EQ(fault.failure, Failure::kOutOfMemory);
   EXPECT_THAT(fault.reason, HasSubstr("out of memory?"));
 }
 
@@ -112,7 +110,7 @@ TEST_F(ChildTest, ABrokenDiskUnderAMappedFileIsTheMachinesFault) {
   Execution execution;
   execution.end = Execution::End::kDied;
   execution.exit = {.id = 1, .pid = 2, .signal = SIGBUS};
-  EXPECT_EQ(FaultOf(execution, absl::Minutes(1)).kind, ErrorKind::kMachine);
+  EXPECT_EQ(FaultOf(execution, absl::Minutes(1)).failure, Failure::kMachine);
 }
 
 TEST_F(ChildTest, NothingOutlivesTheZygote) {

@@ -118,7 +118,7 @@ TEST_F(DaemonTest, ACrashedChildIsReplacedAndTheTaskTriedAgain) {
   kill(child_, SIGCONT);
   ASSERT_TRUE(AllEnd(request));
   EXPECT_EQ(Tasks(request)[0].state, TaskState::kPassed);
-  EXPECT_EQ(Tasks(request)[0].attempts, 1);
+  EXPECT_EQ(Tasks(request)[0].attempts, 2);
   EXPECT_NE(worker.ConverterChild(), child_);
 }
 

@@ -225,11 +225,18 @@ TEST_F(TaskRunnerTest, AMachinesFaultIsTriedAgainUntilItsAttemptsAreUsed) {
   EXPECT_THAT(View(request).reason, HasSubstr("read the model"));
 }
 
-TEST_F(TaskRunnerTest, ACrashIsTriedOnceMore) {
+TEST_F(TaskRunnerTest, ACrashIsTriedOnceMoreElsewhere) {
   const std::string request = Submit();
   executor_.steps = {[](auto&&...) { return Dies(SIGSEGV); }, Converts()};
+  queue_ = *ConnectQueue({.address = redis_.address(), .lease = absl::Hours(1)});  // so long a worker counts as there
+  ASSERT_TRUE(queue_->Heartbeat({.id = "worker-2", .last_seen = {}}, {}).ok());
   Run(Lease());
-  EXPECT_EQ(executor_.runs, 2);
+  EXPECT_EQ(executor_.runs, 1);
+  EXPECT_EQ(View(request).state, TaskState::kDelayed);
+  EXPECT_FALSE(*queue_->Lease({"worker-1", RandomHex(16), {"any"}}));
+  const auto elsewhere = *queue_->Lease({"worker-2", RandomHex(16), {"any"}});
+  ASSERT_TRUE(elsewhere);
+  Run(*elsewhere);
   EXPECT_EQ(View(request).state, TaskState::kPassed);
 }
 
@@ -237,9 +244,12 @@ TEST_F(TaskRunnerTest, ASecondCrashIsTheModelsFault) {
   const std::string request = Submit();
   executor_.steps = {[](auto&&...) { return Dies(SIGABRT); }};
   Run(Lease());
+  EXPECT_FALSE(IsTerminal(View(request).state));
+  Run(Lease());
   EXPECT_EQ(executor_.runs, 2);
   EXPECT_EQ(View(request).state, TaskState::kFailed);
   EXPECT_THAT(View(request).reason, HasSubstr("SIGABRT"));
+  EXPECT_EQ(View(request).attempt_reasons.size(), 2u);
 }
 
 TEST_F(TaskRunnerTest, RunningOutOfMemoryGivesTheTaskBack) {
@@ -247,7 +257,9 @@ TEST_F(TaskRunnerTest, RunningOutOfMemoryGivesTheTaskBack) {
   executor_.steps = {[](auto&&...) { return Dies(SIGKILL); }};
   Run(Lease());
   EXPECT_EQ(executor_.runs, 1);
-  EXPECT_EQ(Lease().attempt, 2);
+  const LeasedTask again = Lease();
+  EXPECT_EQ(again.attempt, 2);
+  EXPECT_EQ(again.kills, 1);
 }
 
 TEST_F(TaskRunnerTest, ATimeoutFailsWithoutAnotherTry) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "common/base/error.h"
+
 namespace slipway {
 namespace {
 
@@ -21,10 +23,10 @@ std::string WithWords(std::string reason, const std::string& words) {
 Fault FaultOf(const Execution& execution, absl::Duration task_timeout) {
   switch (execution.end) {
     case Execution::End::kTimedOut:
-      return {ErrorKind::kModel, false,
+      return {Failure::kModel,
               fmt::format("the conversion took longer than {} s (--task-timeout)", absl::ToInt64Seconds(task_timeout))};
     case Execution::End::kMisbehaved:
-      return {ErrorKind::kModel, true, WithWords("the converter process sent nonsense", execution.last_words)};
+      return {Failure::kCrash, WithWords("the converter process sent nonsense", execution.last_words)};
     default:
       break;
   }
@@ -35,12 +37,11 @@ Fault FaultOf(const Execution& execution, absl::Duration task_timeout) {
                 execution.last_words);
   const bool by_model =
       std::find(std::begin(kModelSignals), std::end(kModelSignals), exit.signal) != std::end(kModelSignals);
-  if (by_model) return {ErrorKind::kModel, true, reason};
-  if (exit.signal == SIGKILL) return {ErrorKind::kMachine, false, reason + " (out of memory?)"};
+  if (by_model) return {Failure::kCrash, reason};
+  if (exit.signal == SIGKILL) return {Failure::kOutOfMemory, reason + " (out of memory?)"};
   // An ordinary exit in the middle of a task is an exit() deep in a library: the model led there.
-  if (exit.error.empty() && exit.pid != 0 && exit.signal == 0 && exit.code != 125)
-    return {ErrorKind::kModel, true, reason};
-  return {ErrorKind::kMachine, false, reason};
+  if (exit.error.empty() && exit.pid != 0 && exit.signal == 0 && exit.code != 125) return {Failure::kCrash, reason};
+  return {Failure::kMachine, reason};
 }
 
 }  // namespace slipway

@@ -70,8 +70,8 @@ void TaskRunner::Run(const LeasedTask& task, Executor& executor) {
 }
 
 TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& executor) {
-  const auto returned = [](const std::string& reason, bool count = true) {
-    return Settlement{Settlement::What::kReturn, TaskState::kReady, "", reason, count};
+  const auto returned = [](const std::string& reason, Failure failure = Failure::kMachine) {
+    return Settlement{Settlement::What::kReturn, TaskState::kReady, "", reason, failure};
   };
   auto spec = specs_.Get(store_, task.tenant, task.spec);
   if (!spec.ok()) return returned(Message(Annotate(spec.status(), "the request's spec")));
@@ -86,31 +86,29 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   for (const UniqueFd& blob : *blobs) descriptors.push_back(blob.get());
   const auto progress = [&](const std::string& step) { queue_.Progress(task, step).IgnoreError(); };
 
-  for (int attempt = 0;; ++attempt) {
-    auto execution = executor.Execute(*message, descriptors, task.tenant, progress);
-    if (execution.ok() && execution->end == Execution::End::kResult && executor.abandoned() != Abandon::kLost) {
-      const absl::StatusOr<TaskOutput>& output = execution->output;
-      if (!output.ok()) {
-        if (KindOf(output.status()) == ErrorKind::kMachine) return returned(Message(output.status()));
-        return Failed(task, &*message, Message(output.status()));
-      }
-      const auto state = StateOf(output->state);
-      if (!state.ok()) return Failed(task, &*message, Message(state.status()));
-      if (message->noop) return {Settlement::What::kCommit, *state, "", output->reason};
-      auto result = StoreResult(task, *message, *output, executor.scratch());
-      if (result.ok()) return {Settlement::What::kCommit, *state, *result, output->reason};
-      if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
-      return Failed(task, &*message, Message(result.status()));
+  auto execution = executor.Execute(*message, descriptors, task.tenant, progress);
+  if (execution.ok() && execution->end == Execution::End::kResult && executor.abandoned() != Abandon::kLost) {
+    const absl::StatusOr<TaskOutput>& output = execution->output;
+    if (!output.ok()) {
+      if (KindOf(output.status()) == ErrorKind::kMachine) return returned(Message(output.status()));
+      return Failed(task, &*message, Message(output.status()));
     }
-    if (executor.abandoned() == Abandon::kLost) return {};
-    if (executor.abandoned() == Abandon::kDraining) return returned("the worker was told to end", /*count=*/false);
-    if (!execution.ok()) return returned(Message(execution.status()));
-    const Fault fault = FaultOf(*execution, options_.task_timeout);
-    LogWarning("a task's process ended",
-               {{"request", task.request}, {"task", std::to_string(task.index)}, {"reason", fault.reason}});
-    if (fault.kind == ErrorKind::kMachine) return returned(fault.reason);
-    if (!fault.try_again_here || attempt > 0) return Failed(task, &*message, fault.reason);
+    const auto state = StateOf(output->state);
+    if (!state.ok()) return Failed(task, &*message, Message(state.status()));
+    if (message->noop) return {Settlement::What::kCommit, *state, "", output->reason};
+    auto result = StoreResult(task, *message, *output, executor.scratch());
+    if (result.ok()) return {Settlement::What::kCommit, *state, *result, output->reason};
+    if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
+    return Failed(task, &*message, Message(result.status()));
   }
+  if (executor.abandoned() == Abandon::kLost) return {};
+  if (executor.abandoned() == Abandon::kDraining) return returned("the worker was told to end", Failure::kDrained);
+  if (!execution.ok()) return returned(Message(execution.status()));
+  const Fault fault = FaultOf(*execution, options_.task_timeout);
+  LogWarning("a task's process ended",
+             {{"request", task.request}, {"task", std::to_string(task.index)}, {"reason", fault.reason}});
+  if (RetryOf(fault.failure, task, fault.reason)) return returned(fault.reason, fault.failure);
+  return Failed(task, &*message, fault.reason);
 }
 
 absl::StatusOr<TaskMessage> TaskRunner::Describe(const LeasedTask& task, const RequestSpec& spec) {
@@ -221,11 +219,14 @@ void TaskRunner::Commit(const LeasedTask& task, const Settlement& settlement, Ex
   }
 }
 
+std::optional<TaskReturn> TaskRunner::RetryOf(Failure failure, const LeasedTask& task, const std::string& reason) {
+  std::lock_guard lock(jitter_mutex_);
+  return slipway::RetryOf(failure, task, reason, options_.retry_delay, jitter_);
+}
+
 void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement) {
-  const absl::Duration delay = settlement.count_attempt
-                                   ? options_.retry_delay * (1 << std::clamp(task.attempt - 1, 0, 6))
-                                   : absl::ZeroDuration();
-  const auto outcome = queue_.Return(task, {.delay = delay, .count_attempt = settlement.count_attempt, .reason = settlement.reason});
+  const std::optional<TaskReturn> how = RetryOf(settlement.failure, task, settlement.reason);
+  const auto outcome = queue_.Return(task, how.value_or(TaskReturn{.reason = settlement.reason}));
   LogWarning("returned a task", {{"request", task.request},
                                  {"task", std::to_string(task.index)},
                                  {"reason", settlement.reason},

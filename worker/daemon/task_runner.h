@@ -12,6 +12,7 @@
 #include "common/store/store.h"
 #include "common/task/task.h"
 #include "worker/daemon/executor.h"
+#include "worker/daemon/retry.h"
 #include "worker/jail/jail.h"
 
 namespace slipway {
@@ -53,20 +54,20 @@ class BlobCache {
 };
 
 struct TaskRunnerOptions {
-  std::string worker;                                  // id, for the manifest
-  JailLevel jail = JailLevel::kNone;                   // of the children, for the manifest
-  absl::Duration task_timeout = absl::Minutes(10);     // for messages; the executor enforces it
-  absl::Duration judge_timeout = absl::Minutes(2);     // for one answer of a judge
-  absl::Duration commit_patience = absl::Seconds(30);  // how long a commit is repeated while Redis is away
-  absl::Duration retry_delay =
-      absl::Milliseconds(200);  // before a task that failed by the machine is tried again; doubled with each attempt
+  std::string worker;                                    // id, for the manifest
+  JailLevel jail = JailLevel::kNone;                     // of the children, for the manifest
+  absl::Duration task_timeout = absl::Minutes(10);       // for messages; the executor enforces it
+  absl::Duration judge_timeout = absl::Minutes(2);       // for one answer of a judge
+  absl::Duration commit_patience = absl::Seconds(30);    // how long a commit is repeated while Redis is away
+  absl::Duration retry_delay = absl::Milliseconds(200);  // before the machine is tried again, see retry.h
+  uint64_t seed = 0;                                     // of its jitter: every worker has its own
 };
 
 // Thread-safe: one for all slots. `queue` and `store` outlive it.
 class TaskRunner {
  public:
   TaskRunner(Queue& queue, Store& store, TaskRunnerOptions options)
-      : queue_(queue), store_(store), options_(std::move(options)) {}
+      : queue_(queue), store_(store), options_(std::move(options)), jitter_(options_.seed) {}
 
   // Runs `task` and settles it: every blob of the result is stored first, then one commit; or it is returned to the queue; or, when it is no
   // longer this worker's, nothing. The outcome is logged.
@@ -78,7 +79,7 @@ class TaskRunner {
     enum class What { kCommit, kReturn, kNothing } what = What::kNothing;
     TaskState state = TaskState::kFailed;
     std::string result, reason;
-    bool count_attempt = true;
+    Failure failure = Failure::kMachine;  // of a task that goes back
   };
 
   Settlement Decide(const LeasedTask& task, Executor& executor);
@@ -90,10 +91,13 @@ class TaskRunner {
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
   void Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor);
   void Return(const LeasedTask& task, const Settlement& settlement);
+  std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason);
 
   Queue& queue_;
   Store& store_;
   const TaskRunnerOptions options_;
+  std::mutex jitter_mutex_;
+  Random jitter_;
   BlobCache<RequestSpec> specs_{64};
   BlobCache<TaskResult> prepared_{64};
 };

@@ -1,0 +1,48 @@
+#include "worker/daemon/retry.h"
+
+#include <algorithm>
+
+namespace slipway {
+namespace {
+
+constexpr absl::Duration kLongestDelay = absl::Minutes(1);
+constexpr absl::Duration kForOthers = absl::Seconds(30);  // busy ones included; then the same worker tries once more
+
+struct Rule {
+  Failure failure;
+  int most_kills;  // retried while it has killed at most so many processes before; -1: never
+  bool counted, backoff, killed, elsewhere, more_memory;
+};
+constexpr int kAny = 1 << 30;
+constexpr Rule kRules[] = {
+    //                      kills counted backoff killed elsewhere more_memory
+    {Failure::kModel, /*     */ -1, true, false, false, false, false},
+    {Failure::kCrash, /*     */ 0, true, false, true, true, false},
+    {Failure::kOutOfMemory, kAny, true, true, true, false, true},
+    {Failure::kMachine, /*  */ kAny, true, true, false, false, false},
+    {Failure::kDrained, /*  */ kAny, false, false, false, false, false},
+};
+
+absl::Duration Backoff(absl::Duration base, int attempt, Random& jitter) {
+  const absl::Duration delay = base * (1 << std::clamp(attempt - 1, 0, 20));
+  return std::min(delay, kLongestDelay) * (0.5 + jitter.Uniform());
+}
+
+}  // namespace
+
+std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason,
+                                  absl::Duration base, Random& jitter) {
+  const Rule& rule = *std::find_if(std::begin(kRules), std::end(kRules),
+                                   [failure](const Rule& row) { return row.failure == failure; });
+  if (task.kills > rule.most_kills) return std::nullopt;
+  TaskReturn how;
+  how.count_attempt = rule.counted;
+  how.killed = rule.killed;
+  how.more_memory = rule.more_memory;
+  how.reason = reason;
+  if (rule.elsewhere) how.elsewhere = kForOthers;
+  if (rule.backoff) how.delay = Backoff(base, task.attempt, jitter);
+  return how;
+}
+
+}  // namespace slipway

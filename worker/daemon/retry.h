@@ -1,0 +1,25 @@
+// What becomes of a task whose attempt failed: one table (docs/worker.md, "Whose fault").
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/base/random.h"
+#include "common/queue/queue.h"
+
+namespace slipway {
+
+enum class Failure {
+  kModel,        // its own fault, certainly: the same again on every worker of this build
+  kCrash,        // its process was killed by what it did; its own fault unless another worker does better
+  kOutOfMemory,  // its process was killed from outside
+  kMachine,      // disk, store, judges
+  kDrained,      // the worker ends
+};
+
+// How the task goes back; nullopt: it is failed. A task that has killed a process before is not tried again after a crash.
+// Machines' failures wait `base`, doubled with each attempt up to a minute, times 0.5 to 1.5 from `jitter`.
+std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason,
+                                  absl::Duration base, Random& jitter);
+
+}  // namespace slipway
