@@ -19,6 +19,18 @@ constexpr std::array kFlags = {
     Flag{"input-size", kInteger, "S", "height and width that a built-in classifier takes", "export", 32, 4096},
     Flag{"samples", kInteger, "N", "samples that prove an artifact (default: 8)", "export", 1, 10000},
     Flag{"shape", kShapes, "NAME=SIZES", "fixes the dynamic sizes of an input: image=1,3,224,224", "export"},
+    Flag{"fix", kFixed, "NAME=VALUES", "makes an input a constant: one value for all elements, or all of them", "export"},
+    Flag{"cut-inputs", kList, "LIST", "tensors of the source that become inputs", "export"},
+    Flag{"cut-outputs", kList, "LIST", "tensors of the source that become the outputs", "export"},
+    Flag{"preset", kText, "NAME", "classifier: --scale, --mean and --std of ImageNet, --softmax, names image and probs",
+         "export"},
+    Flag{"scale", kNumber, "X", "the image input is multiplied by it: 0.00392157 takes bytes to [0, 1]", "export"},
+    Flag{"mean", kNumbers, "LIST", "then subtracted: one value or one a channel", "export"},
+    Flag{"std", kNumbers, "LIST", "then divided by: one value or one a channel", "export"},
+    Flag{"softmax", kSwitch, "", "ends the model with a softmax over its output's last axis", "export"},
+    Flag{"input-name", kList, "LIST", "names of the artifact's inputs, in order", "export"},
+    Flag{"output-name", kList, "LIST", "names of the artifact's outputs, in order", "export"},
+    Flag{"io-layout", kText, "LAYOUT", "source (default), or nhwc: inputs and outputs of rank 4 channels-last", "export"},
     Flag{"opset", kInteger, "N", "ONNX opset to write (default: 17; raised where an op needs it)", "export", 7, 26},
     Flag{"no-verify", kSwitch, "", "does not run the artifacts: they end as unverified", "export"},
     Flag{"tolerance", kNumber, "X", "replaces the main limit of the parity gates", "export"},
@@ -44,7 +56,9 @@ constexpr std::array kVerbs = {
          "  slipway export resnet50@resnet50.pth --input-size 256\n"
          "  slipway export lite --dummy\n"
          "  slipway export zoo/ --server farm.example.com:7400 --json\n"
-         "  slipway export detector.onnx --shape image=1,3,320,320 --tolerance 1e-3"},
+         "  slipway export detector.onnx --shape image=1,3,320,320 --tolerance 1e-3\n"
+         "  slipway export mobilenet_v2@v2.pth --preset classifier --io-layout nhwc --target tflite\n"
+         "  slipway export detector.onnx --fix threshold=0.25 --cut-outputs boxes,scores"},
     Verb{"status", "[REQUEST]", "a request's id; without it the newest requests are listed", 0, 1,
          "show a request of a farm, or the newest ones",
          "  slipway status --server farm.example.com:7400\n"

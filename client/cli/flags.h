@@ -18,6 +18,8 @@ enum class FlagType {
   kShapes,    // repeatable: NAME=1,3,224,224
   kInteger,   // within [low, high]
   kNumber,    // positive
+  kNumbers,   // comma-separated
+  kFixed,     // repeatable: NAME=0.5 or NAME=1,0,1
   kDuration,  // 90, 90s, 5m, 1h30m
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "client/cli/cells.h"
+#include "client/cli/interface_flags.h"
 #include "client/lib/farm_client.h"
 #include "common/base/error.h"
 #include "convert/import/zoo/zoo.h"
@@ -26,8 +27,9 @@ std::string Quoted(const std::string& text) {
 
 std::string Options(const ExportPlan& plan) {
   std::string text;
-  for (const auto& [name, sizes] : plan.shapes) {
-    text += " --shape " + Quoted(fmt::format("{}={}", name, fmt::join(sizes, ",")));
+  for (const auto& [flag, value] : ToFlags(plan.interface)) {
+    text += " --" + flag;
+    if (!value.empty()) text += " " + Quoted(value);
   }
   if (plan.opset) text += fmt::format(" --opset {}", *plan.opset);
   if (plan.samples) text += fmt::format(" --samples {}", *plan.samples);
@@ -71,7 +73,7 @@ absl::StatusOr<ExportPlan> MakePlan(const Settings& settings, const std::vector<
   if (settings.Has("num-classes")) plan.num_classes = settings.Integer("num-classes", 0);
   if (settings.Has("input-size")) plan.input_size = settings.Integer("input-size", 0);
   RETURN_IF_ERROR(CheckArchitectureOptions(plan));
-  plan.shapes = settings.Shapes("shape");
+  ASSIGN_OR_RETURN(plan.interface, ReadInterface(settings, plan.models));
   if (settings.Has("opset")) plan.opset = settings.Integer("opset", 0);
   if (settings.Has("samples")) plan.samples = settings.Integer("samples", 0);
   plan.tolerance = settings.Number("tolerance");
@@ -104,10 +106,7 @@ v1::SubmitRequest ToRequest(const ExportPlan& plan, const std::string& idempoten
     pair->set_precision(precision);
   }
   v1::ExportOptions* options = request.mutable_options();
-  for (const auto& [name, sizes] : plan.shapes) {
-    v1::IntList& list = (*options->mutable_shapes())[name];
-    list.mutable_values()->Add(sizes.begin(), sizes.end());
-  }
+  *options->mutable_interface() = ToMessage(plan.interface);
   options->set_opset(static_cast<int>(plan.opset.value_or(0)));
   options->set_samples(static_cast<int>(plan.samples.value_or(0)));
   options->set_no_verify(!plan.verify);

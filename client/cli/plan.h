@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "client/cli/models.h"
 #include "client/cli/settings.h"
+#include "common/task/task.h"
 #include "proto/slipway/v1/export.pb.h"
 
 namespace slipway::cli {
@@ -19,7 +20,7 @@ struct ExportPlan {
   std::vector<ModelArgument> models;
   std::vector<std::pair<std::string, std::string>> pairs;  // (target, precision): every model is made in every pair
   std::vector<std::string> notes;                          // lines for the user
-  std::map<std::string, std::vector<int64_t>> shapes;
+  InterfaceOptions interface;
   std::optional<int64_t> opset, samples;
   std::optional<double> tolerance;
   bool dummy = false;

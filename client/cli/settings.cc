@@ -65,7 +65,8 @@ absl::StatusOr<Values> ReadConfig(const std::string& path) {
     absl::StatusOr<std::vector<std::string>> list = NodeValues(item.second);
     if (!list.ok()) return Annotate(list.status(), fmt::format("config file {}: '{}'", path, name));
     // One value that is a list stands for as many uses of the flag; anything else says a flag's value once.
-    const bool repeatable = flag->type == FlagType::kList || flag->type == FlagType::kShapes;
+    const bool repeatable = flag->type == FlagType::kList || flag->type == FlagType::kShapes ||
+                            flag->type == FlagType::kNumbers || flag->type == FlagType::kFixed;
     if (!repeatable && list->size() != 1) return InvalidArgument("config file {}: '{}' takes one value", path, name);
     if (flag->type == FlagType::kShapes && item.second.IsSequence() && item.second.size() == 0) continue;
     values[name] = *std::move(list);
@@ -79,6 +80,9 @@ absl::Status Check(const Flag& flag, const std::vector<std::string>& values, con
   }
   if (flag.type == FlagType::kShapes) {
     if (absl::Status status = ParseShapes(values).status(); !status.ok()) return Annotate(status, where);
+  }
+  if (flag.type == FlagType::kFixed) {
+    if (absl::Status status = ParseFixed(values).status(); !status.ok()) return Annotate(status, where);
   }
   return absl::OkStatus();
 }
@@ -134,6 +138,18 @@ std::vector<std::string> Settings::List(std::string_view name) const {
     for (std::string& piece : SplitList(value)) list.push_back(std::move(piece));
   }
   return list;
+}
+
+std::vector<double> Settings::Numbers(std::string_view name) const {
+  const auto it = values_.find(std::string(name));
+  if (it == values_.end()) return {};
+  return ParseNumbers(it->second).value_or(std::vector<double>());
+}
+
+std::map<std::string, std::vector<double>> Settings::Fixed(std::string_view name) const {
+  const auto it = values_.find(std::string(name));
+  if (it == values_.end()) return {};
+  return ParseFixed(it->second).value_or(std::map<std::string, std::vector<double>>());
 }
 
 std::map<std::string, std::vector<int64_t>> Settings::Shapes(std::string_view name) const {

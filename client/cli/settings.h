@@ -28,6 +28,8 @@ class Settings {
   std::optional<absl::Duration> Duration(std::string_view name) const;
   std::vector<std::string> List(std::string_view name) const;
   std::map<std::string, std::vector<int64_t>> Shapes(std::string_view name) const;
+  std::map<std::string, std::vector<double>> Fixed(std::string_view name) const;
+  std::vector<double> Numbers(std::string_view name) const;
 
  private:
   std::map<std::string, std::vector<std::string>> values_;

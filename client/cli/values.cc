@@ -101,6 +101,40 @@ absl::StatusOr<std::map<std::string, std::vector<int64_t>>> ParseShapes(const st
   return shapes;
 }
 
+absl::StatusOr<std::vector<double>> ParseNumbers(const std::vector<std::string>& texts) {
+  std::vector<double> numbers;
+  for (const std::string& text : texts) {
+    for (const std::string& piece : SplitList(text)) {
+      const std::optional<double> number = ParseNumber(piece);
+      if (!number.has_value()) return InvalidArgument("'{}' is not a number", piece);
+      numbers.push_back(*number);
+    }
+  }
+  if (numbers.empty()) return InvalidArgument("it is empty");
+  return numbers;
+}
+
+absl::StatusOr<std::map<std::string, std::vector<double>>> ParseFixed(const std::vector<std::string>& texts) {
+  std::map<std::string, std::vector<double>> fixed;
+  for (const std::string& text : texts) {
+    std::vector<double>* values = nullptr;
+    for (std::string piece : SplitList(text)) {
+      if (const size_t equals = piece.rfind('='); equals != std::string::npos && equals > 0) {
+        const auto [it, fresh] = fixed.try_emplace(piece.substr(0, equals));
+        if (!fresh) return InvalidArgument("'{}' is given twice", it->first);
+        values = &it->second;
+        piece.erase(0, equals + 1);
+      }
+      const std::optional<double> value = ParseNumber(piece);
+      if (values == nullptr || !value.has_value())
+        return InvalidArgument("'{}' is not NAME=VALUES, such as threshold=0.5", text);
+      values->push_back(*value);
+    }
+    if (values == nullptr) return InvalidArgument("'{}' is not NAME=VALUES, such as threshold=0.5", text);
+  }
+  return fixed;
+}
+
 absl::Status CheckValue(const Flag& flag, const std::string& text) {
   switch (flag.type) {
     case FlagType::kSwitch:
@@ -124,6 +158,10 @@ absl::Status CheckValue(const Flag& flag, const std::string& text) {
       break;
     case FlagType::kShapes:
       return ParseShapes({text}).status();
+    case FlagType::kNumbers:
+      return ParseNumbers({text}).status();
+    case FlagType::kFixed:
+      return ParseFixed({text}).status();
     case FlagType::kText:
       if (text.empty()) return InvalidArgument("it is empty");
       break;

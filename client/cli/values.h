@@ -23,6 +23,11 @@ std::vector<std::string> SplitList(std::string_view text);           // at comma
 // "a=1,3,b=2" → {a: [1, 3], b: [2]}. Sizes are positive.
 absl::StatusOr<std::map<std::string, std::vector<int64_t>>> ParseShapes(const std::vector<std::string>& texts);
 
+// "0.5,1e-3" → numbers, all finite.
+absl::StatusOr<std::vector<double>> ParseNumbers(const std::vector<std::string>& texts);
+// "a=1,0,b=0.5" → {a: [1, 0], b: [0.5]}.
+absl::StatusOr<std::map<std::string, std::vector<double>>> ParseFixed(const std::vector<std::string>& texts);
+
 // Whether `text` is a value of the flag; the message says what would be one.
 absl::Status CheckValue(const Flag& flag, const std::string& text);
 

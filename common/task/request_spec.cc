@@ -35,8 +35,22 @@ json ValueOrNull(const std::optional<T>& value) {
   return value ? json(*value) : json(nullptr);
 }
 
-json ToJsonValue(const SpecOptions& options) {
+json ToJsonValue(const InterfaceOptions& options) {
   return {{"shapes", options.shapes},
+          {"fix", options.fix},
+          {"cut_inputs", options.cut_inputs},
+          {"cut_outputs", options.cut_outputs},
+          {"mean", options.mean},
+          {"std", options.std},
+          {"scale", ValueOrNull(options.scale)},
+          {"softmax", options.softmax},
+          {"input_names", options.input_names},
+          {"output_names", options.output_names},
+          {"channels_last", options.channels_last}};
+}
+
+json ToJsonValue(const SpecOptions& options) {
+  return {{"interface", ToJsonValue(options.interface)},
           {"opset", options.opset},
           {"samples", options.samples},
           {"seed", options.seed},
@@ -92,14 +106,71 @@ absl::StatusOr<std::vector<int64_t>> ReadShape(const json& value, const std::str
   return sizes;
 }
 
+absl::StatusOr<std::vector<double>> ReadNumbers(const json& value, const std::string& where) {
+  if (!value.is_array()) return InvalidArgument("{} must be an array of numbers", where);
+  std::vector<double> numbers;
+  for (const json& number : value) {
+    if (!number.is_number()) return InvalidArgument("{} must hold numbers", where);
+    numbers.push_back(number.get<double>());
+  }
+  return numbers;
+}
+
+absl::StatusOr<std::vector<std::string>> ReadNames(const json& value, const std::string& where) {
+  std::vector<std::string> names;
+  for (const json& name : value) {
+    if (!name.is_string() || name.get_ref<const std::string&>().empty())
+      return InvalidArgument("{} must hold names", where);
+    names.push_back(name.get<std::string>());
+  }
+  return names;
+}
+
+template <typename T>
+T ValueOrFail(Fields& fields, absl::StatusOr<T> value) {
+  if (value.ok()) return *std::move(value);
+  fields.Adopt(value.status());
+  return T();
+}
+
+absl::StatusOr<InterfaceOptions> ReadInterface(const json& value) {
+  Fields fields(value, "options.interface");
+  InterfaceOptions options;
+  for (const auto& [name, shape] : fields.Object("shapes").items())
+    options.shapes[name] = ValueOrFail(fields, ReadShape(shape, fields.Where("shapes." + name)));
+  for (const auto& [name, values] : fields.Object("fix").items()) {
+    options.fix[name] = ValueOrFail(fields, ReadNumbers(values, fields.Where("fix." + name)));
+    if (options.fix[name].empty()) fields.Fail("fix." + name, "must hold a value");
+  }
+  const auto numbers = [&](const char* key) {
+    return ValueOrFail(fields, ReadNumbers(fields.Array(key), fields.Where(key)));
+  };
+  const auto names = [&](const char* key) {
+    return ValueOrFail(fields, ReadNames(fields.Array(key), fields.Where(key)));
+  };
+  options.cut_inputs = names("cut_inputs");
+  options.cut_outputs = names("cut_outputs");
+  options.mean = numbers("mean");
+  options.std = numbers("std");
+  for (const double deviation : options.std) {
+    if (!(deviation > 0)) fields.Fail("std", "must hold positive numbers");
+  }
+  if (fields.Has("scale")) {
+    options.scale = fields.Number("scale");
+    if (!(*options.scale > 0)) fields.Fail("scale", "must be positive");
+  }
+  options.softmax = fields.Bool("softmax");
+  options.input_names = names("input_names");
+  options.output_names = names("output_names");
+  options.channels_last = fields.Bool("channels_last");
+  RETURN_IF_ERROR(fields.Finish());
+  return options;
+}
+
 absl::StatusOr<SpecOptions> ReadOptions(const json& value) {
   Fields fields(value, "options");
   SpecOptions options;
-  for (const auto& [name, shape] : fields.Object("shapes").items()) {
-    absl::StatusOr<std::vector<int64_t>> sizes = ReadShape(shape, fields.Where("shapes." + name));
-    if (sizes.ok()) options.shapes[name] = *std::move(sizes);
-    fields.Adopt(sizes.status());
-  }
+  options.interface = ValueOrFail(fields, ReadInterface(fields.Object("interface")));
   options.opset = fields.Integer<int>("opset", 1);
   options.samples = fields.Integer<int>("samples", 1);
   options.seed = fields.Integer<uint64_t>("seed");

@@ -28,9 +28,29 @@ struct SpecModel {
   std::vector<SpecFile> files;
 };
 
+// What a model's inputs and outputs shall be; flags of the same names (docs/cli.md, "The model's interface"). Names are
+// the source's.
+struct InterfaceOptions {
+  std::map<std::string, std::vector<int64_t>> shapes;  // input → sizes, applied where the input exists
+  std::map<std::string, std::vector<double>> fix;      // input → the constant that it becomes; one value fills it
+  std::vector<std::string> cut_inputs, cut_outputs;
+  std::vector<double> mean, std;  // one value, or one a channel
+  std::optional<double> scale;
+  bool softmax = false;
+  std::vector<std::string> input_names, output_names;  // of the artifact, in the graph's order
+  bool channels_last = false;                          // --io-layout nhwc
+
+  bool Normalizes() const { return !mean.empty() || !std.empty() || scale.has_value(); }
+  // Whether another graph than the source's is asked for: anything but shapes and layout.
+  bool EditsGraph() const {
+    return !fix.empty() || !cut_inputs.empty() || !cut_outputs.empty() || Normalizes() || softmax ||
+           !input_names.empty() || !output_names.empty();
+  }
+};
+
 // Options that change results; flags of the same names.
 struct SpecOptions {
-  std::map<std::string, std::vector<int64_t>> shapes;
+  InterfaceOptions interface;
   int opset = 17;
   int samples = 8;
   uint64_t seed = 0;

@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "convert/import/checkpoint/checkpoint.h"
+#include "convert/import/edits.h"
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/import/zoo/zoo.h"
 #include "convert/passes/passes.h"
@@ -45,8 +46,16 @@ absl::StatusOr<Imported> ImportFromOnnx(const Source& source) {
   if (!model.ok()) return model.status();
   imported.model = *std::move(model);
   imported.reference = "onnxruntime on the source file";
-  RETURN_IF_ERROR(ApplyShapes(*imported.model.graph, source.shapes));
-  RETURN_IF_ERROR(Simplify(*imported.model.graph));
+  std::unique_ptr<Graph>& graph = imported.model.graph;
+  RETURN_IF_ERROR(ApplyShapes(*graph, source.interface.shapes));
+  if (source.interface.EditsGraph()) {
+    imported.unedited = graph->Clone();
+    RETURN_IF_ERROR(EditInterface(graph, source.interface, imported.warnings));
+    imported.as_written = graph->Clone();
+    imported.reference = fmt::format("onnxruntime on the source graph, edited by {}", EditingFlags(source.interface));
+    RETURN_IF_ERROR(RenameInterface(*graph, source.interface));
+  }
+  RETURN_IF_ERROR(Simplify(*graph));
   return imported;
 }
 
@@ -64,8 +73,13 @@ absl::StatusOr<Imported> ImportArchitecture(const Source& source) {
   }
   imported.reference =
       fmt::format("zoo graph, checked against {}", FindArchitecture(source.architecture)->checked_against);
-  RETURN_IF_ERROR(ApplyShapes(*imported.model.graph, source.shapes));
+  RETURN_IF_ERROR(ApplyShapes(*imported.model.graph, source.interface.shapes));
+  if (source.interface.EditsGraph()) {
+    RETURN_IF_ERROR(EditInterface(imported.model.graph, source.interface, imported.warnings));
+    imported.reference += fmt::format(", edited by {}", EditingFlags(source.interface));
+  }
   imported.as_written = imported.model.graph->Clone();
+  RETURN_IF_ERROR(RenameInterface(*imported.model.graph, source.interface));
   RETURN_IF_ERROR(Simplify(*imported.model.graph));
   return imported;
 }

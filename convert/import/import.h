@@ -11,8 +11,10 @@ namespace slipway {
 
 struct Imported {
   Model model;  // simplified: core IR
-  std::unique_ptr<Graph>
-      as_written;  // before simplification: what the reference runs (kCheckpoint, kDummy); null for kOnnx: the file itself is
+  // Before simplification, edited but not renamed: what the reference runs. Null for an ONNX file of which no edit was asked: the file itself is.
+  std::unique_ptr<Graph> as_written;
+  // kOnnx with edits: as read, to be compared with the file itself; else null.
+  std::unique_ptr<Graph> unedited;
   std::string
       reference;  // the manifest's: "onnxruntime on the source file", "zoo graph, checked against facenet-pytorch 2.6.0"
   std::vector<std::string> warnings;

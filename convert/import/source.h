@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/file.h"
+#include "common/task/task.h"
 
 namespace slipway {
 
@@ -21,13 +22,13 @@ struct SourceFile {
 struct Source {
   enum class Kind { kOnnx, kCheckpoint, kDummy };
   Kind kind = Kind::kOnnx;
-  std::string architecture;                            // kCheckpoint, kDummy
-  SourceFile main;                                     // the .onnx or checkpoint; none for kDummy
-  std::map<std::string, SourceFile> external;          // by path relative to the model's folder, as the model names it
-  std::map<std::string, std::vector<int64_t>> shapes;  // --shape: input → sizes, applied where the input exists
-  uint64_t seed = 0;                                   // kDummy
-  std::optional<int64_t> classes;                      // --num-classes, of a built-in classifier
-  std::optional<int64_t> input_size;                   // --input-size, of the same
+  std::string architecture;                    // kCheckpoint, kDummy
+  SourceFile main;                             // the .onnx or checkpoint; none for kDummy
+  std::map<std::string, SourceFile> external;  // by path relative to the model's folder, as the model names it
+  InterfaceOptions interface;                  // channels_last is left to who converts
+  uint64_t seed = 0;                           // kDummy
+  std::optional<int64_t> classes;              // --num-classes, of a built-in classifier
+  std::optional<int64_t> input_size;           // --input-size, of the same
 };
 
 }  // namespace slipway

@@ -456,7 +456,10 @@ std::unique_ptr<Graph> CloneInto(const Graph& source, Graph* parent, ValueMap& m
       }
     }
   }
-  for (Value* output : source.outputs()) copy->AddOutput(mapped(output));
+  // Outputs that were replaced by nothing are gone.
+  for (Value* output : source.outputs()) {
+    if (output != nullptr) copy->AddOutput(mapped(output));
+  }
   return copy;
 }
 

@@ -51,6 +51,8 @@ struct SampleOptions {
   // Sizes for symbols, one map a size to be proved at: PNet's H, W twice. Symbols that none binds get 1 (first axis) or a default (docs/parity.md);
   // a graph with dynamic sizes is always proved at two.
   std::vector<std::map<std::string, int64_t>> sizes;
+  // By input of floats: what its values lie in, [-1, 1] otherwise. Bytes to be scaled: [0, 255].
+  std::map<std::string, std::pair<double, double>> ranges;
 };
 
 // Samples for a graph's inputs, drawn by use: images smooth and in range, indices of Gather in [0, rows), masks 0/1. Deterministic.

@@ -98,7 +98,7 @@ std::vector<std::string> FindConstantOutputs(const Graph& graph) {
   }
   std::vector<std::string> constants;
   for (const Value* output : graph.outputs()) {
-    if (!reached.contains(output)) constants.push_back(output->name);
+    if (!reached.contains(output)) constants.push_back(output->origin.known() ? output->origin.source : output->name);
   }
   return constants;
 }

@@ -207,6 +207,14 @@ absl::StatusOr<Tensor> DrawInput(const Value& input, const Sizes& sizes, Random 
   return Tensor::From<int64_t>(shape, values).Cast(input.type);
 }
 
+// Values of [-1, 1] spread over [low, high].
+Tensor InRange(const Tensor& tensor, std::pair<double, double> range) {
+  std::vector<double> values = tensor.ToDoubles();
+  for (double& value : values)
+    value = range.first + (std::clamp(value, -1.0, 1.0) + 1) / 2 * (range.second - range.first);
+  return Tensor::From<double>(tensor.shape(), values).Cast(tensor.type());
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Sample>> MakeSamples(const Graph& graph, const SampleOptions& options) {
@@ -232,6 +240,8 @@ absl::StatusOr<std::vector<Sample>> MakeSamples(const Graph& graph, const Sample
         Random random(options.seed ^ Random(stream).Next());
         const Value& input = *graph.inputs()[k];
         ASSIGN_OR_RETURN(Tensor tensor, DrawInput(input, binding, random));
+        if (const auto range = options.ranges.find(input.name); range != options.ranges.end() && IsFloat(input.type))
+          tensor = InRange(tensor, range->second);
         sample.inputs.emplace_back(input.name, std::move(tensor));
       }
       samples.push_back(std::move(sample));

@@ -22,10 +22,27 @@ std::string_view KindName(v1::SourceKind kind) {
   }
 }
 
-SpecOptions PlanOptions(const v1::ExportOptions& options) {
-  SpecOptions planned;
+InterfaceOptions PlanInterface(const v1::InterfaceOptions& options) {
+  InterfaceOptions planned;
   for (const auto& [input, shape] : options.shapes())
     planned.shapes[input].assign(shape.values().begin(), shape.values().end());
+  for (const auto& [input, fixed] : options.fix())
+    planned.fix[input].assign(fixed.values().begin(), fixed.values().end());
+  planned.cut_inputs.assign(options.cut_inputs().begin(), options.cut_inputs().end());
+  planned.cut_outputs.assign(options.cut_outputs().begin(), options.cut_outputs().end());
+  planned.mean.assign(options.mean().begin(), options.mean().end());
+  planned.std.assign(options.std().begin(), options.std().end());
+  if (options.has_scale()) planned.scale = options.scale();
+  planned.softmax = options.softmax();
+  planned.input_names.assign(options.input_names().begin(), options.input_names().end());
+  planned.output_names.assign(options.output_names().begin(), options.output_names().end());
+  planned.channels_last = options.channels_last();
+  return planned;
+}
+
+SpecOptions PlanOptions(const v1::ExportOptions& options) {
+  SpecOptions planned;
+  planned.interface = PlanInterface(options.interface());
   if (options.opset() != 0) planned.opset = options.opset();
   if (options.samples() != 0) planned.samples = options.samples();
   planned.seed = options.seed();

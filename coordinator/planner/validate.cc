@@ -20,7 +20,8 @@ namespace {
 constexpr uint64_t kMaxBlobBytes = uint64_t{1} << 40;
 constexpr int64_t kMaxDimension = int64_t{1} << 31;
 constexpr int kMaxRank = 16;
-constexpr int kMaxShapes = 1000;
+constexpr int kMaxTensors = 1000;       // that options name
+constexpr int kMaxNumbers = 1'000'000;  // of one of them
 constexpr int kMaxSamples = 10'000;
 constexpr int64_t kMaxClasses = 1'000'000, kMaxInputSize = 4096;
 constexpr int kMinOpset = 7, kMaxOpset = 26;
@@ -135,11 +136,31 @@ absl::Status CheckPairs(const v1::SubmitRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status CheckOptions(const v1::ExportOptions& options) {
-  if (options.shapes().size() > kMaxShapes)
-    return Refused("options.shapes", "there are {}; at most {}", options.shapes().size(), kMaxShapes);
+absl::Status CheckNumbers(const std::string& field, const google::protobuf::RepeatedField<double>& numbers) {
+  if (numbers.size() > kMaxNumbers) return Refused(field, "there are {}; at most {}", numbers.size(), kMaxNumbers);
+  for (const double number : numbers) {
+    if (!std::isfinite(number)) return Refused(field, "{} is no finite number", number);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTensorNames(const std::string& field, const google::protobuf::RepeatedPtrField<std::string>& names) {
+  if (names.size() > kMaxTensors) return Refused(field, "there are {}; at most {}", names.size(), kMaxTensors);
+  std::set<std::string_view> seen;
+  for (const std::string& name : names) {
+    if (name.empty()) return Refused(field, "a name is empty");
+    if (name.size() > kMaxPathBytes)
+      return Refused(field, "a name has {} bytes; use at most {}", name.size(), kMaxPathBytes);
+    if (!seen.insert(name).second) return Refused(field, "\"{}\" is there twice; name each tensor once", name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckInterface(const v1::InterfaceOptions& options) {
+  if (options.shapes().size() > kMaxTensors)
+    return Refused("options.interface.shapes", "there are {}; at most {}", options.shapes().size(), kMaxTensors);
   for (const auto& [input, shape] : options.shapes()) {
-    const std::string field = fmt::format("options.shapes[\"{}\"]", input);
+    const std::string field = fmt::format("options.interface.shapes[\"{}\"]", input);
     if (input.empty()) return Refused(field, "the input's name is missing");
     if (shape.values_size() > kMaxRank)
       return Refused(field, "its rank is {}; at most {}", shape.values_size(), kMaxRank);
@@ -147,6 +168,29 @@ absl::Status CheckOptions(const v1::ExportOptions& options) {
       if (size < 1 || size > kMaxDimension) return Refused(field, "size {} is not in 1 to {}", size, kMaxDimension);
     }
   }
+  if (options.fix().size() > kMaxTensors)
+    return Refused("options.interface.fix", "there are {}; at most {}", options.fix().size(), kMaxTensors);
+  for (const auto& [input, fixed] : options.fix()) {
+    const std::string field = fmt::format("options.interface.fix[\"{}\"]", input);
+    if (input.empty()) return Refused(field, "the input's name is missing");
+    if (fixed.values().empty()) return Refused(field, "it has no value");
+    RETURN_IF_ERROR(CheckNumbers(field, fixed.values()));
+  }
+  RETURN_IF_ERROR(CheckNumbers("options.interface.mean", options.mean()));
+  RETURN_IF_ERROR(CheckNumbers("options.interface.std", options.std()));
+  for (const double deviation : options.std()) {
+    if (!(deviation > 0)) return Refused("options.interface.std", "{} is not above 0", deviation);
+  }
+  if (options.has_scale() && !(std::isfinite(options.scale()) && options.scale() > 0))
+    return Refused("options.interface.scale", "{} is no positive number", options.scale());
+  RETURN_IF_ERROR(CheckTensorNames("options.interface.cut_inputs", options.cut_inputs()));
+  RETURN_IF_ERROR(CheckTensorNames("options.interface.cut_outputs", options.cut_outputs()));
+  RETURN_IF_ERROR(CheckTensorNames("options.interface.input_names", options.input_names()));
+  return CheckTensorNames("options.interface.output_names", options.output_names());
+}
+
+absl::Status CheckOptions(const v1::ExportOptions& options) {
+  RETURN_IF_ERROR(CheckInterface(options.interface()));
   if (options.opset() != 0 && (options.opset() < kMinOpset || options.opset() > kMaxOpset)) {
     return Refused("options.opset", "{} is not in {} to {}; 0 stands for the default", options.opset(), kMinOpset,
                    kMaxOpset);

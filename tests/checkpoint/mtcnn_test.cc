@@ -153,13 +153,13 @@ TEST(Zoo, NearestNames) {
 
 TEST(Import, ShapesFixWhatIsOpenAndNothingElse) {
   Source source = SourceOf("pnet");
-  source.shapes["image"] = {1, 3, 40, 50};
-  source.shapes["elsewhere"] = {2};
+  source.interface.shapes["image"] = {1, 3, 40, 50};
+  source.interface.shapes["elsewhere"] = {2};
   const auto imported = Import(source);
   ASSERT_TRUE(imported.ok()) << imported.status();
   EXPECT_EQ(ToString(*imported->model.graph->inputs()[0]->shape), "[1, 3, 40, 50]");
   EXPECT_EQ(ToString(*imported->as_written->inputs()[0]->shape), "[1, 3, 40, 50]");
-  source.shapes["image"] = {1, 4, 40, 50};
+  source.interface.shapes["image"] = {1, 4, 40, 50};
   EXPECT_EQ(KindOf(Import(source).status()), ErrorKind::kUsage);
 }
 

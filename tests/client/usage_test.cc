@@ -62,6 +62,21 @@ TEST_F(UsageTest, BuiltInClassifiers) {
   ExpectUsageError({"export", "lite", "lite", "--dummy"}, "NAME=MODEL");
 }
 
+TEST_F(UsageTest, Interface) {
+  box_.File("m.onnx", "x");
+  ExpectUsageError({"export", "lite", "--dummy", "--preset", "detector"}, "there is no preset 'detector'");
+  ExpectUsageError({"export", "mtcnn-pnet", "--dummy", "--preset", "classifier"}, "mtcnn-pnet is no classifier");
+  ExpectUsageError({"export", "m.onnx", "--fix", "threshold"}, "not NAME=VALUES");
+  ExpectUsageError({"export", "m.onnx", "--fix", "threshold=high"}, "not NAME=VALUES");
+  ExpectUsageError({"export", "m.onnx", "--fix", "a=1", "--fix", "a=2"}, "'a' is given twice");
+  ExpectUsageError({"export", "m.onnx", "--mean", "0.5,x"}, "--mean: 'x' is not a number");
+  ExpectUsageError({"export", "m.onnx", "--std", "0.5,0"}, "--std: 0 is not above 0");
+  ExpectUsageError({"export", "m.onnx", "--mean", "1,2", "--std", "1,2,3"}, "--mean gives 2 values, --std 3");
+  ExpectUsageError({"export", "m.onnx", "--scale", "0"}, "--scale");
+  ExpectUsageError({"export", "m.onnx", "--io-layout", "nwhc"}, "there is no layout 'nwhc'");
+  ExpectUsageError({"export", "m.onnx", "--cut-outputs", "a,b,a"}, "--cut-outputs: 'a' is there twice");
+}
+
 TEST_F(UsageTest, Pairs) {
   box_.File("m.onnx", "x");
   ExpectUsageError({"export", "m.onnx", "--target", "torchscript"}, "there is no target 'torchscript'");

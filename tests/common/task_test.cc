@@ -18,7 +18,17 @@ RequestSpec ExampleSpec() {
   RequestSpec spec;
   spec.models = {{"pnet", "checkpoint", "mtcnn-pnet", {{"weights/pnet.pt", "", Digest::Of("weights")}}},
                  {"b", "onnx", "", {{"b.onnx", "", Digest::Of("b")}, {"b.data", "data/b.data", Digest::Of("data")}}}};
-  spec.options.shapes = {{"input", {1, 3, 224, 224}}};
+  spec.options.interface.shapes = {{"input", {1, 3, 224, 224}}};
+  spec.options.interface.fix = {{"threshold", {0.1}}};
+  spec.options.interface.cut_inputs = {"a/b"};
+  spec.options.interface.cut_outputs = {"c", "d"};
+  spec.options.interface.mean = {0.485, 0.456, 0.406};
+  spec.options.interface.std = {0.229};
+  spec.options.interface.scale = 1.0 / 255;
+  spec.options.interface.softmax = true;
+  spec.options.interface.input_names = {"image"};
+  spec.options.interface.output_names = {"probs"};
+  spec.options.interface.channels_last = true;
   spec.options.opset = 19;
   spec.options.samples = 4;
   spec.options.seed = std::numeric_limits<uint64_t>::max();
@@ -42,7 +52,17 @@ TEST(RequestSpec, ComesBackFromJson) {
   EXPECT_EQ(read.models[0].architecture, "mtcnn-pnet");
   EXPECT_EQ(read.models[1].files[1].name, "data/b.data");
   EXPECT_EQ(read.models[1].files[1].digest, Digest::Of("data"));
-  EXPECT_EQ(read.options.shapes, spec.options.shapes);
+  EXPECT_EQ(read.options.interface.shapes, spec.options.interface.shapes);
+  EXPECT_EQ(read.options.interface.fix, spec.options.interface.fix);
+  EXPECT_EQ(read.options.interface.cut_inputs, spec.options.interface.cut_inputs);
+  EXPECT_EQ(read.options.interface.cut_outputs, spec.options.interface.cut_outputs);
+  EXPECT_EQ(read.options.interface.mean, spec.options.interface.mean);
+  EXPECT_EQ(read.options.interface.std, spec.options.interface.std);
+  EXPECT_EQ(read.options.interface.scale, 1.0 / 255);
+  EXPECT_TRUE(read.options.interface.softmax);
+  EXPECT_EQ(read.options.interface.input_names, spec.options.interface.input_names);
+  EXPECT_EQ(read.options.interface.output_names, spec.options.interface.output_names);
+  EXPECT_TRUE(read.options.interface.channels_last);
   EXPECT_EQ(read.options.opset, 19);
   EXPECT_EQ(read.options.samples, 4);
   EXPECT_EQ(read.options.seed, std::numeric_limits<uint64_t>::max());
@@ -93,8 +113,15 @@ TEST(RequestSpec, BadFieldsAreRefusedByName) {
       {R"([{"op":"replace","path":"/options/verify","value":"yes"}])", "options.verify"},
       {R"([{"op":"replace","path":"/options/tolerance","value":-1}])", "options.tolerance"},
       {R"([{"op":"replace","path":"/options/tolerance","value":"1"}])", "options.tolerance"},
-      {R"([{"op":"replace","path":"/options/shapes/input","value":[1,0]}])", "options.shapes.input"},
-      {R"([{"op":"replace","path":"/options/shapes/input","value":[1,18446744073709551615]}])", "options.shapes.input"},
+      {R"([{"op":"replace","path":"/options/interface/shapes/input","value":[1,0]}])",
+       "options.interface.shapes.input"},
+      {R"([{"op":"replace","path":"/options/interface/shapes/input","value":[1,18446744073709551615]}])",
+       "options.interface.shapes.input"},
+      {R"([{"op":"replace","path":"/options/interface/fix/threshold","value":[]}])", "options.interface.fix.threshold"},
+      {R"([{"op":"replace","path":"/options/interface/mean","value":["1"]}])", "options.interface.mean"},
+      {R"([{"op":"replace","path":"/options/interface/std","value":[0]}])", "options.interface.std"},
+      {R"([{"op":"replace","path":"/options/interface/scale","value":-1}])", "options.interface.scale"},
+      {R"([{"op":"replace","path":"/options/interface/cut_outputs","value":[""]}])", "options.interface.cut_outputs"},
       {R"([{"op":"replace","path":"/tasks/0/kind","value":"judge"}])", "tasks[0].kind"},
       {R"([{"op":"replace","path":"/tasks/0/model","value":2}])", "tasks[0].model"},
       {R"([{"op":"replace","path":"/tasks/0/model","value":-1}])", "tasks[0].model"},

@@ -66,7 +66,18 @@ TEST(Plan, EachModelHasOnePrepareThatBlocksItsCells) {
 
 TEST(Plan, SpecCarriesModelsAndOptions) {
   v1::SubmitRequest request = TwoModels();
-  (*request.mutable_options()->mutable_shapes())["image"].add_values(1);
+  (*request.mutable_options()->mutable_interface()->mutable_shapes())["image"].add_values(1);
+  v1::InterfaceOptions& interface = *request.mutable_options()->mutable_interface();
+  (*interface.mutable_fix())["threshold"].add_values(0.5);
+  interface.add_cut_inputs("a");
+  interface.add_cut_outputs("b");
+  interface.add_mean(0.25);
+  interface.add_std(0.75);
+  interface.set_scale(2);
+  interface.set_softmax(true);
+  interface.add_input_names("image");
+  interface.add_output_names("probs");
+  interface.set_channels_last(true);
   request.mutable_options()->set_no_verify(true);
   request.mutable_options()->set_seed(7);
   const Plan plan = PlanRequest(request);
@@ -76,7 +87,18 @@ TEST(Plan, SpecCarriesModelsAndOptions) {
   EXPECT_EQ(plan.spec.models[1].kind, "onnx");
   EXPECT_EQ(plan.spec.models[1].files[1].name, "weights.bin");
   EXPECT_EQ(plan.spec.models[1].files[1].digest, Digest::Of(std::string_view("weights")));
-  EXPECT_EQ(plan.spec.options.shapes.at("image"), std::vector<int64_t>{1});
+  EXPECT_EQ(plan.spec.options.interface.shapes.at("image"), std::vector<int64_t>{1});
+  const InterfaceOptions& planned = plan.spec.options.interface;
+  EXPECT_EQ(planned.fix.at("threshold"), std::vector<double>{0.5});
+  EXPECT_EQ(planned.cut_inputs, std::vector<std::string>{"a"});
+  EXPECT_EQ(planned.cut_outputs, std::vector<std::string>{"b"});
+  EXPECT_EQ(planned.mean, std::vector<double>{0.25});
+  EXPECT_EQ(planned.std, std::vector<double>{0.75});
+  EXPECT_EQ(planned.scale, 2);
+  EXPECT_TRUE(planned.softmax);
+  EXPECT_EQ(planned.input_names, std::vector<std::string>{"image"});
+  EXPECT_EQ(planned.output_names, std::vector<std::string>{"probs"});
+  EXPECT_TRUE(planned.channels_last);
   EXPECT_FALSE(plan.spec.options.verify);
   EXPECT_EQ(plan.spec.options.seed, 7u);
   EXPECT_EQ(plan.spec.options.opset, 17);  // the defaults that 0 stands for
@@ -162,11 +184,25 @@ const Refusal kRefusals[] = {
      [](R& r) {
        for (int i = 0; i < kMaxTasks / 2; ++i) *r.add_models() = r.models(0);
      }},
-    {"EmptyShapeName", "options.shapes[\"\"]",
-     [](R& r) { (*r.mutable_options()->mutable_shapes())[""].add_values(1); }},
-    {"ZeroSize", "options.shapes[\"x\"]", [](R& r) { (*r.mutable_options()->mutable_shapes())["x"].add_values(0); }},
-    {"HugeSize", "options.shapes[\"x\"]",
-     [](R& r) { (*r.mutable_options()->mutable_shapes())["x"].add_values(int64_t{1} << 40); }},
+    {"EmptyShapeName", "options.interface.shapes[\"\"]",
+     [](R& r) { (*r.mutable_options()->mutable_interface()->mutable_shapes())[""].add_values(1); }},
+    {"ZeroSize", "options.interface.shapes[\"x\"]",
+     [](R& r) { (*r.mutable_options()->mutable_interface()->mutable_shapes())["x"].add_values(0); }},
+    {"HugeSize", "options.interface.shapes[\"x\"]",
+     [](R& r) { (*r.mutable_options()->mutable_interface()->mutable_shapes())["x"].add_values(int64_t{1} << 40); }},
+    {"EmptyFix", "options.interface.fix[\"x\"]",
+     [](R& r) { (*r.mutable_options()->mutable_interface()->mutable_fix())["x"]; }},
+    {"ZeroStd", "options.interface.std", [](R& r) { r.mutable_options()->mutable_interface()->add_std(0); }},
+    {"InfiniteMean", "options.interface.mean",
+     [](R& r) { r.mutable_options()->mutable_interface()->add_mean(std::numeric_limits<double>::infinity()); }},
+    {"NegativeScale", "options.interface.scale", [](R& r) { r.mutable_options()->mutable_interface()->set_scale(-1); }},
+    {"SameCutTwice", "options.interface.cut_outputs",
+     [](R& r) {
+       r.mutable_options()->mutable_interface()->add_cut_outputs("a");
+       r.mutable_options()->mutable_interface()->add_cut_outputs("a");
+     }},
+    {"EmptyName", "options.interface.input_names",
+     [](R& r) { r.mutable_options()->mutable_interface()->add_input_names(""); }},
     {"OldOpset", "options.opset", [](R& r) { r.mutable_options()->set_opset(6); }},
     {"FutureOpset", "options.opset", [](R& r) { r.mutable_options()->set_opset(27); }},
     {"NegativeSamples", "options.samples", [](R& r) { r.mutable_options()->set_samples(-1); }},

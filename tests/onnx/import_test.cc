@@ -50,7 +50,7 @@ class OnnxImport : public ::testing::Test {
   }
   absl::StatusOr<Model> Import(const std::map<std::string, std::vector<int64_t>>& shapes = {}) {
     ASSIGN_OR_RETURN(source_, SourceOf(model_, folder_.path()));
-    source_.shapes = shapes;
+    source_.interface.shapes = shapes;
     return ImportOnnx(source_);
   }
   // The one-line error of importing the model as it stands.

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/error.h"
+#include "convert/import/edits.h"
 #include "convert/import/import.h"
 #include "convert/parity/parity.h"
 #include "convert/targets/convert.h"
@@ -22,6 +23,7 @@ absl::StatusOr<Emitted> Make(const TaskInputs& inputs, const TaskContext& contex
   timings.Begin("import");
   ASSIGN_OR_RETURN(const Source source, SourceOf(inputs));
   ASSIGN_OR_RETURN(Imported imported, Import(source));
+  if (source.interface.channels_last) RETURN_IF_ERROR(MakeInterfaceChannelsLast(*imported.model.graph));
   context.progress("converting");
   timings.Begin("convert");
   TargetOptions options;

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/base/error.h"
+#include "convert/import/edits.h"
 #include "convert/import/import.h"
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/parity/parity.h"
@@ -12,6 +14,12 @@
 namespace slipway {
 namespace {
 
+absl::Status WrongImport(std::string_view output, std::string_view reason) {
+  return absl::DataLossError(
+      fmt::format("the graph as it was read does not compute what the file does, before any edit: output '{}': {}",
+                  output, reason));
+}
+
 // The file that the calculator runs: the source itself, or the graph as it was built.
 absl::StatusOr<std::filesystem::path> ReferenceFile(const Source& source, const Imported& imported,
                                                     const std::filesystem::path& scratch) {
@@ -19,6 +27,48 @@ absl::StatusOr<std::filesystem::path> ReferenceFile(const Source& source, const 
   const std::filesystem::path file = scratch / "reference.onnx";
   RETURN_IF_ERROR(WriteOnnxFile(*imported.as_written, {}, file).status());
   return file;
+}
+
+// What a normalised image holds before it is normalised.
+std::map<std::string, std::pair<double, double>> RangesOf(const Graph& graph, const InterfaceOptions& options) {
+  if (!options.Normalizes()) return {};
+  const absl::StatusOr<Value*> image = ImageInput(graph);
+  if (!image.ok()) return {};
+  if (options.scale) return {{(*image)->name, {0, 1 / *options.scale}}};
+  const bool bytes = std::ranges::any_of(options.mean, [](double mean) { return mean > 1; });
+  if (bytes) return {{(*image)->name, {0, 255}}};
+  return {};
+}
+
+// The edited graph is what the artifacts are compared with: it must not hide that the file was read wrongly. So the graph as it was read is
+// compared with the file itself first. DATA_LOSS naming the output when they differ.
+absl::Status CheckImport(const TaskInputs& inputs, const TaskContext& context, const Source& source,
+                         const Imported& imported) {
+  SampleOptions options;
+  options.count = 2;
+  options.seed = inputs.options.seed;
+  ASSIGN_OR_RETURN(std::vector<Sample> of_file, MakeSamples(*imported.unedited, options));
+  std::vector<Sample> as_read = of_file;
+  ASSIGN_OR_RETURN(const std::filesystem::path file, LayOutOnnx(source, context.scratch / "source"));
+  const std::filesystem::path copy = context.scratch / "as_read.onnx";
+  RETURN_IF_ERROR(WriteOnnxFile(*imported.unedited, {}, copy).status());
+  RETURN_IF_ERROR(WithFreshHosts([&] { return RunReference(*context.hosts, file, {}, of_file); }));
+  RETURN_IF_ERROR(WithFreshHosts([&] { return RunReference(*context.hosts, copy, {}, as_read); }));
+  for (size_t output = 0; output < of_file.front().outputs.size(); ++output) {
+    const std::string& name = of_file.front().outputs[output].first;
+    std::vector<Tensor> expected, actual;
+    for (size_t i = 0; i < of_file.size(); ++i) {
+      if (output >= as_read[i].outputs.size()) return WrongImport(name, "it did not come out");
+      expected.push_back(of_file[i].outputs[output].second);
+      actual.push_back(as_read[i].outputs[output].second);
+    }
+    const OutputRole role = IsFloat(expected.front().type()) ? OutputRole::kRaw : OutputRole::kInteger;
+    const absl::StatusOr<Metrics> metrics = Compare(expected, actual);
+    if (!metrics.ok()) return WrongImport(name, Message(metrics.status()));
+    std::string reason;
+    if (!GateFor("onnx", "fp32", role).Holds(*metrics, &reason)) return WrongImport(name, reason);
+  }
+  return absl::OkStatus();
 }
 
 // Samples and what the source makes of them.
@@ -31,6 +81,7 @@ absl::StatusOr<ReferenceBundle> MakeReference(const TaskInputs& inputs, const Ta
   SampleOptions options;
   options.count = inputs.options.samples;
   options.seed = inputs.options.seed;
+  options.ranges = RangesOf(graph, inputs.options.interface);
   ASSIGN_OR_RETURN(bundle.samples, MakeSamples(graph, options));
   bundle.final_activations = FindFinalActivations(graph);
   bundle.constant_outputs = FindConstantOutputs(*imported.model.graph);
@@ -60,7 +111,16 @@ absl::StatusOr<TaskOutput> RunPrepare(const TaskInputs& inputs, const TaskContex
   output.state = "passed";
   if (inputs.options.verify) {
     context.progress("running the reference");
-    absl::StatusOr<ReferenceBundle> bundle = MakeReference(inputs, context, *source, *imported);
+    const absl::Status read =
+        imported->unedited == nullptr ? absl::OkStatus() : CheckImport(inputs, context, *source, *imported);
+    if (absl::IsDataLoss(read)) {
+      output.state = "failed";
+      output.reason = Message(read);
+      output.entry = FailedEntry(inputs.model, inputs.task, output.reason);
+      return output;
+    }
+    absl::StatusOr<ReferenceBundle> bundle =
+        read.ok() ? MakeReference(inputs, context, *source, *imported) : absl::StatusOr<ReferenceBundle>(read);
     if (bundle.ok()) {
       entry["reference"] = bundle->reference;
       output.reference = "reference.bundle";

@@ -38,7 +38,7 @@ absl::StatusOr<Source> SourceOf(const TaskInputs& inputs) {
   }
   if (!known) return InvalidArgument("model '{}': there is no kind of source '{}'", model.name, model.kind);
   source.architecture = model.architecture;
-  source.shapes = inputs.options.shapes;
+  source.interface = inputs.options.interface;
   source.seed = inputs.options.seed;
   source.classes = inputs.options.num_classes;
   source.input_size = inputs.options.input_size;

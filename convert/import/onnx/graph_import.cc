@@ -70,8 +70,8 @@ absl::Status GraphImporter::ReadNames(const GraphView& graph) {
 // A symbol that --shape binds at one input has that size everywhere.
 absl::Status GraphImporter::CollectSizes(const GraphView& view) {
   for (const ValueInfoView& info : view.inputs) {
-    const auto given = source_.shapes.find(std::string(info.name));
-    if (given == source_.shapes.end() || !info.has_shape) continue;
+    const auto given = source_.interface.shapes.find(std::string(info.name));
+    if (given == source_.interface.shapes.end() || !info.has_shape) continue;
     if (given->second.size() != info.shape.size()) {
       return InvalidArgument("--shape {} has {} sizes, but the input has {}", info.name, given->second.size(),
                              info.shape.size());
@@ -96,8 +96,8 @@ absl::Status GraphImporter::CollectSizes(const GraphView& view) {
 }
 
 absl::StatusOr<Shape> GraphImporter::InputShape(const ValueInfoView& info) {
-  const auto given = source_.shapes.find(std::string(info.name));
-  if (given != source_.shapes.end()) return ToShape(given->second);
+  const auto given = source_.interface.shapes.find(std::string(info.name));
+  if (given != source_.interface.shapes.end()) return ToShape(given->second);
   Shape shape;
   for (size_t i = 0; i < info.shape.size(); ++i) {
     const DimView& dim = info.shape[i];
@@ -139,7 +139,7 @@ absl::Status GraphImporter::AddInputs(const GraphView& view, Scope& scope) {
       return Unimplemented("input '{}' is of {}, which no target has", info.name, OnnxTypeName(info.element_type));
     }
     ASSIGN_OR_RETURN(Shape shape, InputShape(info));
-    const bool ranked = info.has_shape || source_.shapes.contains(std::string(info.name));
+    const bool ranked = info.has_shape || source_.interface.shapes.contains(std::string(info.name));
     Value* value = scope.graph->AddInput(std::string(info.name), type, std::move(shape));
     if (!ranked) value->shape = std::nullopt;
     if (top) value->origin.source = std::string(info.name);

@@ -119,7 +119,7 @@ InterfaceTensor InterfaceOf(const Value& value, const std::string& name) {
   for (const Dim& size : *value.shape) tensor.shape.push_back(size.IsKnown() ? size.value() : -1);
   if (tensor.shape.empty()) tensor.shape = {1};
   tensor.type = IsFloat(value.type) ? DataType::kFloat32 : DataType::kInt32;
-  if (value.rank() == 4) tensor.layout = "NCHW";
+  if (value.rank() == 4) tensor.layout = value.origin.permutation.empty() ? "NCHW" : "NHWC";
   tensor.permutation = value.origin.permutation;
   return tensor;
 }

@@ -26,7 +26,7 @@ InterfaceTensor Describe(const Value& value) {
   tensor.source = value.origin.known() ? value.origin.source : value.name;
   tensor.type = value.type;
   for (const Dim& dim : value.shape.value_or(Shape{})) tensor.shape.push_back(dim.IsKnown() ? dim.value() : -1);
-  if (value.rank() == 4) tensor.layout = "NCHW";
+  if (value.rank() == 4) tensor.layout = value.origin.permutation.empty() ? "NCHW" : "NHWC";
   tensor.permutation = value.origin.permutation;
   return tensor;
 }

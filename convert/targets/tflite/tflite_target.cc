@@ -78,7 +78,8 @@ InterfaceTensor Describe(const Value& value, const std::string& source) {
   tensor.source = source;
   tensor.type = value.type;
   for (const Dim& size : value.shape.value_or(Shape{})) tensor.shape.push_back(size.IsKnown() ? size.value() : -1);
-  if (value.rank() == 4) tensor.layout = "NCHW";
+  if (value.rank() == 4) tensor.layout = value.origin.permutation.empty() ? "NCHW" : "NHWC";
+  tensor.permutation = value.origin.permutation;
   return tensor;
 }
 

@@ -1,0 +1,38 @@
+// What a user asked of a model's inputs and outputs, done to the graph as it was written.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/task/task.h"
+#include "convert/ir/graph.h"
+
+namespace slipway {
+
+// Applies fix, cuts, normalisation and softmax, in this order; shapes are bound before, names are given after (RenameInterface). Values keep
+// their names and origins: a wrapped input's is that of what the user feeds. `warnings` receives what was asked but not done.
+// INVALID_ARGUMENT, naming the flag and what would do (the nearest names, the inputs), when it cannot be.
+absl::Status EditInterface(std::unique_ptr<Graph>& graph, const InterfaceOptions& options,
+                           std::vector<std::string>& warnings);
+
+// Names for the artifact's inputs and outputs, in order, fewer than there are or as many; origins keep the source's names.
+absl::Status RenameInterface(Graph& graph, const InterfaceOptions& options);
+
+// The flags behind `options`, as the manifest's `reference` names them: "--fix, --softmax".
+std::string EditingFlags(const InterfaceOptions& options);
+
+// Parts of EditInterface.
+absl::Status FixInputs(Graph& graph, const InterfaceOptions& options);
+absl::Status CutGraph(std::unique_ptr<Graph>& graph, const InterfaceOptions& options);
+absl::Status NormalizeImage(Graph& graph, const InterfaceOptions& options);
+absl::Status AppendSoftmax(Graph& graph, std::vector<std::string>& warnings);
+
+// The graph's only float input of rank 4; INVALID_ARGUMENT naming the inputs if there is not exactly one.
+absl::StatusOr<Value*> ImageInput(const Graph& graph);
+
+// Every input and output of rank 4 becomes channels-last (NHWC), its origin a permutation of the source's tensor: core IR for --io-layout nhwc.
+absl::Status MakeInterfaceChannelsLast(Graph& graph);
+
+}  // namespace slipway

@@ -1,0 +1,159 @@
+// --fix, --cut-inputs, --cut-outputs.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <tuple>
+#include <utility>
+
+#include "common/base/error.h"
+#include "convert/import/edits.h"
+
+namespace slipway {
+namespace {
+
+constexpr size_t kNearest = 3;
+
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = std::exchange(row[j + 1], std::min({row[j + 1] + 1, row[j] + 1, substituted}));
+    }
+  }
+  return row.back();
+}
+
+// "'a', 'b'": the names nearest to `name`, those first that contain it.
+std::string Nearest(std::string_view name, const std::vector<Value*>& values) {
+  name = name.substr(0, 256);
+  std::vector<std::tuple<bool, size_t, std::string>> ranked;
+  for (const Value* value : values) {
+    const std::string_view candidate = std::string_view(value->name).substr(0, 256);
+    ranked.emplace_back(candidate.find(name) == std::string_view::npos, EditDistance(name, candidate), value->name);
+  }
+  const size_t count = std::min(kNearest, ranked.size());
+  std::partial_sort(ranked.begin(), ranked.begin() + static_cast<int64_t>(count), ranked.end());
+  std::vector<std::string> nearest;
+  for (size_t i = 0; i < count; ++i) nearest.push_back("'" + std::get<2>(ranked[i]) + "'");
+  return nearest.empty() ? "there are none" : fmt::format("nearest: {}", fmt::join(nearest, ", "));
+}
+
+absl::StatusOr<Tensor> Filled(const Value& input, const std::vector<double>& values) {
+  const std::optional<std::vector<int64_t>> shape = input.shape ? StaticShape(*input.shape) : std::nullopt;
+  if (!shape) {
+    return InvalidArgument("--fix {}: its shape is {}; give its sizes with --shape", input.name,
+                           input.shape ? ToString(*input.shape) : "not known");
+  }
+  const int64_t count = ElementCount(*shape);
+  constexpr int64_t kMost = int64_t{1} << 28;
+  if (count < 0 || count > kMost) return InvalidArgument("--fix {}: {} is too large", input.name, ToString(*shape));
+  if (values.size() != 1 && std::cmp_not_equal(values.size(), count)) {
+    return InvalidArgument("--fix {}: it has {} elements ({}), {} values are given", input.name, count,
+                           ToString(*shape), values.size());
+  }
+  if (!IsFloat(input.type) && !IsInteger(input.type) && input.type != DataType::kBool)
+    return Unimplemented("--fix {}: its type is {}; only numbers can be fixed", input.name, Name(input.type));
+  std::vector<double> elements = values;
+  if (values.size() == 1) elements.assign(static_cast<size_t>(count), values[0]);
+  if (IsFloat(input.type)) return Tensor::From<double>(*shape, elements).Cast(input.type);
+  std::vector<int64_t> integers;
+  for (const double element : elements) {
+    constexpr double kExact = 9007199254740992.0;  // 2^53
+    const bool fits = input.type != DataType::kBool || element == 0 || element == 1;
+    if (element != std::floor(element) || std::abs(element) > kExact || !fits)
+      return InvalidArgument("--fix {}: {} is no {}", input.name, element, Name(input.type));
+    integers.push_back(static_cast<int64_t>(element));
+  }
+  Tensor tensor = Tensor::From<int64_t>(*shape, integers).Cast(input.type);
+  if (tensor.ToInt64s() != integers)
+    return InvalidArgument("--fix {}: a value is out of the range of {}", input.name, Name(input.type));
+  return tensor;
+}
+
+// What may be cut at: tensors that are computed or fed.
+std::vector<Value*> CutPoints(const Graph& graph) {
+  std::vector<Value*> points;
+  for (Value* value : graph.values()) {
+    if (!value->IsConstant()) points.push_back(value);
+  }
+  return points;
+}
+
+absl::StatusOr<Value*> FindCut(const Graph& graph, const std::string& name, std::string_view flag) {
+  Value* value = graph.Find(name);
+  if (value == nullptr)
+    return InvalidArgument("--{}: the model has no tensor '{}'; {}", flag, name, Nearest(name, CutPoints(graph)));
+  return value;
+}
+
+absl::Status CutInput(Graph& graph, const std::string& name) {
+  ASSIGN_OR_RETURN(Value * value, FindCut(graph, name, "cut-inputs"));
+  if (value->producer == nullptr && !value->IsConstant()) return absl::OkStatus();  // an input already
+  if (!value->shape || value->type == DataType::kUndefined) {
+    return InvalidArgument("--cut-inputs: the {} of '{}' cannot be told; fix the inputs' sizes with --shape",
+                           value->shape ? "type" : "rank", name);
+  }
+  graph.Rename(value, name + "/cut");
+  Value* input = graph.AddInput(name, value->type, *value->shape);
+  input->origin = Origin{.source = name};
+  graph.ReplaceUses(value, input);
+  return absl::OkStatus();
+}
+
+absl::Status CutOutputs(std::unique_ptr<Graph>& graph, const std::vector<std::string>& names) {
+  if (names.empty()) return absl::OkStatus();
+  const size_t before = graph->outputs().size();
+  std::vector<Value*> outputs;
+  for (const std::string& name : names) {
+    ASSIGN_OR_RETURN(Value * output, FindCut(*graph, name, "cut-outputs"));
+    outputs.push_back(output);
+  }
+  outputs.resize(std::max(outputs.size(), before), nullptr);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (i < before) {
+      graph->ReplaceOutput(i, outputs[i]);
+    } else {
+      graph->AddOutput(outputs[i]);
+    }
+  }
+  if (names.size() < before) graph = graph->Clone();  // leaves out those that became nothing
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status FixInputs(Graph& graph, const InterfaceOptions& options) {
+  for (const auto& [name, values] : options.fix) {
+    const auto found =
+        std::ranges::find(graph.inputs(), name, [](const Value* input) { return std::string_view(input->name); });
+    if (found == graph.inputs().end())
+      return InvalidArgument("--fix: the model has no input '{}'; {}", name, Nearest(name, graph.inputs()));
+    absl::StatusOr<Tensor> tensor = Filled(**found, values);
+    if (!tensor.ok()) return tensor.status();
+    graph.MakeConstant(*found, *std::move(tensor));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CutGraph(std::unique_ptr<Graph>& graph, const InterfaceOptions& options) {
+  if (options.cut_inputs.empty() && options.cut_outputs.empty()) return absl::OkStatus();
+  // Outputs first: a tensor that is both is fed, and comes out as it was fed.
+  RETURN_IF_ERROR(CutOutputs(graph, options.cut_outputs));
+  for (const std::string& name : options.cut_inputs) RETURN_IF_ERROR(CutInput(*graph, name));
+  graph->RemoveDead();
+  const std::vector<Value*> inputs = graph->inputs();
+  for (Value* input : inputs) {
+    if (!input->uses.empty() || graph->IsOutput(input)) continue;
+    if (std::ranges::count(options.cut_inputs, input->name) > 0)
+      return InvalidArgument("--cut-inputs: no output depends on '{}'", input->name);
+    graph->RemoveInput(input);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace slipway
