@@ -20,9 +20,10 @@ namespace {
 constexpr int kHelpColumn = 30;
 
 using VerbFunction = int (*)(const Settings&, const Arguments&);
-const std::map<std::string_view, VerbFunction> kFunctions = {{"export", RunExport}, {"status", RunStatus},
-                                                             {"watch", RunWatch},   {"verify", RunVerify},
-                                                             {"doctor", RunDoctor}, {"version", RunVersion}};
+const std::map<std::string_view, VerbFunction> kFunctions = {
+    {"export", RunExport}, {"status", RunStatus},   {"list", RunList},
+    {"cancel", RunCancel}, {"workers", RunWorkers}, {"watch", RunWatch},
+    {"verify", RunVerify}, {"doctor", RunDoctor},   {"version", RunVersion}};
 
 struct Parsed {
   std::map<std::string, std::vector<std::string>> flags;

@@ -13,6 +13,9 @@ using Arguments = std::vector<std::string>;
 
 int RunExport(const Settings& settings, const Arguments& models);
 int RunStatus(const Settings& settings, const Arguments& request);
+int RunList(const Settings& settings, const Arguments& none);
+int RunCancel(const Settings& settings, const Arguments& requests);
+int RunWorkers(const Settings& settings, const Arguments& none);
 int RunWatch(const Settings& settings, const Arguments& request);
 int RunVerify(const Settings& settings, const Arguments& folder);
 int RunDoctor(const Settings& settings, const Arguments& none);

@@ -68,6 +68,78 @@ TEST_F(ServerTest, ExportThenStatusAndWatch) {
   }
 }
 
+// Newest first; a limit says that there is more.
+TEST_F(ServerTest, ListsNewestFirst) {
+  const Environment environment = {{"SLIPWAY_SERVER", server()}};
+  std::vector<std::string> requests;
+  for (const char* name : {"first", "second", "third"}) {
+    const Ended ended =
+        box_.Run({"export", std::string(name) + "=lite", "--dummy", "--target", "onnx", "--no-verify", "--out", name},
+                 environment);
+    ASSERT_EQ(ended.code, 0) << ended.out << ended.err;
+    requests.push_back(json::parse(ReadAll(box_.work() / name / "manifest.json"))["request_id"]);
+  }
+  const auto listed = [&](const std::vector<std::string>& arguments) {
+    const Ended ended = box_.Run(arguments, environment);
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    std::vector<std::string> ids;
+    std::istringstream lines(ended.out);
+    for (std::string line; std::getline(lines, line);) ids.push_back(json::parse(line)["request_id"]);
+    return ids;
+  };
+  EXPECT_THAT(listed({"list", "--json"}), testing::ElementsAre(requests[2], requests[1], requests[0]));
+  EXPECT_THAT(listed({"status", "--json", "--limit", "1"}), testing::ElementsAre(requests[2]));
+  const Ended two = box_.Run({"list", "--limit", "2"}, environment);
+  EXPECT_THAT(two.out, testing::AllOf(HasSubstr(requests[2]), HasSubstr(requests[1]), HasSubstr("done")));
+  EXPECT_THAT(two.out, testing::Not(HasSubstr(requests[0])));
+  EXPECT_THAT(two.err, HasSubstr("older requests"));
+  EXPECT_THAT(box_.Run({"list", "--limit", "3"}, environment).err, testing::IsEmpty());
+}
+
+// An unknown request in the middle keeps none of the others running.
+TEST_F(ServerTest, CancelsEveryRequestThatIsNamed) {
+  const Environment environment = {{"SLIPWAY_SERVER", server()}};
+  worker_->Signal(SIGSTOP);  // nothing can end by itself
+  std::vector<std::unique_ptr<Running>> exports;
+  std::vector<std::string> requests;
+  for (const char* name : {"a", "b"}) {
+    exports.push_back(
+        box_.Start({"export", std::string(name) + "=lite", "--dummy", "--target", "onnx", "--out", name}, environment));
+    ASSERT_TRUE(Eventually([&] { return exports.back()->OutputSoFar().find(": 1 cell") != std::string::npos; }));
+    const std::string line = exports.back()->OutputSoFar();
+    requests.push_back(line.substr(8, line.find(':') - 8));
+  }
+  const Ended ended =
+      box_.Run({"cancel", requests[0], "0-00000000000000000000000000000000", requests[1], "--json"}, environment);
+  EXPECT_EQ(ended.code, 2) << ended.out;
+  EXPECT_THAT(ended.err, HasSubstr("there is no request \"0-00000000000000000000000000000000\""));
+  std::istringstream lines(ended.out);
+  std::vector<std::string> cancelled;
+  for (std::string line; std::getline(lines, line);) {
+    const json info = json::parse(line);
+    EXPECT_EQ(info["state"], "cancelled") << line;
+    cancelled.push_back(info["request_id"]);
+  }
+  EXPECT_EQ(cancelled, requests);
+  worker_->Signal(SIGCONT);
+  for (const auto& running : exports) EXPECT_EQ(running->Wait().code, 130);
+}
+
+TEST_F(ServerTest, ShowsWorkers) {
+  const Environment environment = {{"SLIPWAY_SERVER", server()}};
+  const json worker = json::parse(box_.Run({"workers", "--json"}, environment).out);
+  EXPECT_EQ(worker["slots"], 2);
+  EXPECT_EQ(worker["busy"], 0);
+  EXPECT_FALSE(worker["classes"].empty());
+  EXPECT_THAT(worker["last_seen"].get<std::string>(), testing::MatchesRegex("20[0-9T:-]+Z"));
+  const Ended table = box_.Run({"workers"}, environment);
+  EXPECT_EQ(table.code, 0) << table.err;
+  for (const char* field : {"id", "host", "version", "slots"}) {
+    EXPECT_THAT(table.out, HasSubstr(field));
+    if (worker[field].is_string()) EXPECT_THAT(table.out, HasSubstr(worker[field].get<std::string>()));
+  }
+}
+
 // The farm has the blobs and the same bytes come back.
 TEST_F(ServerTest, SameBytesAsTheEmbeddedFarm) {
   const std::string model = "mtcnn-rnet@" + Weights("rnet");
