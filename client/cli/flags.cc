@@ -37,7 +37,8 @@ constexpr std::array kFlags = {
     Flag{"no-verify", kSwitch, "", "does not run the artifacts: they end as unverified", "export"},
     Flag{"tolerance", kNumber, "X", "replaces the main limit of the parity gates", "export"},
     Flag{"out", kText, "DIR", "where the artifacts and manifest.json go (default: exports)", "export"},
-    Flag{"json", kSwitch, "", "prints one JSON event a line", "export status list cancel workers watch doctor verify"},
+    Flag{"json", kSwitch, "", "prints one JSON event a line",
+         "export status list cancel workers watch doctor verify inspect"},
     Flag{"server", kText, "HOST:PORT", "the farm to use; without it, export runs its own",
          "export status list cancel workers watch doctor"},
     Flag{"jobs", kInteger, "N", "cells made at once by the embedded farm (default: one a CPU)", "export", 1, 1024},
@@ -46,8 +47,10 @@ constexpr std::array kFlags = {
     Flag{"priority", kInteger, "N", "higher goes first on a shared farm (default: 0)", "export", -1000, 1000},
     Flag{"limit", kInteger, "N", "how many requests to show (default: 20)", "list status", 1, 100000},
     Flag{"timeout", kDuration, "TIME", "cancels what has not ended by then: 90s, 5m, 1h", "export watch"},
+    Flag{"for", kList, "LIST", "targets to ask: names every node that one of them cannot take", "inspect"},
+    Flag{"nodes", kSwitch, "", "shows every node, with the shapes of its outputs", "inspect"},
     Flag{"config", kText, "FILE", "YAML file with these flags' names as keys",
-         "export status list cancel workers watch doctor verify"},
+         "export status list cancel workers watch doctor verify inspect"},
 };
 
 constexpr std::array kVerbs = {
@@ -77,6 +80,12 @@ constexpr std::array kVerbs = {
          "  slipway workers --json"},
     Verb{"verify", "DIR", "the folder that --out named", 1, 1, "check every file of an export, offline",
          "  slipway verify exports"},
+    Verb{"inspect", "FILE", "a model (.onnx .tflite .param), a folder .mlpackage, or a checkpoint", 1, 1,
+         "show what a model file holds, and what keeps it from a target",
+         "  slipway inspect model.onnx\n"
+         "  slipway inspect model.onnx --for tflite,coreml\n"
+         "  slipway inspect exports/model/tflite-fp32/model.tflite --nodes\n"
+         "  slipway inspect weights.safetensors --json"},
     Verb{"doctor", "", "", 0, 0, "check what this machine needs",
          "  slipway doctor\n  slipway doctor --server farm.example.com:7400"},
     Verb{"version", "", "", 0, 0, "print the version", "  slipway version"},

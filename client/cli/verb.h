@@ -18,6 +18,7 @@ int RunCancel(const Settings& settings, const Arguments& requests);
 int RunWorkers(const Settings& settings, const Arguments& none);
 int RunWatch(const Settings& settings, const Arguments& request);
 int RunVerify(const Settings& settings, const Arguments& folder);
+int RunInspect(const Settings& settings, const Arguments& file);
 int RunDoctor(const Settings& settings, const Arguments& none);
 int RunVersion(const Settings& settings, const Arguments& none);
 

@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # folder -> folders that its files may include (besides itself and the folders beneath it that have no row of their own)
 TARGET = ["common", "convert/ir", "convert/passes", "convert/quantize", "convert/onnx_form", "convert/targets/target.h"]
-READERS = ["convert/targets/coreml/reader"]
+READERS = ["convert/targets/coreml/reader", "convert/targets/tflite/reader", "convert/targets/ncnn/reader"]
 CONVERT = ["convert"]
 ALLOWED = {
     "common": [],
@@ -25,8 +25,12 @@ ALLOWED = {
     "convert/targets/ncnn": TARGET,
     "convert/targets/coreml/reader": ["common", "convert/ir", "convert/onnx_form", "convert/targets/coreml/model.pb.h",
                                       "convert/targets/coreml/mil.pb.h"],
+    "convert/targets/tflite/reader": ["common", "convert/ir", "convert/targets/tflite/schema_generated.h"],
+    "convert/targets/ncnn/reader": ["common", "convert/ir"],
     "convert/runtimes": ["common", "convert/ir", "convert/onnx_form"] + READERS,
     "convert/parity": ["common", "convert/ir", "convert/runtimes", "convert/targets/target.h"] + READERS,
+    "convert/inspect": ["common", "convert/ir", "convert/passes", "convert/import", "convert/capabilities", "convert/targets",
+                        "convert/targets/coreml/model.pb.h", "convert/targets/coreml/mil.pb.h"] + READERS,
     "worker": ["common"] + CONVERT,
     "client": ["common", "proto"] + CONVERT,
     "coordinator": ["common", "proto", "convert/capabilities"],

@@ -13,7 +13,7 @@
 namespace slipway::onnx_import {
 namespace {
 
-constexpr int64_t kMaxNodes = 1'000'000;  // after inlining: functions that call functions can multiply without end
+constexpr int64_t kMaxInlined = 100'000;  // nodes of functions: functions that call functions multiply without end
 constexpr int kMaxFunctionDepth = 64;
 
 int64_t OpsetOf(const OpsetImports& opsets, std::string_view domain) {
@@ -25,7 +25,8 @@ int64_t OpsetOf(const OpsetImports& opsets, std::string_view domain) {
 
 }  // namespace
 
-GraphImporter::GraphImporter(const ModelView& model, const Source& source) : model_(model), source_(source) {}
+GraphImporter::GraphImporter(const ModelView& model, const Source& source, std::vector<absl::Status>* unsupported)
+    : model_(model), source_(source), unsupported_(unsupported) {}
 
 std::string GraphImporter::Fresh(std::string_view base) {
   std::string name(base);
@@ -165,7 +166,23 @@ absl::Status GraphImporter::AddInitializers(const GraphView& view, Scope& scope)
 absl::Status GraphImporter::AddNodes(const std::vector<NodeView>& nodes, Scope& scope) {
   ASSIGN_OR_RETURN(const std::vector<size_t> order, NodeOrder(nodes));
   for (size_t i : order) {
-    if (absl::Status status = AddNode(nodes[i], scope); !status.ok()) return status;
+    const absl::Status status = AddNode(nodes[i], scope);
+    if (status.ok()) continue;
+    if (unsupported_ == nullptr || !absl::IsUnimplemented(status)) return status;
+    unsupported_->push_back(status);
+    RETURN_IF_ERROR(AddPlaceholders(nodes[i], scope));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GraphImporter::AddPlaceholders(const NodeView& node, Scope& scope) {
+  Graph* top = scope.graph;
+  while (top->parent != nullptr) top = top->parent;
+  for (const std::string_view output : node.outputs) {
+    if (output.empty() || scope.values.contains(std::string(output))) continue;
+    Value* value = top->AddInput(ValueName(output, scope), DataType::kUndefined, {});
+    value->shape = std::nullopt;
+    RETURN_IF_ERROR(Define(output, value, scope));
   }
   return absl::OkStatus();
 }
@@ -342,7 +359,8 @@ absl::Status GraphImporter::InlineFunction(const FunctionView& function, const N
 
 absl::Status GraphImporter::AddNode(const NodeView& node, Scope& scope) {
   const auto annotated = [&](const absl::Status& status) { return Annotate(status, Describe(node)); };
-  if (++node_count_ > kMaxNodes) return InvalidArgument("the model has more than {} nodes", kMaxNodes);
+  if (scope.in_function && ++inlined_ > kMaxInlined)
+    return annotated(InvalidArgument("the model's functions expand to more than {} nodes", kMaxInlined));
   const int64_t opset = OpsetOf(scope.opsets, node.domain);
   if (node.domain.empty() && node.op_type == "Constant") {
     const absl::Status status = AddConstantNode(node, scope);

@@ -21,7 +21,8 @@ namespace slipway::onnx_import {
 
 class GraphImporter : public NameSource {
  public:
-  GraphImporter(const ModelView& model, const Source& source);
+  // `unsupported` may be null: ImportOnnx (onnx_import.h).
+  GraphImporter(const ModelView& model, const Source& source, std::vector<absl::Status>* unsupported);
 
   // The model's graph. Errors name the node or tensor.
   absl::StatusOr<std::unique_ptr<Graph>> Import();
@@ -51,6 +52,7 @@ class GraphImporter : public NameSource {
   absl::Status AddInitializers(const GraphView& view, Scope& scope);
   absl::Status AddNodes(const std::vector<NodeView>& nodes, Scope& scope);
   absl::Status AddNode(const NodeView& node, Scope& scope);
+  absl::Status AddPlaceholders(const NodeView& node, Scope& scope);
   absl::Status AddConstantNode(const NodeView& node, Scope& scope);
   absl::Status InlineFunction(const FunctionView& function, const NodeView& node, Scope& scope);
   absl::StatusOr<Attributes> ReadAttributes(const NodeView& node, Scope& scope);
@@ -62,9 +64,10 @@ class GraphImporter : public NameSource {
 
   const ModelView& model_;
   const Source& source_;
+  std::vector<absl::Status>* unsupported_;
   absl::flat_hash_set<std::string> names_;       // every name of the model and every made-up one
   std::map<std::string, int64_t> symbol_sizes_;  // by Source::shapes
-  int64_t node_count_ = 0;
+  int64_t inlined_ = 0;
 };
 
 }  // namespace slipway::onnx_import

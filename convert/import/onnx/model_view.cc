@@ -244,6 +244,9 @@ absl::Status ReadGraph(std::span<const std::byte> bytes, int depth, GraphView& g
       case P::kOutputFieldNumber:
         RETURN_IF_ERROR(ReadValueInfo(reader.Bytes(), graph.outputs.emplace_back()));
         break;
+      case P::kValueInfoFieldNumber:
+        RETURN_IF_ERROR(ReadValueInfo(reader.Bytes(), graph.values.emplace_back()));
+        break;
       default:
         break;
     }

@@ -82,6 +82,7 @@ struct GraphView {
   std::vector<SparseTensorView> sparse_initializers;
   std::vector<ValueInfoView> inputs;
   std::vector<ValueInfoView> outputs;
+  std::vector<ValueInfoView> values;  // value_info: what the file says of inner values
 };
 
 using OpsetImports = std::vector<std::pair<std::string_view, int64_t>>;  // domain ("" for "ai.onnx") → version

@@ -41,7 +41,7 @@ void CollectExternal(const std::vector<NodeView>& nodes, std::set<std::string>& 
   }
 }
 
-absl::StatusOr<Model> Read(const Source& source) {
+absl::StatusOr<Model> Read(const Source& source, std::vector<absl::Status>* unsupported) {
   if (source.main.file == nullptr) return InvalidArgument("no file");
   ASSIGN_OR_RETURN(const onnx_import::ModelView view, onnx_import::ReadModelView(source.main.file->bytes()));
   Model model;
@@ -57,15 +57,15 @@ absl::StatusOr<Model> Read(const Source& source) {
   }
   model.producer = std::string(view.producer_name);
   if (!view.producer_version.empty()) model.producer += " " + std::string(view.producer_version);
-  onnx_import::GraphImporter importer(view, source);
+  onnx_import::GraphImporter importer(view, source, unsupported);
   ASSIGN_OR_RETURN(model.graph, importer.Import());
   return model;
 }
 
 }  // namespace
 
-absl::StatusOr<Model> ImportOnnx(const Source& source) {
-  absl::StatusOr<Model> model = Read(source);
+absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<absl::Status>* unsupported) {
+  absl::StatusOr<Model> model = Read(source, unsupported);
   if (!model.ok()) return Annotate(model.status(), source.main.path);
   return model;
 }

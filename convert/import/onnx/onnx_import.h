@@ -13,7 +13,9 @@ namespace slipway {
 
 // Reads an ONNX model. Weights are views into the mapped files (found by walking the wire format; nothing is copied).
 // Values keep the source's tensor names, each is its own origin. Not simplified.
-absl::StatusOr<Model> ImportOnnx(const Source& source);
+// `unsupported`, if given, receives the refusal of every node that has no form in the dialect, instead of the first being
+// returned as UNIMPLEMENTED: the outputs of such a node become inputs of the graph, of no type and rank.
+absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<absl::Status>* unsupported = nullptr);
 
 // Names of the external data files that a model refers to, relative to its folder, sorted. INVALID_ARGUMENT if one escapes the folder.
 absl::StatusOr<std::vector<std::string>> ExternalDataFiles(std::span<const std::byte> model);
