@@ -12,6 +12,11 @@ export SLIPWAY_TIMM=$PWD/.cache/timm
 export SLIPWAY_REAL_GRAPHS=$PWD/.cache/real_graphs/torchscript
 $SLIPWAY_TORCH_PYTHON tests/suites/real_graphs/real_graphs.py torchscript "$SLIPWAY_REAL_GRAPHS"
 ctest --test-dir build --output-on-failure --no-tests=error -j "$(nproc)" "$@"
+if [ $# = 0 ]; then
+  [ build/fuzz/build.ninja -nt CMakePresets.json ] || cmake --preset fuzz
+  cmake --build build/fuzz
+  ctest --test-dir build/fuzz --output-on-failure --no-tests=error -j "$(nproc)"
+fi
 if [ $full = 1 ]; then
   deploy/setup.sh torch
   .cache/torch-venv/bin/python tests/suites/real_graphs/real_graphs.py dynamo .cache/real_graphs/dynamo
