@@ -148,7 +148,7 @@ void Graph::RemoveValue(Value* value) {
 
 Value* Graph::Find(std::string_view value_name) const {
   for (const Graph* graph = this; graph != nullptr; graph = graph->parent) {
-    auto found = graph->by_name_.find(std::string(value_name));
+    auto found = graph->by_name_.find(absl::string_view(value_name.data(), value_name.size()));
     if (found != graph->by_name_.end()) return found->second;
   }
   return nullptr;

@@ -1,4 +1,5 @@
 // The rule driver.
+#include <algorithm>
 #include <array>
 #include <deque>
 
@@ -49,9 +50,9 @@ class Worklist {
 };
 
 // Names of the values within two steps of a node, constants left out: what a local rewriting can touch.
-void CollectNames(const Node& node, int steps, absl::flat_hash_set<const Node*>& visited,
-                  std::vector<std::string>& names) {
-  if (!visited.insert(&node).second) return;
+void CollectNames(const Node& node, int steps, std::vector<const Node*>& visited, std::vector<std::string>& names) {
+  if (std::find(visited.begin(), visited.end(), &node) != visited.end()) return;
+  visited.push_back(&node);
   const auto collect = [&](const Value* value) {
     if (value == nullptr || value->IsConstant()) return;
     names.push_back(value->name);
@@ -103,19 +104,23 @@ absl::StatusOr<bool> Drive(Graph& graph, const Index& index) {
   }
   absl::flat_hash_map<std::string, int> firings;
   int64_t budget = kMaxFirings * (static_cast<int64_t>(graph.node_count()) + 1);
+  std::vector<std::string> names;
+  std::vector<const Node*> visited;
   while (Node* node = worklist.Next()) {
-    for (const Rule* rule : index[static_cast<size_t>(node->kind)]) {
-      const std::string handle = Handle(*node)->name;
-      std::vector<std::string> names;
-      absl::flat_hash_set<const Node*> visited;
-      CollectNames(*node, 1, visited, names);
-      const std::string description = Describe(*node);
+    const std::vector<const Rule*>& rules = index[static_cast<size_t>(node->kind)];
+    if (rules.empty()) continue;
+    // What a rule may make disappear; until one fires it stays true.
+    const std::string handle = Handle(*node)->name;
+    names.clear();
+    visited.clear();
+    CollectNames(*node, 1, visited, names);
+    for (const Rule* rule : rules) {
       const absl::StatusOr<bool> fired = rule->Apply(graph, *node);
       if (!fired.ok()) return Annotate(fired.status(), fmt::format("rule {}", rule->name()));
       if (!*fired) continue;
       changed = true;
       if (++firings[handle] > kMaxFirings || --budget < 0) {
-        return Internal("rule {} does not come to an end at {}", rule->name(), description);
+        return Internal("rule {} does not come to an end at the node that makes '{}'", rule->name(), handle);
       }
       AddNeighbours(graph, names, worklist);
       if (const Value* value = graph.Find(handle); value != nullptr) worklist.Add(value->producer);
