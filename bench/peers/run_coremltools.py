@@ -10,6 +10,7 @@ def convert(model, folder):
     # torchvision's own operators need the torch it was built with; its networks need none of them.
     library = torch.library.Library("torchvision", "DEF")
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision
 
     network = torchvision.models.get_model(model.stem).eval()
