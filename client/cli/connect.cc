@@ -10,7 +10,7 @@ absl::StatusOr<std::unique_ptr<FarmClient>> ConnectToServer(const Settings& sett
     return WithKind(InvalidArgument("which farm? Name it with --server HOST:PORT or SLIPWAY_SERVER"),
                     ErrorKind::kUsage);
   }
-  return FarmClient::Connect(settings.Text("server"), absl::Now() + absl::Seconds(10));
+  return FarmClient::Connect(settings.Text("server"), absl::Now() + absl::Seconds(5));
 }
 
 }  // namespace slipway::cli

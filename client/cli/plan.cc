@@ -9,6 +9,8 @@
 #include "client/cli/interface_flags.h"
 #include "client/lib/farm_client.h"
 #include "common/base/error.h"
+#include "common/base/file.h"
+#include "convert/import/checkpoint/checkpoint.h"
 #include "convert/import/zoo/zoo.h"
 
 namespace slipway::cli {
@@ -41,6 +43,21 @@ std::string Options(const ExportPlan& plan) {
   return text;
 }
 
+// Whether the weights have as many classes as were asked for. Weights that cannot be read or do not fit fail their model
+// in the farm, with all that is wrong about them.
+absl::Status CheckClasses(const ExportPlan& plan, const ModelArgument& model) {
+  const std::string& path = model.files.front().path;
+  absl::StatusOr<std::shared_ptr<const MappedFile>> file = MappedFile::Open(path);
+  if (!file.ok()) return absl::OkStatus();
+  const absl::StatusOr<Checkpoint> weights = ReadCheckpoint(*std::move(file));
+  if (!weights.ok()) return absl::OkStatus();
+  const absl::Status built =
+      BuildArchitecture(model.architecture, *weights, {.input_size = plan.input_size, .classes = plan.num_classes})
+          .status();
+  if (built.ok() || KindOf(built) != ErrorKind::kUsage) return absl::OkStatus();
+  return Annotate(built, "--num-classes: " + path);
+}
+
 absl::Status CheckArchitectureOptions(const ExportPlan& plan) {
   if (!plan.num_classes && !plan.input_size) return absl::OkStatus();
   for (const ModelArgument& model : plan.models) {
@@ -51,6 +68,7 @@ absl::Status CheckArchitectureOptions(const ExportPlan& plan) {
     }
     RETURN_IF_ERROR(CheckOptions(*FindArchitecture(model.architecture),
                                  {.input_size = plan.input_size, .classes = plan.num_classes}));
+    if (model.kind == "checkpoint" && plan.num_classes) RETURN_IF_ERROR(CheckClasses(plan, model));
   }
   return absl::OkStatus();
 }

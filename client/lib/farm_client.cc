@@ -18,7 +18,25 @@ namespace {
 
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kMaxBackoff = absl::Milliseconds(500);
+constexpr absl::Duration kRefusalPatience = absl::Milliseconds(800);
 constexpr absl::Duration kFullPatience = absl::Seconds(3);  // a crowd of calls passes by then; a full disk does not
+
+// OK once connected. A host that refuses is asked again for a moment, since a coordinator may be starting there; one that
+// does not answer at all makes the channel fail only after its time for one attempt.
+absl::Status WaitForFarm(grpc::Channel& channel, const Address& address, absl::Time deadline) {
+  const absl::Time settled = std::min(deadline, absl::Now() + kRefusalPatience);
+  bool failed = false;  // an attempt to connect has failed
+  while (true) {
+    const grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
+    failed = failed || state == GRPC_CHANNEL_TRANSIENT_FAILURE;
+    const absl::Time until = absl::Now() < settled ? settled : deadline;
+    if (absl::Now() >= until || (failed && absl::Now() >= settled)) break;
+    channel.WaitForStateChange(state, absl::ToChronoTime(until));
+  }
+  return Unavailable("no farm {} {}: start slipway-coordinator there, or name another --server",
+                     failed ? "listens at" : "answers at", address.ToString());
+}
 
 }  // namespace
 
@@ -50,9 +68,7 @@ absl::StatusOr<std::unique_ptr<FarmClient>> FarmClient::Connect(std::string_view
                                                                 const FarmClientOptions& options) {
   ASSIGN_OR_RETURN(const Address address, Address::Parse(server));
   const std::shared_ptr<grpc::Channel> channel = OpenChannel(address);
-  if (!channel->WaitForConnected(absl::ToChronoTime(deadline))) {
-    return Unavailable("no farm answers at {}; is slipway-coordinator running there?", address.ToString());
-  }
+  RETURN_IF_ERROR(WaitForFarm(*channel, address, deadline));
   return std::make_unique<GrpcFarmClient>(channel, address.ToString(), options);
 }
 

@@ -62,7 +62,7 @@ using TransferProgress = std::function<void(uint64_t done, uint64_t total)>;
 class FarmClient {
  public:
   // `server`: "HOST:PORT" or "unix:/path". INVALID_ARGUMENT (usage) for another form; UNAVAILABLE when nobody answers
-  // there by `deadline`.
+  // there by `deadline`, or when the host has refused for most of a second.
   static absl::StatusOr<std::unique_ptr<FarmClient>> Connect(std::string_view server, absl::Time deadline,
                                                              const FarmClientOptions& options = {});
   virtual ~FarmClient() = default;

@@ -77,7 +77,13 @@ CellLine ToLine(const v1::Cell& cell) {
 
 void AddFigures(const TaskResult& result, CellLine& line) {
   const json entry = json::parse(result.entry, nullptr, /*allow_exceptions=*/false);
-  if (!entry.is_object() || line.target.empty()) return;
+  if (!entry.is_object()) return;
+  if (line.target.empty()) {
+    for (const json& warning : entry.value("warnings", json::array())) {
+      if (warning.is_string()) line.warnings.push_back(OneLine(warning.get<std::string>()));
+    }
+    return;
+  }
   line.max_error = MaxError(entry);
   line.ms = Milliseconds(entry);
   if (result.files.empty()) return;

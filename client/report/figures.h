@@ -12,7 +12,7 @@ std::string_view StateName(v1::CellState state);
 bool IsEnded(v1::CellState state);
 
 CellLine ToLine(const v1::Cell& cell);
-// Adds error, size, time and path from the result of a cell.
+// Adds error, size, time and path from the result of a cell, warnings from that of a preparation.
 void AddFigures(const TaskResult& result, CellLine& line);
 
 }  // namespace slipway

@@ -66,6 +66,9 @@ class LiveReporter final : public Reporter {
     }
     if (cell.ended && (!cell.target.empty() || cell.state != "passed"))
       above_ += Line(Describe(told), ColourOf(cell.state)) + "\n";
+    for (const std::string& warning : cell.warnings) {
+      above_ += Line(Warning(cell, warning), "33", /*cut=*/false) + "\n";
+    }
     dirty_ = true;
   }
 

@@ -25,6 +25,7 @@ class LineReporter final : public Reporter {
     // Waiting is the rule and preparation a means: lines tell what begins to be made and what has ended.
     const bool worth = cell.ended ? !cell.target.empty() || cell.state != "passed" : cell.state == "delayed";
     if (worth) Print(out_, Describe(Told(cell)));
+    for (const std::string& warning : cell.warnings) Print(out_, Warning(cell, warning));
   }
   void Note(const std::string& line) override { Print(stderr, line); }
   void Finished(const RunEnd& end) override {
@@ -54,7 +55,12 @@ class JsonReporter final : public Reporter {
   void Started(const std::string& request_id, size_t cells) override {
     Print({{"event", "started"}, {"request_id", request_id}, {"cells", cells}});
   }
-  void Changed(const CellLine& cell) override { Print(CellJson(cell)); }
+  void Changed(const CellLine& cell) override {
+    Print(CellJson(cell));
+    for (const std::string& warning : cell.warnings) {
+      Print({{"event", "warning"}, {"model", cell.model}, {"warning", warning}});
+    }
+  }
   void Note(const std::string& line) override {
     const std::lock_guard lock(mutex_);
     std::fputs((line + "\n").c_str(), stderr);

@@ -19,6 +19,7 @@ struct CellLine {
   std::string worker;
   int attempts = 0;
   bool ended = false;
+  std::vector<std::string> warnings;  // of an ended preparation: what may be other than meant, a line each
   // Of ended cells, where known:
   std::optional<double> max_error;  // largest absolute difference of any output
   std::optional<uint64_t> bytes;    // of the artifact

@@ -96,6 +96,10 @@ std::string Describe(const CellLine& cell) {
   return line;
 }
 
+std::string Warning(const CellLine& cell, std::string_view warning) {
+  return fmt::format("{}: warning: {}", cell.model, warning);
+}
+
 CellLine Preparations::Told(const CellLine& cell) {
   if (cell.target.empty() && cell.ended) reasons_[cell.model] = cell.reason;
   CellLine told = cell;

@@ -24,6 +24,8 @@ std::vector<std::string> Columns(const std::vector<std::vector<std::string>>& ro
 std::string Title(const CellLine& cell);
 // The line of an ended or changed cell: title, state, figures, reason.
 std::string Describe(const CellLine& cell);
+// The line of one of a preparation's warnings.
+std::string Warning(const CellLine& cell, std::string_view warning);
 // A failed preparation is the reason of all its model's cells; lines tell it once.
 class Preparations {
  public:
