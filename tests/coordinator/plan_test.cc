@@ -201,7 +201,7 @@ const Refusal kRefusals[] = {
        r.mutable_options()->mutable_interface()->add_cut_outputs("a");
        r.mutable_options()->mutable_interface()->add_cut_outputs("a");
      }},
-    {"EmptyName", "options.interface.input_names",
+    {"EmptyInputName", "options.interface.input_names",
      [](R& r) { r.mutable_options()->mutable_interface()->add_input_names(""); }},
     {"OldOpset", "options.opset", [](R& r) { r.mutable_options()->set_opset(6); }},
     {"FutureOpset", "options.opset", [](R& r) { r.mutable_options()->set_opset(27); }},
