@@ -17,8 +17,8 @@ absl::Status Usage(fmt::format_string<Args...> format, Args&&... args) {
 
 constexpr std::string_view kClassifier = "classifier";
 
-// What photographs classifiers are fed with: bytes; and the statistics of ImageNet that torchvision's and timm's weights of all built-in
-// classifiers were trained with.
+// What photographs classifiers are fed with: bytes; and the statistics of ImageNet, those of torchvision's weights. Weights trained
+// with others take --mean and --std.
 InterfaceOptions ClassifierPreset() {
   InterfaceOptions options;
   options.scale = 1.0 / 255;

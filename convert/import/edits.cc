@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "convert/passes/match.h"
 #include "convert/passes/passes.h"
 #include "convert/passes/shapes.h"
 
@@ -63,10 +64,7 @@ Attributes PermAttribute(const std::vector<int64_t>& perm) {
 }
 
 std::vector<int64_t> ComposedOrigin(const Origin& origin, const std::vector<int64_t>& perm) {
-  if (origin.permutation.empty()) return perm;
-  std::vector<int64_t> composed;
-  for (const int64_t axis : perm) composed.push_back(origin.permutation[static_cast<size_t>(axis)]);
-  return composed;
+  return origin.permutation.empty() ? perm : Compose(origin.permutation, perm);
 }
 
 }  // namespace
