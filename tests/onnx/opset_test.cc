@@ -6,6 +6,7 @@
 #include "convert/import/onnx/tensor_load.h"
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/shapes.h"
 #include "tests/onnx/harness.h"
 
 namespace slipway::testing {
@@ -58,6 +59,27 @@ TEST(OnnxOpsets, EveryOpsetToEveryForm) {
         }
       }
     }
+  }
+}
+
+// ONNX requires both results of a TopK, also where nothing reads the one or the other.
+TEST(OnnxOpsets, TopKOfWhichOneResultIsRead) {
+  const auto folder = TemporaryFolder::Create("/tmp", "slipway-topk-");
+  ASSERT_TRUE(folder.ok());
+  for (const size_t read : {0, 1}) {
+    Graph graph;
+    Value* x = graph.AddInput("x", DataType::kFloat32, ToShape({2, 4}));
+    Node* node = graph.AddNode(OpKind::kTopK, {x, graph.AddConstant("k", Tensor::Int64s({2}))}, {"values", "indices"});
+    ASSERT_TRUE(InferNode(*node).ok());
+    graph.AddOutput(node->outputs[read]);
+    graph.DropOutput(node->outputs[1 - read]);
+    const std::filesystem::path file = folder->path() / fmt::format("{}.onnx", read);
+    ASSERT_TRUE(WriteOnnxFile(graph, {}, file).ok());
+    const Tensor data = Tensor::From<float>({2, 4}, {3, 1, 4, 2, 5, 9, 6, 8});
+    const auto results = RunOnnx(file, {{"x", data}}, {read == 0 ? "values" : "indices"});
+    ASSERT_TRUE(results.ok()) << results.status();
+    EXPECT_EQ((*results)[0].second.ToDoubles(),
+              read == 0 ? (std::vector<double>{4, 3, 9, 8}) : (std::vector<double>{2, 0, 1, 3}));
   }
 }
 

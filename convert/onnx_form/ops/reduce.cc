@@ -29,6 +29,14 @@ void LowerReduce(NodeForm& form) {
     form.InputToAttribute(1, "axes");
 }
 
+// Both results are required.
+void LowerTopK(NodeForm& form) {
+  form.outputs.resize(2);
+  for (std::string& output : form.outputs) {
+    if (output.empty()) output = form.graph.Fresh(form.node.name + "_unread");
+  }
+}
+
 constexpr OpForm kForms[] = {
     {OpKind::kReduceMean, 1, "axes keepdims noop_with_empty_axes@18=0", NeedsReduce, LowerReduce},
     {OpKind::kReduceSum, 1, "axes keepdims noop_with_empty_axes@13=0", NeedsReduce, LowerReduce},
@@ -43,7 +51,7 @@ constexpr OpForm kForms[] = {
     {OpKind::kArgMax, 1, "axis keepdims select_last_index@12=0"},
     {OpKind::kArgMin, 1, "axis keepdims select_last_index@12=0"},
     {OpKind::kCumSum, 11, "exclusive reverse"},
-    {OpKind::kTopK, 10, "axis largest@11=1 sorted@11=1"},
+    {OpKind::kTopK, 10, "axis largest@11=1 sorted@11=1", nullptr, LowerTopK},
 };
 
 }  // namespace
