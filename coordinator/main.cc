@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -32,6 +33,7 @@ The Redis password comes from --redis-password-file or the variable SLIPWAY_REDI
 Examples:
   slipway-coordinator --redis 127.0.0.1:6379 --store /var/lib/slipway --listen 127.0.0.1:9000
   slipway-coordinator --redis unix:/run/redis.sock --store /mnt/farm --listen 0.0.0.0:9000 --insecure --health-listen 0.0.0.0:9001
+  slipway-coordinator --redis redis:6379 --store /mnt/farm --listen 127.0.0.1:9000 --tenant-open-tasks 20000 --tenant-weight research=2.5
   SLIPWAY_REDIS=redis:6379 SLIPWAY_STORE=/mnt/farm slipway-coordinator --listen unix:/run/slipway.sock
 
 Exit: 0 after SIGTERM or SIGINT, 2 usage, 5 the machine (address in use, Redis or store unreachable).)";
@@ -42,6 +44,7 @@ struct Flags {
   LocalStoreOptions store;
   std::string redis_password_file;
   double lease_seconds = 15;
+  std::vector<std::string> weights;  // TENANT=WEIGHT
   std::string log_level;
   int ready_fd = -1;
 };
@@ -73,6 +76,21 @@ void DefineFlags(CLI::App& app, Flags& flags) {
       ->envname("SLIPWAY_LEASE")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
+  app.add_option("--tenant-open-tasks", flags.queue.limits.open_tasks,
+                 "Quota of each tenant: tasks that have not ended")
+      ->envname("SLIPWAY_TENANT_OPEN_TASKS");
+  app.add_option("--tenant-requests-per-minute", flags.queue.limits.requests_per_minute,
+                 "Quota of each tenant: requests a minute")
+      ->envname("SLIPWAY_TENANT_REQUESTS_PER_MINUTE")
+      ->check(CLI::Range(0, 60000));
+  app.add_option("--tenant-bytes", flags.queue.limits.bytes,
+                 "Quota of each tenant: input bytes of its open requests (512MiB)")
+      ->envname("SLIPWAY_TENANT_BYTES")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+  app.add_option("--tenant-weight", flags.weights,
+                 "TENANT=WEIGHT: its share of the farm against the others' 1; repeatable")
+      ->envname("SLIPWAY_TENANT_WEIGHT")
+      ->delimiter(',');
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->envname("SLIPWAY_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
@@ -81,6 +99,25 @@ void DefineFlags(CLI::App& app, Flags& flags) {
       ->envname("SLIPWAY_READY_FD");
   app.set_version_flag("--version", "slipway-coordinator " SLIPWAY_VERSION);
   app.footer(kExamples);
+}
+
+// After the quotas, which a tenant with a weight of its own has as well.
+absl::Status ReadWeights(Flags& flags) {
+  for (const std::string& text : flags.weights) {
+    const size_t equals = text.find('=');
+    TenantLimits limits = flags.queue.limits;
+    const char* end = text.data() + text.size();
+    if (equals != std::string::npos && equals > 0) {
+      const auto [stop, error] = std::from_chars(text.data() + equals + 1, end, limits.weight);
+      if (error == std::errc() && stop == end) {
+        flags.queue.tenants[text.substr(0, equals)] = limits;
+        continue;
+      }
+    }
+    return WithKind(InvalidArgument("--tenant-weight {}: must be TENANT=WEIGHT, such as research=2.5", text),
+                    ErrorKind::kUsage);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadPassword(Flags& flags) {
@@ -121,6 +158,7 @@ absl::Status Run(Flags flags) {
   std::signal(SIGPIPE, SIG_IGN);
 
   RETURN_IF_ERROR(ReadPassword(flags));
+  RETURN_IF_ERROR(ReadWeights(flags));
   flags.queue.lease = absl::Seconds(flags.lease_seconds);
   flags.coordinator.shard = flags.queue.shard;
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenLocalStore(flags.store));

@@ -53,7 +53,8 @@ absl::Status CheckClass(const std::string& task_class) {
 
 absl::Status CheckLimits(const std::string& tenant, const TenantLimits& limits) {
   if (limits.weight >= 0.01 && limits.weight <= 100) return absl::OkStatus();
-  return InvalidArgument("weight of {}: {} is not within 0.01 and 100", tenant, limits.weight);
+  return WithKind(InvalidArgument("weight of {}: {} is not within 0.01 and 100", tenant, limits.weight),
+                  ErrorKind::kUsage);
 }
 
 absl::Status CheckRequest(const QueuedRequest& request, const QueueOptions& options) {

@@ -25,6 +25,7 @@ constexpr int kMaxNumbers = 1'000'000;  // of one of them
 constexpr int kMaxSamples = 10'000;
 constexpr int64_t kMaxClasses = 1'000'000, kMaxInputSize = 4096;
 constexpr int kMinOpset = 7, kMaxOpset = 26;
+constexpr uint32_t kMaxTimeoutSeconds = 365 * 24 * 3600;
 
 // "models[3].name: \"a b\" has a space: use letters, digits, '.', '_' and '-'"
 template <typename... Args>
@@ -222,6 +223,8 @@ absl::Status ValidateRequest(const v1::SubmitRequest& request) {
   if (request.priority() < -kMaxPriority || request.priority() > kMaxPriority) {
     return Refused("priority", "{} is not in {} to {}", request.priority(), -kMaxPriority, kMaxPriority);
   }
+  if (request.timeout_seconds() > kMaxTimeoutSeconds)
+    return Refused("timeout_seconds", "{} is not in 0 to {}", request.timeout_seconds(), kMaxTimeoutSeconds);
   if (request.models().empty()) return Refused("models", "there is none; name at least one model");
   RETURN_IF_ERROR(CheckPairs(request));
   const int64_t tasks = int64_t{request.models_size()} * (1 + request.pairs_size());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -53,6 +54,16 @@ grpc::ServerUnaryReactor* ExportService::Cancel(grpc::CallbackServerContext* con
   return RunUnary(context, executor_, [=, this] { return DoCancel(TenantOf(*context), *request); });
 }
 
+grpc::ServerUnaryReactor* ExportService::Retry(grpc::CallbackServerContext* context, const v1::RetryRequest* request,
+                                               v1::RetryResponse* response) {
+  return RunUnary(context, executor_, [=, this] { return DoRetry(TenantOf(*context), *request, *response); });
+}
+
+grpc::ServerUnaryReactor* ExportService::Delete(grpc::CallbackServerContext* context, const v1::DeleteRequest* request,
+                                                v1::DeleteResponse*) {
+  return RunUnary(context, executor_, [=, this] { return DoDelete(TenantOf(*context), *request); });
+}
+
 grpc::ServerUnaryReactor* ExportService::List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
                                               v1::ListResponse* response) {
   return RunUnary(context, executor_, [=, this] { return DoList(TenantOf(*context), *request, *response); });
@@ -74,6 +85,9 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
       .request_digest = Digest::Of(fmt::format("{} priority {}", spec_digest.ToString(), request.priority())).Hex(),
       .spec = spec_digest.ToString(),
       .priority = request.priority(),
+      .bytes = std::accumulate(plan.inputs.begin(), plan.inputs.end(), uint64_t{0},
+                               [](uint64_t sum, const Digest& digest) { return sum + digest.bytes; }),
+      .timeout = absl::Seconds(request.timeout_seconds()),
       .tasks = std::move(plan.tasks)};
   const absl::StatusOr<std::string> id = queue_.Submit(queued);
   if (absl::IsAlreadyExists(id.status())) {
@@ -115,6 +129,22 @@ absl::Status ExportService::DoCancel(const std::string& tenant, const v1::Cancel
   ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
   RETURN_IF_ERROR(queue_.Cancel(view.id));
   LogInfo("cancelled", {{"request", view.id}});
+  return absl::OkStatus();
+}
+
+absl::Status ExportService::DoRetry(const std::string& tenant, const v1::RetryRequest& request,
+                                    v1::RetryResponse& response) {
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
+  ASSIGN_OR_RETURN(const uint32_t cells, queue_.Retry(view.id));
+  response.set_cells(cells);
+  LogInfo("retried", {{"request", view.id}, {"tasks", std::to_string(cells)}});
+  return absl::OkStatus();
+}
+
+absl::Status ExportService::DoDelete(const std::string& tenant, const v1::DeleteRequest& request) {
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
+  RETURN_IF_ERROR(queue_.Delete(view.id));
+  LogInfo("deleted", {{"request", view.id}});
   return absl::OkStatus();
 }
 

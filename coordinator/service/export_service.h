@@ -28,6 +28,10 @@ class ExportService final : public v1::ExportService::CallbackService {
                                                      const v1::WatchRequest* request) override;
   grpc::ServerUnaryReactor* Cancel(grpc::CallbackServerContext* context, const v1::CancelRequest* request,
                                    v1::CancelResponse* response) override;
+  grpc::ServerUnaryReactor* Retry(grpc::CallbackServerContext* context, const v1::RetryRequest* request,
+                                  v1::RetryResponse* response) override;
+  grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext* context, const v1::DeleteRequest* request,
+                                   v1::DeleteResponse* response) override;
   grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
                                  v1::ListResponse* response) override;
 
@@ -35,6 +39,8 @@ class ExportService final : public v1::ExportService::CallbackService {
   absl::Status DoSubmit(const std::string& tenant, const v1::SubmitRequest& request, v1::SubmitResponse& response);
   absl::Status DoGet(const std::string& tenant, const v1::GetRequest& request, v1::GetResponse& response);
   absl::Status DoCancel(const std::string& tenant, const v1::CancelRequest& request);
+  absl::Status DoRetry(const std::string& tenant, const v1::RetryRequest& request, v1::RetryResponse& response);
+  absl::Status DoDelete(const std::string& tenant, const v1::DeleteRequest& request);
   absl::Status DoList(const std::string& tenant, const v1::ListRequest& request, v1::ListResponse& response);
 
   const std::string shard_;

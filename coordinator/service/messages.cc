@@ -67,6 +67,7 @@ void SetCell(const TaskView& task, const RequestSpec& spec, v1::Cell& cell) {
   cell.set_worker(task.worker);
   cell.set_reason(task.reason);
   cell.set_progress(task.progress);
+  for (const std::string& reason : task.attempt_reasons) cell.add_attempt_reasons(reason);
   if (const auto result = Digest::Parse(task.result); result.ok())
     *cell.mutable_result() = ToDigestMessage<v1::Digest>(*result);
 }

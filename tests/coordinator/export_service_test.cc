@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "common/rpc/status.h"
@@ -43,6 +44,21 @@ class ExportServiceTest : public testing::Test {
     request.set_request_id(id);
     v1::CancelResponse response;
     return FromGrpc(exports->Cancel(&context, request, &response), context);
+  }
+  absl::StatusOr<v1::RetryResponse> Retry(const std::string& id) {
+    grpc::ClientContext context;
+    v1::RetryRequest request;
+    request.set_request_id(id);
+    v1::RetryResponse response;
+    RETURN_IF_ERROR(FromGrpc(exports->Retry(&context, request, &response), context));
+    return response;
+  }
+  absl::Status Delete(const std::string& id) {
+    grpc::ClientContext context;
+    v1::DeleteRequest request;
+    request.set_request_id(id);
+    v1::DeleteResponse response;
+    return FromGrpc(exports->Delete(&context, request, &response), context);
   }
   absl::StatusOr<v1::ListResponse> List(uint32_t page_size, const std::string& page_token) {
     grpc::ClientContext context;
@@ -198,6 +214,8 @@ TEST_F(ExportServiceTest, AnotherTenantsRequestIsNotFound) {
   ASSERT_TRUE(farm.queue->Submit(other).ok());
   EXPECT_TRUE(absl::IsNotFound(Get("0-abc").status()));
   EXPECT_TRUE(absl::IsNotFound(Cancel("0-abc")));
+  EXPECT_TRUE(absl::IsNotFound(Retry("0-abc").status()));
+  EXPECT_TRUE(absl::IsNotFound(Delete("0-abc")));
   EXPECT_EQ(farm.queue->GetRequest("0-abc").value().state, RequestState::kActive);
 }
 
@@ -212,6 +230,57 @@ TEST_F(ExportServiceTest, CancelEndsAllCells) {
   EXPECT_EQ(response.request().open(), 0u);
   for (const v1::Cell& cell : response.cells()) EXPECT_EQ(cell.state(), v1::CELL_STATE_CANCELLED);
   EXPECT_FALSE(farm.Lease().has_value());
+}
+
+TEST_F(ExportServiceTest, RetryOpensFailedCellsAgain) {
+  const std::string id = Submit(NoopRequest(2)).value().request_id();
+  const LeasedTask first = *farm.Lease();
+  ASSERT_TRUE(farm.queue->Return(first, {.reason = "no space"}).ok());
+  farm.Commit(*farm.Lease(), TaskState::kFailed, "", "damaged");
+  farm.Commit(*farm.Lease(), TaskState::kPassed);
+  const v1::GetResponse ended = Get(id).value();
+  const auto failed = std::find_if(ended.cells().begin(), ended.cells().end(),
+                                   [&](const v1::Cell& cell) { return cell.index() == first.index; });
+  ASSERT_NE(failed, ended.cells().end());
+  ASSERT_EQ(failed->attempt_reasons_size(), 2);
+  EXPECT_THAT(failed->attempt_reasons(0), HasSubstr("no space"));
+  EXPECT_THAT(failed->attempt_reasons(1), HasSubstr("damaged"));
+  EXPECT_EQ(Retry(id).value().cells(), 1u);
+  EXPECT_EQ(Get(id).value().request().state(), v1::REQUEST_STATE_ACTIVE);
+  EXPECT_EQ(farm.CommitAll(), 1);
+  EXPECT_EQ(Get(id).value().request().counts().at("passed"), 2u);
+  EXPECT_TRUE(absl::IsNotFound(Retry("0-none").status()));
+}
+
+TEST_F(ExportServiceTest, DeleteForgetsAnEndedRequest) {
+  const std::string id = Submit(NoopRequest(1)).value().request_id();
+  EXPECT_TRUE(absl::IsFailedPrecondition(Delete(id)));
+  EXPECT_EQ(farm.CommitAll(), 1);
+  EXPECT_EQ(Delete(id), absl::OkStatus());
+  EXPECT_TRUE(absl::IsNotFound(Get(id).status()));
+  EXPECT_TRUE(absl::IsNotFound(Delete(id)));
+}
+
+TEST_F(ExportServiceTest, ATimeoutCancelsWhatHasNotEnded) {
+  v1::SubmitRequest request = NoopRequest(1);
+  request.set_timeout_seconds(1);
+  const std::string id = Submit(request).value().request_id();
+  // The coordinator's own maintenance cancels it, and the watch ends with it.
+  grpc::ClientContext context;
+  v1::WatchRequest watch;
+  watch.set_request_id(id);
+  const auto stream = exports->Watch(&context, watch);
+  for (v1::WatchResponse change; stream->Read(&change);) {
+  }
+  ASSERT_TRUE(stream->Finish().ok());
+  const v1::GetResponse response = Get(id).value();
+  ASSERT_EQ(response.cells_size(), 1);
+  EXPECT_EQ(response.cells(0).state(), v1::CELL_STATE_CANCELLED);
+  EXPECT_THAT(response.cells(0).reason(), HasSubstr("timeout of 1 s"));
+  request.set_timeout_seconds(4'000'000'000);
+  const absl::Status refused = Submit(request).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused));
+  EXPECT_THAT(Message(refused), HasSubstr("timeout_seconds: 4000000000 is not in 0 to 31536000"));
 }
 
 TEST_F(ExportServiceTest, ListGivesPagesNewestFirst) {

@@ -165,6 +165,24 @@ TEST_F(ProcessTest, ThePasswordComesFromAFile) {
   EXPECT_EQ(with.Ready(), address + "\n");
 }
 
+TEST_F(ProcessTest, QuotasOfTenantsAreFlags) {
+  const std::string address = "unix:" + (folder.path() / "api").string();
+  std::vector<std::string> flags = Flags(address);
+  flags.insert(flags.end(), {"--tenant-open-tasks", "2", "--tenant-weight", "default=2.5"});
+  Process coordinator(flags);
+  ASSERT_EQ(coordinator.Ready(), address + "\n");
+  const auto stub = v1::ExportService::NewStub(OpenChannel(Address::Parse(address).value()));
+  const auto submit = [&](int models) {
+    grpc::ClientContext context;
+    v1::SubmitResponse response;
+    return FromGrpc(stub->Submit(&context, NoopRequest(models), &response), context);
+  };
+  EXPECT_EQ(submit(2), absl::OkStatus());
+  const absl::Status refused = submit(1);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_THAT(Message(refused), HasSubstr("quota of open tasks: 2 at most"));
+}
+
 TEST_F(ProcessTest, VersionAndHelpNeedNothing) {
   Process version({"--version"});
   EXPECT_THAT(version.Output(), MatchesRegex("slipway-coordinator [0-9.]+\n"));
@@ -187,6 +205,12 @@ TEST_F(ProcessTest, SaysWhatIsWrong) {
       {{"--listen", "unix:/nonexistent/s", "--redis", redis.address(), "--store", store}, 5, "unix:/nonexistent/s"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", "/proc/none"}, 5, "/proc/none"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--lease", "0"}, 2, "--lease"},
+      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tenant-weight", "a"},
+       2,
+       "TENANT=WEIGHT"},
+      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tenant-weight", "a=0"},
+       2,
+       "weight of a"},
   };
   for (const auto& wrong : cases) {
     Process coordinator(wrong.flags);
