@@ -21,9 +21,9 @@ constexpr int kHelpColumn = 30;
 
 using VerbFunction = int (*)(const Settings&, const Arguments&);
 const std::map<std::string_view, VerbFunction> kFunctions = {
-    {"export", RunExport},   {"status", RunStatus},  {"list", RunList},     {"cancel", RunCancel},
-    {"workers", RunWorkers}, {"watch", RunWatch},    {"verify", RunVerify}, {"doctor", RunDoctor},
-    {"version", RunVersion}, {"inspect", RunInspect}};
+    {"export", RunExport},   {"status", RunStatus},   {"list", RunList},     {"cancel", RunCancel},
+    {"workers", RunWorkers}, {"watch", RunWatch},     {"verify", RunVerify}, {"doctor", RunDoctor},
+    {"version", RunVersion}, {"inspect", RunInspect}, {"retry", RunRetry},   {"delete", RunDelete}};
 
 struct Parsed {
   std::map<std::string, std::vector<std::string>> flags;

@@ -16,6 +16,8 @@
 namespace slipway::cli {
 namespace {
 
+constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 365);
+
 // As a POSIX shell reads it back.
 std::string Quoted(const std::string& text) {
   const auto plain = [](unsigned char c) {
@@ -97,6 +99,12 @@ absl::StatusOr<ExportPlan> MakePlan(const Settings& settings, const std::vector<
   plan.tolerance = settings.Number("tolerance");
   plan.verify = !settings.Switch("no-verify");
   plan.priority = static_cast<int>(settings.Integer("priority", 0));
+  plan.timeout = settings.Duration("timeout");
+  if (plan.timeout > kLongestTimeout) {
+    return WithKind(InvalidArgument("--timeout: {} is longer than {}", absl::FormatDuration(*plan.timeout),
+                                    absl::FormatDuration(kLongestTimeout)),
+                    ErrorKind::kUsage);
+  }
   plan.out = settings.Text("out", "exports");
   return plan;
 }
@@ -106,6 +114,10 @@ v1::SubmitRequest ToRequest(const ExportPlan& plan, const std::string& idempoten
   request.set_idempotency_key(idempotency_key);
   request.set_client_version(SLIPWAY_VERSION);
   request.set_priority(plan.priority);
+  if (plan.timeout) {
+    request.set_timeout_seconds(
+        static_cast<uint32_t>(absl::ToInt64Seconds(absl::Ceil(*plan.timeout, absl::Seconds(1)))));
+  }
   for (const ModelArgument& model : plan.models) {
     v1::ModelSpec* spec = request.add_models();
     spec->set_name(model.name);

@@ -15,6 +15,8 @@ int RunExport(const Settings& settings, const Arguments& models);
 int RunStatus(const Settings& settings, const Arguments& request);
 int RunList(const Settings& settings, const Arguments& none);
 int RunCancel(const Settings& settings, const Arguments& requests);
+int RunRetry(const Settings& settings, const Arguments& requests);
+int RunDelete(const Settings& settings, const Arguments& requests);
 int RunWorkers(const Settings& settings, const Arguments& none);
 int RunWatch(const Settings& settings, const Arguments& request);
 int RunVerify(const Settings& settings, const Arguments& folder);

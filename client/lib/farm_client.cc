@@ -128,6 +128,27 @@ absl::Status GrpcFarmClient::Cancel(const std::string& request_id) {
   return Repeat([&](grpc::ClientContext& context) { return exports_->Cancel(&context, request, &response); });
 }
 
+absl::StatusOr<uint32_t> GrpcFarmClient::Retry(const std::string& request_id) {
+  v1::RetryRequest request;
+  request.set_request_id(request_id);
+  v1::RetryResponse response;
+  RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->Retry(&context, request, &response); }));
+  return response.cells();
+}
+
+absl::Status GrpcFarmClient::Delete(const std::string& request_id) {
+  v1::DeleteRequest request;
+  request.set_request_id(request_id);
+  v1::DeleteResponse response;
+  int calls = 0;
+  const absl::Status status = Repeat([&](grpc::ClientContext& context) {
+    ++calls;
+    return exports_->Delete(&context, request, &response);
+  });
+  // Deleted by an earlier call whose answer was lost.
+  return calls > 1 && absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
+
 absl::StatusOr<std::vector<v1::RequestInfo>> GrpcFarmClient::List(uint32_t limit) {
   std::vector<v1::RequestInfo> requests;
   v1::ListRequest request;

@@ -95,7 +95,11 @@ class FarmClient {
   // again.
   virtual absl::Status Watch(const std::string& request_id, const WatchOptions& options,
                              const std::function<void(const v1::WatchResponse&)>& on_change) = 0;
-  virtual absl::Status Cancel(const std::string& request_id) = 0;                 // repeating is fine
+  virtual absl::Status Cancel(const std::string& request_id) = 0;  // repeating is fine
+  // Opens failed and cancelled cells again; how many. A request that is being cancelled is waited for.
+  virtual absl::StatusOr<uint32_t> Retry(const std::string& request_id) = 0;
+  // Forgets an ended request. FAILED_PRECONDITION (usage) while cells are open.
+  virtual absl::Status Delete(const std::string& request_id) = 0;
   virtual absl::StatusOr<std::vector<v1::RequestInfo>> List(uint32_t limit) = 0;  // newest first
 
   // --- fleet

@@ -56,6 +56,8 @@ class GrpcFarmClient final : public FarmClient {
   absl::Status Watch(const std::string& request_id, const WatchOptions& options,
                      const std::function<void(const v1::WatchResponse&)>& on_change) override;
   absl::Status Cancel(const std::string& request_id) override;
+  absl::StatusOr<uint32_t> Retry(const std::string& request_id) override;
+  absl::Status Delete(const std::string& request_id) override;
   absl::StatusOr<std::vector<v1::RequestInfo>> List(uint32_t limit) override;
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers() override;
 

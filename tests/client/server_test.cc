@@ -125,6 +125,35 @@ TEST_F(ServerTest, CancelsEveryRequestThatIsNamed) {
   for (const auto& running : exports) EXPECT_EQ(running->Wait().code, 130);
 }
 
+// A retried request is open again; only an ended one is forgotten.
+TEST_F(ServerTest, RetriesAndDeletes) {
+  const Environment environment = {{"SLIPWAY_SERVER", server()}};
+  box_.File("bad.onnx", "no model");
+  ASSERT_EQ(box_.Run({"export", "bad.onnx", "--target", "onnx"}, environment).code, 1);
+  const std::string request = json::parse(ReadAll(box_.work() / "exports/manifest.json"))["request_id"];
+  const std::string unknown = "0-00000000000000000000000000000000";
+
+  worker_->Signal(SIGSTOP);  // what is open stays open
+  const Ended retried = box_.Run({"retry", unknown, request, "--json"}, environment);
+  EXPECT_EQ(retried.code, 2);
+  EXPECT_THAT(retried.err, HasSubstr(unknown));
+  const json info = json::parse(retried.out);
+  EXPECT_EQ(info["opened"], 2);  // the preparation and its cell
+  EXPECT_EQ(info["state"], "active");
+  EXPECT_EQ(info["open"], 2);
+  const Ended refused = box_.Run({"delete", request}, environment);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("has not ended"));
+  worker_->Signal(SIGCONT);
+
+  EXPECT_EQ(box_.Run({"watch", request}, environment).code, 1);
+  const Ended deleted = box_.Run({"delete", request}, environment);
+  EXPECT_EQ(deleted.code, 0) << deleted.err;
+  EXPECT_THAT(deleted.out, HasSubstr(request));
+  EXPECT_EQ(box_.Run({"status", request}, environment).code, 2);
+  EXPECT_THAT(box_.Run({"list", "--json"}, environment).out, testing::IsEmpty());
+}
+
 TEST_F(ServerTest, ShowsWorkers) {
   const Environment environment = {{"SLIPWAY_SERVER", server()}};
   const json worker = json::parse(box_.Run({"workers", "--json"}, environment).out);
