@@ -4,7 +4,7 @@
 #   deploy/setup.sh build      compiler, libraries and redis-server (apt)
 #   deploy/setup.sh runtimes   .venv with the judges' pinned, hashed wheels
 #   deploy/setup.sh mtcnn      .cache/mtcnn: MTCNN's trained state dicts out of the facenet-pytorch wheel
-#   deploy/setup.sh tests      what the tests need besides: PyTorch (apt), onnx and coremltools (wheels), timm in .cache/timm
+#   deploy/setup.sh tests      what the tests need besides: PyTorch (apt), onnx, coremltools and rclone (wheels), timm in .cache/timm
 #   deploy/setup.sh torch      .cache/torch-venv: the newest PyTorch, whose exporter the long suites use
 #   deploy/setup.sh compile    configures and builds build/bin
 #

@@ -11,6 +11,34 @@
 #include "common/base/random.h"
 
 namespace slipway {
+namespace {
+
+// Over NFS a rename whose reply was lost is sent again and then finds nothing to rename.
+bool IsFile(int fd, const std::filesystem::path& path) {
+  struct stat open_file, named;
+  return ::fstat(fd, &open_file) == 0 && ::lstat(path.c_str(), &named) == 0 && open_file.st_dev == named.st_dev &&
+         open_file.st_ino == named.st_ino;
+}
+
+}  // namespace
+
+std::string BlobKey(std::string_view tenant, const Digest& digest) {
+  std::string hex = digest.Hex();
+  return fmt::format("t/{}/{}/{}-{}", tenant, hex.substr(0, 2), hex, digest.bytes);
+}
+
+std::optional<NamedBlob> ParseBlobKey(std::string_view key) {
+  if (!key.starts_with("t/")) return std::nullopt;
+  std::string_view rest = key.substr(2);
+  size_t tenant_end = rest.find('/'), folder_end = rest.rfind('/');
+  if (tenant_end == rest.npos || folder_end == tenant_end) return std::nullopt;
+  std::string name(rest.substr(folder_end + 1));
+  if (size_t dash = name.find('-'); dash != name.npos) name[dash] = '/';
+  absl::StatusOr<Digest> digest = Digest::Parse(name);
+  std::string_view tenant = rest.substr(0, tenant_end);
+  if (!digest.ok() || !StoreLayout::CheckTenant(tenant).ok() || BlobKey(tenant, *digest) != key) return std::nullopt;
+  return NamedBlob{std::string(tenant), *digest};
+}
 
 absl::Status StoreLayout::CheckTenant(std::string_view tenant) {
   auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; };
@@ -20,8 +48,7 @@ absl::Status StoreLayout::CheckTenant(std::string_view tenant) {
 }
 
 std::filesystem::path StoreLayout::BlobPath(std::string_view tenant, const Digest& digest) const {
-  std::string hex = digest.Hex();
-  return root_ / "t" / tenant / hex.substr(0, 2) / fmt::format("{}-{}", hex, digest.bytes);
+  return root_ / BlobKey(tenant, digest);
 }
 
 absl::StatusOr<std::filesystem::path> StoreLayout::TemporaryPath(std::string_view tenant) const {
@@ -35,8 +62,12 @@ absl::Status StoreLayout::Publish(int fd, const std::filesystem::path& file, std
   std::filesystem::path blob = BlobPath(tenant, digest);
   RETURN_IF_ERROR(MakeFolders(blob.parent_path()));
   if (::fchmod(fd, 0444) != 0) return StoreErrno(errno, fmt::format("fchmod {}", file.string()));
+  // Used now, however long ago it was written.
+  const timespec used_now[2] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
+  if (::futimens(fd, used_now) != 0) return StoreErrno(errno, fmt::format("touch {}", file.string()));
   if (!ephemeral_ && ::fsync(fd) != 0) return StoreErrno(errno, fmt::format("fsync {}", file.string()));
-  if (::rename(file.c_str(), blob.c_str()) != 0) return StoreErrno(errno, fmt::format("rename to {}", blob.string()));
+  if (::rename(file.c_str(), blob.c_str()) != 0 && !(errno == ENOENT && IsFile(fd, blob)))
+    return StoreErrno(errno, fmt::format("rename to {}", blob.string()));
   if (ephemeral_) return absl::OkStatus();
   UniqueFd folder(::open(blob.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid() || ::fsync(folder.get()) != 0)

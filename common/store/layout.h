@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,15 @@
 
 namespace slipway {
 
+// "t/<tenant>/<2 hex>/<hex>-<bytes>": a blob's path below a local root, its key in a bucket.
+std::string BlobKey(std::string_view tenant, const Digest& digest);
+struct NamedBlob {
+  std::string tenant;
+  Digest digest;
+};
+// Of exactly that form; else nothing.
+std::optional<NamedBlob> ParseBlobKey(std::string_view key);
+
 // root/t/<tenant>/<2 hex>/<hex>-<bytes>; files being written are root/t/<tenant>/tmp/<random>, on the same file system.
 class StoreLayout {
  public:
@@ -20,6 +30,8 @@ class StoreLayout {
   // INVALID_ARGUMENT unless [a-z0-9_-]{1,64}.
   static absl::Status CheckTenant(std::string_view tenant);
   std::filesystem::path BlobPath(std::string_view tenant, const Digest& digest) const;
+  const std::filesystem::path& root() const { return root_; }
+  bool ephemeral() const { return ephemeral_; }
   // A name nobody else has, in a folder made if absent.
   absl::StatusOr<std::filesystem::path> TemporaryPath(std::string_view tenant) const;
   // Makes `file`, open as `fd` and complete, the blob `digest` in one step, durable before it is visible unless

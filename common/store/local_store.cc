@@ -5,9 +5,11 @@
 #include <cerrno>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/store/layout.h"
+#include "common/store/local_garbage.h"
 #include "common/store/local_reader.h"
 #include "common/store/local_writer.h"
 #include "common/store/store.h"
@@ -17,6 +19,9 @@ namespace slipway {
 namespace {
 
 constexpr size_t kRememberedFiles = 65536;
+constexpr absl::Duration kAbandoned = absl::Hours(24);  // a temporary file this old has no writer left on any machine
+// The time of reading says when a blob was used last; that of modification stays, as its verification hangs on it.
+constexpr timespec kUsedNow[2] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
 
 bool IsWhole(const struct stat& info, const Digest& digest) {
   return S_ISREG(info.st_mode) && std::cmp_equal(info.st_size, digest.bytes);
@@ -27,7 +32,8 @@ bool MayBeMoved(const struct stat& info) { return S_ISREG(info.st_mode) && info.
 
 class LocalStore final : public Store {
  public:
-  explicit LocalStore(const LocalStoreOptions& options) : layout_(options.root, options.ephemeral) {}
+  explicit LocalStore(const LocalStoreOptions& options)
+      : layout_(options.root, options.ephemeral), reserve_(options.reserve) {}
 
   absl::StatusOr<std::vector<Digest>> FindMissing(std::string_view tenant, std::span<const Digest> wanted) override {
     RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
@@ -37,8 +43,10 @@ class LocalStore final : public Store {
       if (!seen.insert(digest).second) continue;
       struct stat info;
       std::filesystem::path path = layout_.BlobPath(tenant, digest);
-      if (::lstat(path.c_str(), &info) != 0) {
-        if (errno != ENOENT) return StoreErrno(errno, fmt::format("stat {}", path.string()));
+      // Touched first: what is seen afterwards is young, so a collection leaves it.
+      if (::utimensat(AT_FDCWD, path.c_str(), kUsedNow, AT_SYMLINK_NOFOLLOW) != 0 ||
+          ::lstat(path.c_str(), &info) != 0) {
+        if (errno != ENOENT) return StoreErrno(errno, fmt::format("touch {}", path.string()));
         missing.push_back(digest);
       } else if (!IsWhole(info, digest)) {
         missing.push_back(digest);
@@ -60,7 +68,7 @@ class LocalStore final : public Store {
 
   absl::StatusOr<std::unique_ptr<BlobWriter>> Create(std::string_view tenant, const Digest& digest) override {
     RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
-    return CreateLocalWriter(layout_, verified_, std::string(tenant), digest);
+    return CreateLocalWriter(layout_, verified_, std::string(tenant), digest, reserve_);
   }
 
   absl::StatusOr<UniqueFd> OpenLocal(std::string_view tenant, const Digest& digest) override {
@@ -97,6 +105,14 @@ class LocalStore final : public Store {
     return digest;
   }
 
+  absl::Status Bind(std::string_view farm) override { return BindLocalFarm(layout_, farm); }
+  absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return MakeLocalPins(layout_); }
+  absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
+    return CollectLocalGarbage(layout_, options);
+  }
+
+  const StoreLayout& layout() const { return layout_; }
+
  private:
   absl::StatusOr<UniqueFd> OpenUnverified(std::string_view tenant, const Digest& digest) {
     RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
@@ -104,6 +120,7 @@ class LocalStore final : public Store {
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!fd.valid() && errno == ENOENT) return NotFound("blob {} is not stored", digest.ToString());
     if (!fd.valid()) return StoreErrno(errno, fmt::format("open {}", path.string()));
+    if (::futimens(fd.get(), kUsedNow) != 0) return StoreErrno(errno, fmt::format("touch {}", path.string()));
     return fd;
   }
 
@@ -126,6 +143,7 @@ class LocalStore final : public Store {
   }
 
   StoreLayout layout_;
+  const bool reserve_;
   VerifiedFiles verified_{kRememberedFiles};
 };
 
@@ -137,7 +155,10 @@ absl::StatusOr<std::unique_ptr<Store>> OpenLocalStore(const LocalStoreOptions& o
   std::error_code ignored;
   if (!std::filesystem::is_directory(options.root, ignored))
     return InvalidArgument("the store's folder {} is no folder", options.root.string());
-  return std::make_unique<LocalStore>(options);
+  auto store = std::make_unique<LocalStore>(options);
+  // What killed processes left behind.
+  RETURN_IF_ERROR(SweepTemporaryFiles(store->layout(), absl::Now() - kAbandoned).status());
+  return store;
 }
 
 }  // namespace slipway

@@ -1,6 +1,7 @@
 #include "common/store/local_writer.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,10 +73,15 @@ class LocalWriter final : public BlobWriter {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BlobWriter>> CreateLocalWriter(const StoreLayout& layout, VerifiedFiles& verified,
-                                                              std::string tenant, const Digest& digest) {
+                                                              std::string tenant, const Digest& digest, bool reserve) {
   ASSIGN_OR_RETURN(std::filesystem::path path, layout.TemporaryPath(tenant));
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.valid()) return StoreErrno(errno, fmt::format("open {}", path.string()));
+  ::flock(fd.get(), LOCK_EX | LOCK_NB);  // says that somebody goes on with it; where locks fail, its age does
+  ScopedFile unfinished(path);
+  if (reserve && ::ftruncate(fd.get(), static_cast<off_t>(digest.bytes)) != 0)
+    return StoreErrno(errno, fmt::format("ftruncate {}", path.string()));
+  unfinished.Release();
   return std::make_unique<LocalWriter>(layout, verified, std::move(tenant), digest, std::move(path), std::move(fd));
 }
 

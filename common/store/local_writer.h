@@ -10,8 +10,8 @@
 
 namespace slipway {
 
-// `layout` and `verified` must outlive the writer.
+// `layout` and `verified` must outlive the writer. Its file is under a flock, and of its final size at once if `reserve`.
 absl::StatusOr<std::unique_ptr<BlobWriter>> CreateLocalWriter(const StoreLayout& layout, VerifiedFiles& verified,
-                                                              std::string tenant, const Digest& digest);
+                                                              std::string tenant, const Digest& digest, bool reserve);
 
 }  // namespace slipway

@@ -1,7 +1,9 @@
 // Content-addressed blobs: what passes between client, coordinators and workers.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/digest.h"
 #include "common/base/file.h"
 
@@ -32,6 +35,33 @@ class BlobWriter {
   virtual absl::Status Commit() = 0;
 };
 
+// Keeps blobs from garbage collection while it lives. Thread-safe.
+class BlobPins {
+ public:
+  virtual ~BlobPins() = default;
+  // Before FindMissing and Open, so that no collection comes between.
+  virtual absl::Status Add(std::string_view tenant, std::span<const Digest> digests) = 0;
+  // To be called more often than GarbageOptions::untouched: a store that cannot see its users' processes takes pins older
+  // than that for a dead one's. Local stores see them.
+  virtual absl::Status Renew() = 0;
+};
+
+struct GarbageOptions {
+  std::string farm;                            // whose store this is: see Store::Bind
+  absl::Duration untouched = absl::Hours(24);  // blobs stored or used more recently stay
+  // Whether something that will be read later names the blob. Called for old, unpinned blobs only; its error ends the
+  // collection.
+  std::function<absl::StatusOr<bool>(std::string_view tenant, const Digest& digest)> referenced;
+  absl::Time now;
+};
+
+struct GarbageReport {
+  uint64_t blobs = 0;  // seen
+  uint64_t young = 0, pinned = 0, referenced = 0;
+  uint64_t removed = 0, removed_bytes = 0;
+  uint64_t abandoned = 0;  // unfinished writes removed
+};
+
 // A tenant's blobs. Thread-safe. A blob is immutable and is there whole or not at all. Names are per tenant (`t/<tenant>/…`): no
 // tenant can learn of another's blobs. Errors: UNAVAILABLE: try again, nothing was learned; RESOURCE_EXHAUSTED: no space.
 class Store {
@@ -48,13 +78,23 @@ class Store {
   virtual absl::StatusOr<UniqueFd> OpenLocal(std::string_view tenant, const Digest& digest) = 0;
   // Stores a finished local file, hashing it once on the way; `file` may be moved away.
   virtual absl::StatusOr<Digest> PutFile(std::string_view tenant, const std::filesystem::path& file) = 0;
+
+  // Declares the store to be `farm`'s (the farm's id and epoch, one line) until another Bind. A farm whose queue was
+  // lost begins a new epoch; collecting by an old one's references would remove what the new one needs.
+  virtual absl::Status Bind(std::string_view farm);
+  virtual absl::StatusOr<std::unique_ptr<BlobPins>> Pin();
+  // Removes blobs that are untouched, unpinned and unreferenced, and unfinished writes nobody goes on with. Finding a
+  // blob by FindMissing, opening and storing it touch it. FAILED_PRECONDITION, nothing removed, unless the store is
+  // bound to options.farm. A blob used while it is being removed is either kept, or absent from then on.
+  virtual absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options);
 };
 
 // Blobs as files under `root` (made if absent): root/t/<tenant>/<2 hex>/<hex>-<bytes>, written under a temporary name, fsynced unless `ephemeral`, renamed.
-// Several processes may share a root. Tenants are [a-z0-9_-]{1,64}; else INVALID_ARGUMENT.
+// Several processes may share a root, also over NFS. Tenants are [a-z0-9_-]{1,64}; else INVALID_ARGUMENT.
 struct LocalStoreOptions {
   std::filesystem::path root;
   bool ephemeral = false;  // the embedded farm's: nothing needs to outlive a power cut
+  bool reserve = false;    // unfinished files have their final size from the start, for a cache that counts them
 };
 absl::StatusOr<std::unique_ptr<Store>> OpenLocalStore(const LocalStoreOptions& options);
 

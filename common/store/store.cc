@@ -1,0 +1,14 @@
+#include "common/store/store.h"
+
+#include "common/base/error.h"
+
+namespace slipway {
+
+// For decorators and test doubles that have nothing to collect.
+absl::Status Store::Bind(std::string_view) { return Unimplemented("this store belongs to no farm"); }
+absl::StatusOr<std::unique_ptr<BlobPins>> Store::Pin() { return Unimplemented("this store has no pins"); }
+absl::StatusOr<GarbageReport> Store::CollectGarbage(const GarbageOptions&) {
+  return Unimplemented("this store collects no garbage");
+}
+
+}  // namespace slipway

@@ -1,0 +1,73 @@
+// Garbage collection of local stores and of buckets.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+#include "tests/store/places.h"
+
+namespace slipway {
+namespace {
+
+using ::testing::ElementsAre;
+
+class GarbageTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  static GarbageOptions Tomorrow(std::vector<Digest> referenced = {}) {
+    return {.farm = "farm 1",
+            .referenced = [referenced](auto, const Digest& digest) -> absl::StatusOr<bool> {
+              return std::find(referenced.begin(), referenced.end(), digest) != referenced.end();
+            },
+            .now = absl::Now() + absl::Hours(25)};
+  }
+  std::vector<Digest> Missing(std::vector<Digest> wanted) { return store_->FindMissing("default", wanted).value(); }
+
+  std::unique_ptr<Place> place_ = MakePlace(GetParam());
+  std::unique_ptr<Store> store_ = place_->Open();
+  Digest a_ = WriteBlob(*store_, "default", "a").value(), b_ = WriteBlob(*store_, "default", "b").value();
+};
+
+TEST_P(GarbageTest, OnlyTheUntouchedAndUnreferencedGo) {
+  ASSERT_TRUE(store_->Bind("farm 1").ok());
+  GarbageOptions today = Tomorrow();
+  today.now = absl::Now();
+  EXPECT_EQ(store_->CollectGarbage(today)->young, 2u);
+  EXPECT_THAT(Missing({a_, b_}), ElementsAre());
+  GarbageReport report = store_->CollectGarbage(Tomorrow({a_})).value();
+  EXPECT_EQ(report.referenced, 1u);
+  EXPECT_EQ(report.removed, 1u);
+  EXPECT_EQ(report.removed_bytes, 1u);
+  EXPECT_THAT(Missing({a_, b_}), ElementsAre(b_));
+}
+
+TEST_P(GarbageTest, AnotherFarmsStoreIsLeftAlone) {
+  EXPECT_EQ(store_->CollectGarbage(Tomorrow()).status().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(store_->Bind("farm 2").ok());
+  EXPECT_EQ(store_->CollectGarbage(Tomorrow()).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Missing({a_, b_}), ElementsAre());
+  ASSERT_TRUE(store_->Bind("farm 1").ok());
+  EXPECT_EQ(store_->CollectGarbage(Tomorrow())->removed, 2u);
+}
+
+// A bucket's pins have an age as its blobs do; a local store's last as long as their process.
+TEST(LocalGarbageTest, PinnedBlobsStayWhileTheirPinsLive) {
+  std::unique_ptr<Place> place = MakePlace("Local");
+  std::unique_ptr<Store> store = place->Open();
+  Digest pinned = WriteBlob(*store, "default", "pinned").value(), free = WriteBlob(*store, "default", "free").value();
+  ASSERT_TRUE(store->Bind("farm 1").ok());
+  GarbageOptions options{
+      .farm = "farm 1", .referenced = [](auto, const Digest&) { return false; }, .now = absl::Now() + absl::Hours(25)};
+  std::unique_ptr<BlobPins> pins = place->Open()->Pin().value();
+  ASSERT_TRUE(pins->Add("default", std::vector<Digest>{pinned}).ok());
+  GarbageReport report = store->CollectGarbage(options).value();
+  EXPECT_EQ(report.pinned, 1u);
+  EXPECT_THAT(store->FindMissing("default", std::vector<Digest>{pinned, free}).value(), ElementsAre(free));
+  pins.reset();
+  EXPECT_EQ(store->CollectGarbage(options)->removed, 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, GarbageTest, ::testing::Values("Local", "S3"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace slipway

@@ -1,0 +1,176 @@
+// What only a remote store can suffer: bad connections, refusals, killed uploads.
+#include "common/store/s3/s3_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+#include "common/store/layout.h"
+#include "common/store/s3/client.h"
+#include "tests/store/faulty_proxy.h"
+#include "tests/store/s3_server.h"
+
+namespace slipway {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class S3StoreTest : public ::testing::Test {
+ protected:
+  S3Options Proxied() const {
+    S3Options options = server_.options();
+    options.endpoint = "http://127.0.0.1:" + std::to_string(proxy_.port());
+    options.timeout = absl::Milliseconds(300);
+    return options;
+  }
+  static std::unique_ptr<Store> Open(const S3Options& options) {
+    return OpenS3Store(options, S3Server::credentials()).value();
+  }
+  std::vector<std::string> Keys() {
+    std::vector<std::string> keys;
+    EXPECT_TRUE(client_
+                    .List("",
+                          [&](const s3::Object& object) {
+                            keys.push_back(object.key);
+                            return absl::OkStatus();
+                          })
+                    .ok());
+    return keys;
+  }
+
+  S3Server server_;
+  FaultyProxy proxy_{server_.port()};
+  s3::Client client_{server_.options(), S3Server::credentials()};
+};
+
+TEST_F(S3StoreTest, KeysAreThoseOfALocalStoreBelowThePrefix) {
+  // SHA-256 of "abc" as FIPS 180-2 gives it.
+  ASSERT_TRUE(WriteBlob(*Open(server_.options()), "alice", "abc").ok());
+  EXPECT_THAT(Keys(),
+              ElementsAre("farm/t/alice/ba/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad-3"));
+}
+
+TEST_F(S3StoreTest, EveryFaultIsOutlivedByTryingAgain) {
+  std::string bytes(1 << 20, 'x');
+  for (Fault fault : {Fault::kCut, Fault::kBusy, Fault::kError, Fault::kTruncate, Fault::kHang}) {
+    int code = static_cast<int>(fault);
+    bytes[0] = static_cast<char>('a' + code);
+    Digest digest = Digest::Of(bytes);
+    proxy_.Set({fault, fault});
+    absl::StatusOr<Digest> written = WriteBlob(*Open(Proxied()), "default", bytes);
+    EXPECT_TRUE(written.ok()) << code << written.status();
+    int before = proxy_.connections();
+    proxy_.Set({fault, fault});
+    absl::StatusOr<std::string> read = ReadBlob(*Open(Proxied()), "default", digest);
+    ASSERT_TRUE(read.ok()) << code << read.status();
+    EXPECT_TRUE(*read == bytes) << code;
+    EXPECT_GE(proxy_.connections() - before, 3) << code;
+  }
+}
+
+TEST_F(S3StoreTest, AFaultThatStaysIsTypedAndStoresNothing) {
+  struct {
+    Fault fault;
+    absl::StatusCode code;
+  } cases[] = {{Fault::kCut, absl::StatusCode::kUnavailable},
+               {Fault::kBusy, absl::StatusCode::kResourceExhausted},
+               {Fault::kError, absl::StatusCode::kUnavailable},
+               {Fault::kHang, absl::StatusCode::kUnavailable}};
+  for (auto [fault, code] : cases) {
+    proxy_.Set({}, fault);
+    S3Options options = Proxied();
+    options.attempts = 3;
+    options.timeout = absl::Milliseconds(100);
+    int before = proxy_.connections();
+    absl::Status status = WriteBlob(*Open(options), "default", "bytes").status();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_EQ(KindOf(status), ErrorKind::kMachine);
+    EXPECT_EQ(proxy_.connections() - before, 3);
+  }
+  EXPECT_THAT(Keys(), IsEmpty());
+}
+
+TEST_F(S3StoreTest, RefusalsSayWhatToDo) {
+  s3::Credentials wrong = S3Server::credentials();
+  wrong.secret_key = "not-the-secret";
+  absl::Status status = WriteBlob(*OpenS3Store(server_.options(), wrong).value(), "default", "bytes").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_EQ(Message(status).find("not-the-secret"), std::string::npos);
+  S3Options elsewhere = server_.options();
+  elsewhere.bucket = "no-such-bucket";
+  status = Open(elsewhere)->Bind("farm");
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(Message(status), HasSubstr("create the bucket"));
+}
+
+TEST_F(S3StoreTest, AnUploadKilledInTheMiddleLeavesNothingVisible) {
+  std::string bytes(12 << 20, 'x');
+  Digest digest = Digest::Of(bytes);
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  pid_t child = ::fork();
+  if (child == 0) {
+    std::unique_ptr<Store> store = Open(server_.options());
+    std::unique_ptr<BlobWriter> writer = store->Create("default", digest).value();
+    bool sent = writer->Write(std::as_bytes(std::span(bytes))).ok();
+    (void)!::write(ready[1], sent ? "y" : "n", 1);
+    ::pause();
+  }
+  char sent = 0;
+  ASSERT_EQ(::read(ready[0], &sent, 1), 1);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  EXPECT_EQ(sent, 'y');
+  std::unique_ptr<Store> store = Open(server_.options());
+  EXPECT_THAT(store->FindMissing("default", std::vector<Digest>{digest}).value(), ElementsAre(digest));
+  EXPECT_THAT(Keys(), IsEmpty());
+  EXPECT_EQ(client_.ListUploads("").value().size(), 1u);
+  ASSERT_TRUE(store->Bind("farm 1").ok());
+  GarbageReport report = store
+                             ->CollectGarbage({.farm = "farm 1",
+                                               .referenced = [](auto, const Digest&) { return false; },
+                                               .now = absl::Now() + absl::Hours(25)})
+                             .value();
+  EXPECT_EQ(report.abandoned, 1u);
+  EXPECT_THAT(client_.ListUploads("").value(), IsEmpty());
+}
+
+TEST(S3OptionsTest, NonsenseIsRefusedAsUsage) {
+  for (S3Options options : {S3Options{.bucket = ""}, S3Options{.endpoint = "ftp://x", .bucket = "b"},
+                            S3Options{.endpoint = "http://key:secret@x", .bucket = "b"},
+                            S3Options{.endpoint = "http://x?a", .bucket = "b"}})
+    EXPECT_EQ(KindOf(OpenS3Store(options, {}).status()), ErrorKind::kUsage) << options.endpoint;
+}
+
+TEST(S3CredentialsTest, ComeFromAFileOrTheEnvironment) {
+  TemporaryFolder folder = TemporaryFolder::Create("/tmp", "slipway-credentials-").value();
+  std::ofstream(folder.path() / "file") << "[other]\naws_access_key_id = no\n[default]\naws_access_key_id = ID\n"
+                                           "aws_secret_access_key=SECRET=1\naws_session_token = T\n";
+  s3::Credentials found = FindS3Credentials(folder.path() / "file").value();
+  EXPECT_EQ(found.access_key, "ID");
+  EXPECT_EQ(found.secret_key, "SECRET=1");
+  EXPECT_EQ(found.session_token, "T");
+  std::ofstream(folder.path() / "empty") << "[default]\n";
+  EXPECT_EQ(KindOf(FindS3Credentials(folder.path() / "empty").status()), ErrorKind::kUsage);
+  ::setenv("AWS_ACCESS_KEY_ID", "A", 1);
+  ::setenv("AWS_SECRET_ACCESS_KEY", "B", 1);
+  EXPECT_EQ(FindS3Credentials()->access_key, "A");
+  ::unsetenv("AWS_ACCESS_KEY_ID");
+  ::setenv("AWS_SHARED_CREDENTIALS_FILE", (folder.path() / "file").c_str(), 1);
+  EXPECT_EQ(FindS3Credentials()->access_key, "ID");
+  ::unsetenv("AWS_SECRET_ACCESS_KEY");
+  ::unsetenv("AWS_SHARED_CREDENTIALS_FILE");
+}
+
+}  // namespace
+}  // namespace slipway
