@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "common/base/error.h"
+#include "convert/parity/images.h"
 #include "convert/parity/interface.h"
 #include "convert/parity/layers.h"
 #include "convert/parity/parity.h"
@@ -110,9 +111,11 @@ class Judgement {
       if (KindOf(collected) != ErrorKind::kModel) return collected;
       run.verdict = Verdict::kFailed;
       run.reason = Message(collected);
-      return run;
+    } else {
+      ASSIGN_OR_RETURN(run, Decide(judged, std::move(run)));
     }
-    return Decide(judged, std::move(run));
+    if (run.verdict == Verdict::kFailed && one_by_one_) run.reason += " (a batch ran image by image)";
+    return run;
   }
 
   std::vector<std::pair<OutputRole, Gate>> thresholds() const {
@@ -135,21 +138,30 @@ class Judgement {
     return LoadArtifact(hosts_, request_.target, configuration, artifact);
   }
 
-  absl::StatusOr<NamedTensors> RunSample(Session& session, const Sample& sample, bool with_inner) {
-    NamedTensors inputs;
-    for (const InterfaceTensor& input : request_.emitted.io.inputs) {
-      const Tensor* source = Find(sample.inputs, input.source);
-      if (source == nullptr)
-        return InvalidArgument("input '{}' stands for '{}', which the source does not have", input.name, input.source);
-      ASSIGN_OR_RETURN(Tensor tensor, ToArtifact(*source, input));
-      inputs.emplace_back(input.name, std::move(tensor));
-    }
+  // What came out, once for each image where the artifact has no batch.
+  absl::StatusOr<std::vector<NamedTensors>> RunSample(Session& session, const Sample& sample, bool with_inner) {
     std::vector<std::string> want;
     for (const InterfaceTensor& output : request_.emitted.io.outputs) want.push_back(output.name);
     if (with_inner) {
       for (const InnerTensor& inner : inner_) want.push_back(inner.value->name);
     }
-    return session.Run(inputs, want);
+    std::vector<NamedTensors> images;
+    const int64_t count = ImagesOf(request_.emitted.io, sample, reference_.samples);
+    one_by_one_ |= count > 1;
+    for (int64_t image = 0; image < count; ++image) {
+      NamedTensors inputs;
+      for (const InterfaceTensor& input : request_.emitted.io.inputs) {
+        const Tensor* source = Find(sample.inputs, input.source);
+        if (source == nullptr)
+          return InvalidArgument("input '{}' stands for '{}', which the source does not have", input.name,
+                                 input.source);
+        ASSIGN_OR_RETURN(Tensor tensor, ToArtifact(ImageOf(*source, input, image, count), input));
+        inputs.emplace_back(input.name, std::move(tensor));
+      }
+      ASSIGN_OR_RETURN(NamedTensors tensors, session.Run(inputs, want));
+      images.push_back(std::move(tensors));
+    }
+    return images;
   }
 
   // Runs every sample and brings what came out into the source's form.
@@ -157,12 +169,12 @@ class Judgement {
     bool with_inner = session.CanFetch() && !inner_.empty();
     for (size_t i = 0; i < reference_.samples.size(); ++i) {
       const Sample& sample = reference_.samples[i];
-      absl::StatusOr<NamedTensors> tensors = RunSample(session, sample, with_inner);
-      if (with_inner && i == 0 && absl::IsInvalidArgument(tensors.status())) {
+      absl::StatusOr<std::vector<NamedTensors>> images = RunSample(session, sample, with_inner);
+      if (with_inner && i == 0 && absl::IsInvalidArgument(images.status())) {
         with_inner = false;  // the runtime has no such tensor any more
-        tensors = RunSample(session, sample, false);
+        images = RunSample(session, sample, false);
       }
-      if (!tensors.ok()) return tensors.status();
+      if (!images.ok()) return images.status();
       size_t at = 0;
       const auto next = [&](const std::string& name, OutputRole role) -> Judged& {
         if (at == judged.size()) judged.push_back({name, role, {}, {}});
@@ -171,7 +183,7 @@ class Judgement {
       };
       for (const auto& [name, expected] : sample.outputs) {
         const FinalActivation* activation = ActivationOf(reference_, name);
-        ASSIGN_OR_RETURN(const Tensor tensor, OutputOf(*tensors, name, expected));
+        ASSIGN_OR_RETURN(const Tensor tensor, OutputOf(*images, name, expected));
         Judged& output = next(name, RoleOf(expected, activation));
         output.reference.push_back(expected);
         output.actual.push_back(tensor);
@@ -181,24 +193,43 @@ class Judgement {
       }
       for (const InnerTensor& inner : inner_) {
         if (!with_inner) break;
-        const Tensor* raw = Find(*tensors, inner.value->name);
-        if (raw == nullptr) return InvalidArgument("'{}' did not come out", inner.value->name);
-        ASSIGN_OR_RETURN(Tensor tensor, ToSource(*raw, *inner.value));
+        const Tensor& expected = *Find(sample.before_activation, inner.activation->before);
+        ASSIGN_OR_RETURN(Tensor tensor, InnerOf(*images, *inner.value, expected));
         Judged& before = next(inner.activation->before, OutputRole::kBeforeActivation);
-        before.reference.push_back(*Find(sample.before_activation, inner.activation->before));
+        before.reference.push_back(expected);
         before.actual.push_back(std::move(tensor));
       }
     }
     return absl::OkStatus();
   }
 
-  absl::StatusOr<Tensor> OutputOf(const NamedTensors& tensors, const std::string& name, const Tensor& expected) const {
+  // `name` of every image, brought into the source's form by `convert`, as one tensor of the reference's shape.
+  template <typename Convert>
+  static absl::StatusOr<Tensor> Joined(const std::vector<NamedTensors>& images, const std::string& name,
+                                       const Tensor& expected, Convert convert) {
+    std::vector<Tensor> tensors;
+    for (const NamedTensors& image : images) {
+      const Tensor* raw = Find(image, name);
+      if (raw == nullptr) return InvalidArgument("'{}' did not come out", name);
+      ASSIGN_OR_RETURN(Tensor tensor, convert(*raw));
+      tensors.push_back(std::move(tensor));
+    }
+    return JoinImages(tensors, expected.shape());
+  }
+
+  static absl::StatusOr<Tensor> InnerOf(const std::vector<NamedTensors>& images, const ArtifactValue& value,
+                                        const Tensor& expected) {
+    return Joined(images, value.name, expected, [&](const Tensor& raw) { return ToSource(raw, value); });
+  }
+
+  absl::StatusOr<Tensor> OutputOf(const std::vector<NamedTensors>& images, const std::string& name,
+                                  const Tensor& expected) const {
     const auto& outputs = request_.emitted.io.outputs;
     const auto interface = std::ranges::find(outputs, name, &InterfaceTensor::source);
     if (interface == outputs.end()) return InvalidArgument("output '{}' is missing", name);
-    const Tensor* raw = Find(tensors, interface->name);
-    if (raw == nullptr) return InvalidArgument("output '{}' did not come out", name);
-    absl::StatusOr<Tensor> tensor = ToSource(*raw, *interface, expected.type());
+    absl::StatusOr<Tensor> tensor = Joined(images, interface->name, expected, [&](const Tensor& raw) {
+      return ToSource(raw, *interface, expected.type());
+    });
     if (!tensor.ok()) return Annotate(tensor.status(), fmt::format("output '{}'", name));
     // A scalar that the format cannot say is [1].
     if (expected.rank() == 0 && tensor->rank() == 1 && tensor->size() == 1) return tensor->Reshaped({});
@@ -302,6 +333,7 @@ class Judgement {
   const ReferenceBundle& reference_;
   std::vector<InnerTensor> inner_;
   std::vector<OutputRole> roles_;
+  bool one_by_one_ = false;  // some sample was
 };
 
 }  // namespace

@@ -48,7 +48,7 @@ struct ReferenceBundle {
 struct SampleOptions {
   int count = 8;
   uint64_t seed = 0;
-  // Sizes for symbols, one map a size to be proved at: PNet's H, W twice. Symbols that none binds get 1 (first axis) or a default (docs/parity.md);
+  // Sizes for symbols, one map a size to be proved at: PNet's H, W twice. Symbols that none binds get defaults (docs/parity.md), a batch 1 and 2;
   // a graph with dynamic sizes is always proved at two.
   std::vector<std::map<std::string, int64_t>> sizes;
   // By input of floats: what its values lie in, [-1, 1] otherwise. Bytes to be scaled: [0, 255].
@@ -65,8 +65,11 @@ std::vector<std::string> FindConstantOutputs(const Graph& graph);
 
 // Fills outputs and before_activation of every sample, and inner of the first, by running `onnx_file`, the source or the graph as it was built, in onnxruntime. The `before`
 // tensors need not be outputs of the file: they are added to a copy. Where the file has no such tensor, before_activation lacks it.
+// `refused`, if given: samples of sizes that the file itself does not run are taken out, and it receives why, a line a size; an error only where none
+// is left.
 absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx_file,
-                          const std::vector<FinalActivation>& activations, std::vector<Sample>& samples);
+                          const std::vector<FinalActivation>& activations, std::vector<Sample>& samples,
+                          std::vector<std::string>* refused = nullptr);
 
 struct Metrics {
   double l_inf = 0, l_inf_scaled = 0, p999 = 0, mean_abs = 0, rmse = 0, cosine = 0, snr_db = 0;

@@ -68,6 +68,14 @@ NamedTensors InnerTensors(HostProvider& hosts, const std::filesystem::path& onnx
   return inner;
 }
 
+// "x [2, 3, 64, 64], y [2]": for messages.
+std::string SizesOf(const Sample& sample) {
+  std::string text;
+  for (const auto& [name, tensor] : sample.inputs)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, ToString(tensor.shape()));
+  return text;
+}
+
 }  // namespace
 
 std::vector<FinalActivation> FindFinalActivations(const Graph& graph) {
@@ -104,7 +112,8 @@ std::vector<std::string> FindConstantOutputs(const Graph& graph) {
 }
 
 absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx_file,
-                          const std::vector<FinalActivation>& activations, std::vector<Sample>& samples) {
+                          const std::vector<FinalActivation>& activations, std::vector<Sample>& samples,
+                          std::vector<std::string>* refused) {
   ASSIGN_OR_RETURN(auto model, MappedFile::Open(onnx_file));
   ASSIGN_OR_RETURN(const std::vector<std::string> outputs, OnnxOutputNames(model->bytes()));
   std::vector<std::string> before;
@@ -129,8 +138,19 @@ absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx
   if (session == nullptr) {
     ASSIGN_OR_RETURN(session, LoadReference(hosts, onnx_file));
   }
-  for (Sample& sample : samples) {
-    ASSIGN_OR_RETURN(NamedTensors tensors, session->Run(sample.inputs, want));
+  std::vector<Sample> ran;
+  std::vector<std::string> reasons;
+  for (const Sample& given_sample : samples) {
+    Sample sample = given_sample;
+    absl::StatusOr<NamedTensors> run = session->Run(sample.inputs, want);
+    if (!run.ok()) {
+      const bool is_last = ran.empty() && &given_sample == &samples.back();
+      if (refused == nullptr || is_last || !absl::IsInvalidArgument(run.status())) return run.status();
+      std::string reason = fmt::format("{}: {}", SizesOf(sample), Message(run.status()));
+      if (std::ranges::count(reasons, reason) == 0) reasons.push_back(std::move(reason));
+      continue;
+    }
+    NamedTensors tensors = *std::move(run);
     sample.before_activation.clear();
     for (const FinalActivation& activation : activations) {
       const Tensor* given = Find(sample.inputs, activation.before);
@@ -141,7 +161,10 @@ absl::Status RunReference(HostProvider& hosts, const std::filesystem::path& onnx
     }
     tensors.resize(outputs.size());
     sample.outputs = std::move(tensors);
+    ran.push_back(std::move(sample));
   }
+  samples = std::move(ran);
+  if (refused != nullptr) refused->insert(refused->end(), reasons.begin(), reasons.end());
   if (!samples.empty()) samples[0].inner = InnerTensors(hosts, onnx_file, samples[0]);
   return absl::OkStatus();
 }

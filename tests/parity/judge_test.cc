@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "convert/onnx_form/onnx_form.h"
+#include "convert/parity/images.h"
 #include "convert/parity/interface.h"
 #include "convert/parity/parity.h"
 #include "convert/passes/passes.h"
@@ -175,6 +176,44 @@ TEST_F(JudgeTest, SizesThatTheArtifactFixedFail) {
   EXPECT_EQ(Verdict(Artifact(*fixed.Build())).verdict, Verdict::kFailed);
 }
 
+TEST_F(JudgeTest, ABatchThatTheArtifactFixedFails) {
+  Net open;
+  open.shape = {Dim::Symbol("N"), 3, 8, 8};
+  const auto graph = open.Build();
+  MakeReference(*graph);
+  ASSERT_EQ(reference_.samples.size(), 8u);
+  EXPECT_EQ(reference_.samples[0].inputs[0].second.shape()[0], 1);
+  EXPECT_EQ(reference_.samples[7].inputs[0].second.shape()[0], 2);
+  EXPECT_EQ(Verdict(Artifact(*graph)).verdict, Verdict::kPassed);
+  Net fixed;
+  fixed.shape = {1, 3, 8, 8};
+  const ParityResult result = Verdict(Artifact(*fixed.Build()));
+  EXPECT_EQ(result.verdict, Verdict::kFailed);
+  EXPECT_NE(result.reason.find("[2, 3, 8, 8]"), std::string::npos) << result.reason;
+}
+
+TEST_F(JudgeTest, SizesThatTheSourceItselfRefusesAreTakenOutAndNamed) {
+  // Any batch is let in, only 1 comes through.
+  Graph graph;
+  Value* x = graph.AddInput("x", DataType::kFloat32, {Dim::Symbol("N"), 4});
+  Value* sizes = graph.AddConstant("sizes", Tensor::Int64s({1, 2, 2}));
+  graph.AddOutput(graph.AddNode(OpKind::kReshape, {x, sizes}, {"y"})->output());
+  ASSERT_TRUE(MakeInferShapes()->Run(graph).ok());
+  ASSERT_TRUE(WriteOnnxFile(graph, {}, folder() / "source.onnx").ok());
+  const std::vector<Sample> drawn = *MakeSamples(graph, {});
+  std::vector<Sample> samples = drawn;
+  EXPECT_EQ(RunReference(*hosts_, folder() / "source.onnx", {}, samples).code(), absl::StatusCode::kInvalidArgument);
+  std::vector<std::string> refused;
+  samples = drawn;
+  ASSERT_TRUE(RunReference(*hosts_, folder() / "source.onnx", {}, samples, &refused).ok());
+  EXPECT_EQ(samples.size(), 4u);
+  for (const Sample& sample : samples) EXPECT_EQ(sample.inputs[0].second.shape(), (std::vector<int64_t>{1, 4}));
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_TRUE(refused[0].starts_with("x [2, 4]: ")) << refused[0];
+  samples.assign(drawn.begin() + 4, drawn.end());
+  EXPECT_FALSE(RunReference(*hosts_, folder() / "source.onnx", {}, samples, &refused).ok());
+}
+
 TEST_F(JudgeTest, WithoutTheTensorBeforeTheSoftmaxItComesFromTheProbabilities) {
   const auto graph = Net().Build();
   MakeReference(*graph);
@@ -309,6 +348,35 @@ TEST(InterfaceTest, PermutationAndDroppedAxisAreAppliedAndUndone) {
   EXPECT_EQ(ToSource(*cast, narrow, DataType::kInt64)->type(), DataType::kInt64);
 }
 
+TEST(ImagesTest, ABatchIsTakenApartAndJoined) {
+  std::vector<float> values(2 * 3);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+  const Tensor batch = Tensor::From<float>({2, 3}, values);
+  const InterfaceTensor dropped{"a", "x", {3}, DataType::kFloat32, "", {}, 0};
+  const InterfaceTensor whole{"b", "x", {2, 3}, DataType::kFloat32, "", {}, -1};
+  EXPECT_EQ(ImageOf(batch, dropped, 1, 2).shape(), (std::vector<int64_t>{1, 3}));
+  EXPECT_EQ(ImageOf(batch, dropped, 1, 2).ToFloats(), (std::vector<float>{3, 4, 5}));
+  EXPECT_TRUE(ImageOf(batch, whole, 1, 2).SameBytes(batch));
+  // Along the last axis: columns.
+  const InterfaceTensor columns{"a", "x", {3}, DataType::kFloat32, "", {}, 1};
+  const Tensor transposed = Tensor::From<float>({3, 2}, {0, 3, 1, 4, 2, 5});
+  const std::vector<Tensor> images = {ImageOf(transposed, columns, 0, 2), ImageOf(transposed, columns, 1, 2)};
+  EXPECT_EQ(images[1].ToFloats(), (std::vector<float>{3, 4, 5}));
+  EXPECT_TRUE(JoinImages(images, {3, 2})->SameBytes(transposed));
+  EXPECT_TRUE(JoinImages({images[0].Reshaped({1, 3}), images[1].Reshaped({1, 3})}, {2, 3})->SameBytes(batch));
+  EXPECT_FALSE(JoinImages(images, {3, 3}).ok());
+  EXPECT_FALSE(JoinImages({images[0], batch}, {3, 2}).ok());
+
+  // Only where the source leaves the batch open.
+  Sample one, two;
+  one.inputs = {{"x", ImageOf(batch, dropped, 0, 2)}};
+  two.inputs = {{"x", batch}};
+  EXPECT_EQ(ImagesOf({{dropped}, {}}, two, {one, two}), 2);
+  EXPECT_EQ(ImagesOf({{dropped}, {}}, one, {one, two}), 1);
+  EXPECT_EQ(ImagesOf({{dropped}, {}}, two, {two, two}), 1);
+  EXPECT_EQ(ImagesOf({{whole}, {}}, two, {one, two}), 1);
+}
+
 TEST(InterfaceTest, InnerTensorsLoseScaleAndPermutation) {
   // The value is transpose(source, {0, 2, 1}) with channel 0 doubled and channel 1 halved, without its batch.
   const Tensor artifact = Tensor::From<float>({2, 2}, {2, 0.5f, 4, 1});
@@ -356,6 +424,7 @@ TEST(SamplesTest, AreDrawnByUseAndRepeatExactly) {
   EXPECT_TRUE(uses_high_rows);
   EXPECT_NE((*samples)[0].inputs[0].second.shape(), (*samples)[7].inputs[0].second.shape());
   EXPECT_EQ((*samples)[0].inputs[1].second.shape()[0], 1);
+  EXPECT_EQ((*samples)[7].inputs[1].second.shape()[0], 2);
   auto again = MakeSamples(graph, {});
   EXPECT_TRUE((*again)[3].inputs[1].second.SameBytes((*samples)[3].inputs[1].second));
   EXPECT_FALSE((*samples)[3].inputs[1].second.SameBytes((*samples)[2].inputs[1].second));

@@ -1,4 +1,5 @@
 // The trained networks on every target: what was converted passes, and the same with one layer's weights a hundredth off fails.
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -20,16 +21,7 @@ class TargetsTest : public HostsTest {
     ASSERT_TRUE(imported.ok()) << imported.status();
     imported_ = *std::move(imported);
     ASSERT_NE(imported_.as_written, nullptr);
-
-    const Graph& graph = *imported_.as_written;
-    auto samples = MakeSamples(graph, {});
-    ASSERT_TRUE(samples.ok()) << samples.status();
-    reference_.samples = *std::move(samples);
-    reference_.final_activations = FindFinalActivations(graph);
-    ASSERT_TRUE(WriteOnnxFile(graph, {}, folder() / "source.onnx").ok());
-    const absl::Status run =
-        RunReference(*hosts_, folder() / "source.onnx", reference_.final_activations, reference_.samples);
-    ASSERT_TRUE(run.ok()) << run;
+    UseReference(*imported_.as_written, 8);
   }
 
   ParityResult ConvertAndJudge(std::unique_ptr<Graph> graph, const std::string& target) {
@@ -92,6 +84,20 @@ class TargetsTest : public HostsTest {
     }
   }
 
+  // Judges by what `graph` computes.
+  void UseReference(const Graph& graph, int count) {
+    reference_ = {};
+    auto samples = MakeSamples(graph, {.count = count});
+    ASSERT_TRUE(samples.ok()) << samples.status();
+    reference_.samples = *std::move(samples);
+    reference_.final_activations = FindFinalActivations(graph);
+    std::filesystem::remove(folder() / "source.onnx");
+    ASSERT_TRUE(WriteOnnxFile(graph, {}, folder() / "source.onnx").ok());
+    const absl::Status run =
+        RunReference(*hosts_, folder() / "source.onnx", reference_.final_activations, reference_.samples);
+    ASSERT_TRUE(run.ok()) << run;
+  }
+
   Imported imported_;
   ReferenceBundle reference_;
   JudgeRequest request_;
@@ -103,6 +109,61 @@ TEST_F(TargetsTest, Pnet) {
   ASSERT_EQ(reference_.samples.size(), 8u);
   EXPECT_NE(reference_.samples[0].inputs[0].second.shape(), reference_.samples[7].inputs[0].second.shape());
 }
+// A batch that nothing fixes: every format is proved at 1 and at 2.
+class BatchTest : public TargetsTest {
+ protected:
+  // conv → relu → mean → flatten → gemm → softmax over `softmax_axis`.
+  static std::unique_ptr<Graph> Classifier(int64_t softmax_axis) {
+    auto graph = std::make_unique<Graph>();
+    const auto constant = [&](const std::string& name, std::vector<int64_t> shape, float step) {
+      std::vector<float> values(static_cast<size_t>(ElementCount(shape)));
+      for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(step * static_cast<float>(i + 1));
+      return graph->AddConstant(name, Tensor::From<float>(std::move(shape), values));
+    };
+    Value* image = graph->AddInput("image", DataType::kFloat32, {Dim::Symbol("batch"), 3, 10, 12});
+    Attributes axis;
+    axis.Set("axis", softmax_axis);
+    Value* value = graph->AddNode(OpKind::kConv, {image, constant("w", {8, 3, 3, 3}, 1.7f)}, {"conv"})->output();
+    value = graph->AddNode(OpKind::kRelu, {value}, {"relu"})->output();
+    value = graph->AddNode(OpKind::kGlobalAveragePool, {value}, {"mean"})->output();
+    value = graph->AddNode(OpKind::kFlatten, {value}, {"flat"})->output();
+    value = graph->AddNode(OpKind::kGemm, {value, constant("head", {8, 5}, 2.3f)}, {"logits"})->output();
+    graph->AddOutput(graph->AddNode(OpKind::kSoftmax, {value}, {"probs"}, axis)->output());
+    EXPECT_TRUE(MakeInferShapes()->Run(*graph).ok());
+    for (Value* inner : graph->values()) inner->origin.source = inner->name;
+    return graph;
+  }
+};
+
+TEST_F(BatchTest, IsProvedAtTwoSizesInEveryFormat) {
+  const auto graph = Classifier(1);
+  ASSERT_NO_FATAL_FAILURE(UseReference(*graph, 4));
+  ASSERT_EQ(reference_.samples.size(), 4u);
+  EXPECT_EQ(reference_.samples[3].inputs[0].second.shape()[0], 2);
+  for (const char* target : {"onnx", "tflite", "coreml", "ncnn"}) {
+    const ParityResult result = ConvertAndJudge(graph->Clone(), target);
+    EXPECT_EQ(result.verdict, Verdict::kPassed) << target << ": " << result.reason;
+  }
+}
+
+TEST_F(BatchTest, FrozenAtOneFailsWhereTheFormatHasABatch) {
+  const auto graph = Classifier(1);
+  ASSERT_NO_FATAL_FAILURE(UseReference(*graph, 4));
+  for (const char* target : {"onnx", "tflite", "coreml"}) {
+    auto frozen = graph->Clone();
+    ASSERT_TRUE(BindSymbols(*frozen, {{"batch", 1}}).ok());
+    EXPECT_EQ(ConvertAndJudge(std::move(frozen), target).verdict, Verdict::kFailed) << target;
+  }
+}
+
+TEST_F(BatchTest, ImagesThatDependOnEachOtherFailWhereTheFormatHasNone) {
+  const auto graph = Classifier(0);
+  ASSERT_NO_FATAL_FAILURE(UseReference(*graph, 4));
+  const ParityResult alone = ConvertAndJudge(graph->Clone(), "ncnn");
+  EXPECT_EQ(alone.verdict, Verdict::kFailed);
+  EXPECT_NE(alone.reason.find("image by image"), std::string::npos) << alone.reason;
+}
+
 TEST_F(TargetsTest, Rnet) { ExpectVerdicts("rnet"); }
 TEST_F(TargetsTest, Onet) { ExpectVerdicts("onet"); }
 

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/error.h"
+#include "convert/onnx_form/onnx_form.h"
+#include "convert/passes/passes.h"
 #include "tests/worker/support.h"
 
 namespace slipway {
@@ -81,6 +83,12 @@ class PipelineTest : public testing::Test {
     inputs_.model.kind = "checkpoint";
     inputs_.model.architecture = "mtcnn-rnet";
     AddFile(fs::path(weights) / "rnet.pt");
+  }
+  void UseOnnx(const Graph& graph) {
+    fs::remove(folder_.path() / "net.onnx");
+    ASSERT_TRUE(WriteOnnxFile(graph, {}, folder_.path() / "net.onnx").ok());
+    inputs_.model = {"net", "onnx", "", {}};
+    AddFile(folder_.path() / "net.onnx");
   }
   TaskContext Context() {
     return {hosts_.scratch(), &hosts_, [this](std::string_view step) { steps_.emplace_back(step); }};
@@ -170,6 +178,26 @@ TEST_F(PipelineTest, ProvesAnOnnxFile) {
   for (const auto& output : entry["parity"]["runs"][0]["outputs"])
     before_softmax |= output["role"] == "before_activation";
   EXPECT_TRUE(before_softmax) << "what stands before the final softmax was compared";
+}
+
+TEST_F(PipelineTest, ABatchThatTheSourceRefusesIsAWarning) {
+  // Its shapes let any batch in, a reshape inside lets only 1 through.
+  Graph graph;
+  Value* x = graph.AddInput("x", DataType::kFloat32, {Dim::Symbol("N"), 4});
+  Value* sizes = graph.AddConstant("sizes", Tensor::Int64s({1, 2, 2}));
+  Value* folded = graph.AddNode(OpKind::kReshape, {x, sizes}, {"folded"})->output();
+  graph.AddOutput(graph.AddNode(OpKind::kSin, {folded}, {"y"})->output());
+  ASSERT_TRUE(MakeInferShapes()->Run(graph).ok());
+  UseOnnx(graph);
+  const auto prepared = Prepare();
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  ASSERT_EQ(prepared->state, "passed") << prepared->reason;
+  const json warnings = json::parse(prepared->entry)["warnings"];
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0].get<std::string>(), HasSubstr("x [2, 4]"));
+  const auto cell = Cell("onnx");
+  ASSERT_TRUE(cell.ok()) << cell.status();
+  EXPECT_EQ(cell->state, "passed") << cell->reason;
 }
 
 TEST_F(PipelineTest, WithoutVerificationNoHostIsAsked) {

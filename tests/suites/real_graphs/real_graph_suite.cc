@@ -70,8 +70,8 @@ absl::StatusOr<Source> OpenSource(const std::filesystem::path& path) {
   return source;
 }
 
-// Two sizes for every symbol: of the first axis the batch (1, and `batch`), of the others the image.
-std::vector<std::map<std::string, int64_t>> TwoSizes(const Graph& graph, int64_t batch) {
+// Two sizes for every symbol: of the first axis the batch, of the others the image.
+std::vector<std::map<std::string, int64_t>> TwoSizes(const Graph& graph) {
   std::vector<std::map<std::string, int64_t>> sizes(2);
   for (const Value* input : graph.inputs()) {
     for (size_t axis = 0; axis < input->shape->size(); ++axis) {
@@ -79,7 +79,7 @@ std::vector<std::map<std::string, int64_t>> TwoSizes(const Graph& graph, int64_t
       (*input->shape)[axis].CollectSymbols(symbols);
       for (const std::string& symbol : symbols) {
         sizes[0][symbol] = axis == 0 ? 1 : 24 + 8 * static_cast<int64_t>(axis);
-        sizes[1][symbol] = axis == 0 ? batch : 52 - 4 * static_cast<int64_t>(axis);
+        sizes[1][symbol] = axis == 0 ? 3 : 52 - 4 * static_cast<int64_t>(axis);
       }
     }
   }
@@ -111,8 +111,7 @@ Row RunRow(HostProvider& hosts, const Net& net, const std::filesystem::path& fol
   };
   std::unique_ptr<Graph> graph = net.imported->model.graph->Clone();
   ReferenceBundle reference;
-  // An NCNN blob holds one sample: its files are of batch 1.
-  auto samples = MakeSamples(*graph, {.count = 4, .sizes = TwoSizes(*graph, target == "ncnn" ? 1 : 3)});
+  auto samples = MakeSamples(*graph, {.count = 4, .sizes = TwoSizes(*graph)});
   if (!samples.ok()) return failed("reference", samples.status());
   reference.samples = *std::move(samples);
   reference.final_activations = FindFinalActivations(*graph);
