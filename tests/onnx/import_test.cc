@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "convert/onnx_form/onnx_form.h"
+#include "convert/passes/passes.h"
 #include "tests/onnx/harness.h"
 
 namespace slipway::testing {
@@ -204,6 +205,47 @@ TEST_F(OnnxImport, NodesOutOfOrderAreSorted) {
   const auto model = Import();
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(model->graph->nodes().front()->kind, OpKind::kNeg);
+}
+
+// Weight standardization, as exporters write it: a BatchNormalization in training mode over the weight's rows.
+TEST_F(OnnxImport, WeightsNormalizedByThemselves) {
+  Input("x", {1, 2, 1, 1});
+  Initializer("weight", {2, 2, 1, 1}).set_raw_data(Raw({1, 3, -2, 6}));
+  Initializer("flat", {3}, onnx::TensorProto::INT64).add_int64_data(1);
+  graph().mutable_initializer(1)->add_int64_data(2);
+  graph().mutable_initializer(1)->add_int64_data(-1);
+  Initializer("back", {4}, onnx::TensorProto::INT64);
+  for (const int64_t size : {2, 2, 1, 1}) graph().mutable_initializer(2)->add_int64_data(size);
+  Initializer("scale", {2}).set_raw_data(Raw({0.5f, 2}));
+  Initializer("shift", {2}).set_raw_data(Raw({0, 1}));
+  Initializer("mean", {2}).set_raw_data(Raw({7, 7}));
+  Initializer("variance", {2}).set_raw_data(Raw({7, 7}));
+  Node("Reshape", {"weight", "flat"}, {"rows"});
+  auto& norm = Node("BatchNormalization", {"rows", "scale", "shift", "mean", "variance"}, {"standard", "m", "v"});
+  const auto attribute = [&](const char* name, auto set) {
+    auto& added = *norm.add_attribute();
+    added.set_name(name);
+    set(added);
+  };
+  attribute("training_mode", [](auto& a) {
+    a.set_type(onnx::AttributeProto::INT);
+    a.set_i(1);
+  });
+  attribute("epsilon", [](auto& a) {
+    a.set_type(onnx::AttributeProto::FLOAT);
+    a.set_f(0);
+  });
+  Node("Reshape", {"standard", "back"}, {"kernel"});
+  Node("Conv", {"x", "kernel"}, {"y"});
+  Output("y");
+  const auto model = Import();
+  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_TRUE(Simplify(*model->graph).ok());
+  ASSERT_EQ(model->graph->node_count(), 1u);
+  // Rows 1, 3 and -2, 6 lie one deviation below and above their means: 0.5 × ±1 and 2 × ±1 + 1.
+  const std::vector<double> kernel = model->graph->nodes().front()->constant(1)->ToDoubles();
+  EXPECT_THAT(kernel, ::testing::ElementsAre(::testing::DoubleNear(-0.5, 1e-6), ::testing::DoubleNear(0.5, 1e-6),
+                                             ::testing::DoubleNear(-1, 1e-6), ::testing::DoubleNear(3, 1e-6)));
 }
 
 TEST_F(OnnxImport, RefusesWithOneClearLine) {

@@ -3,9 +3,43 @@
 namespace slipway::onnx_import {
 namespace {
 
+// Training mode normalizes by the data's own statistics (weight standardization, as exporters write it): means over all axes but the channels.
+void NormalizeByData(OpContext& op) {
+  Value* x = op.input(0);
+  const DataType type = x->type == DataType::kUndefined ? DataType::kFloat32 : x->type;
+  std::vector<int64_t> over = {0}, column = {-1};
+  for (int64_t axis = 2; axis < x->rank(); ++axis) {
+    over.push_back(axis);
+    column.push_back(1);
+  }
+  Value* axes = op.Constant("axes", Tensor::Int64s(over));
+  const auto of_channels = [&](Value* value) {
+    return op.Make(OpKind::kReshape, {value, op.Constant("column", Tensor::Int64s(column))});
+  };
+  Value* centred = op.Make(OpKind::kSub, {x, op.Make(OpKind::kReduceMean, {x, axes})});
+  Value* variance = op.Make(OpKind::kReduceMean, {op.Make(OpKind::kMul, {centred, centred}), axes});
+  Value* epsilon = op.Constant("epsilon", Tensor::Scalar(op.attributes.Float("epsilon", 1e-5f)).Cast(type));
+  Value* deviation = op.Make(OpKind::kSqrt, {op.Make(OpKind::kAdd, {variance, epsilon})});
+  Value* scaled = op.Make(OpKind::kMul, {op.Make(OpKind::kDiv, {centred, deviation}), of_channels(op.input(1))});
+  op.output_names.resize(1);
+  op.EmitOutput(0, OpKind::kAdd, {scaled, of_channels(op.input(2))});
+}
+
+// Whether a value is a weight of the model, perhaps shaped: import folds nothing yet.
+bool IsWeight(const Value* value) {
+  for (; value != nullptr && value->producer != nullptr; value = value->producer->input(0)) {
+    if (value->producer->kind != OpKind::kIdentity && value->producer->kind != OpKind::kReshape) return false;
+  }
+  return value != nullptr && value->IsConstant() && value->rank() >= 2;
+}
+
 // Before opset 14 training mode showed in the outputs, later in an attribute; momentum matters only there.
 absl::Status BatchNormalization(OpContext& op) {
   if (op.attributes.Int("training_mode", 0) != 0) {
+    if (IsWeight(op.input(0)) && op.input(0)->rank() >= 2) {
+      NormalizeByData(op);
+      return absl::OkStatus();
+    }
     return Unimplemented("it is in training mode; export the model in evaluation mode (model.eval())");
   }
   if (op.attributes.Int("spatial", 1) == 0) {
