@@ -15,6 +15,7 @@ class FoldConstants final : public Pass {
     rules_.push_back(fold::MergeReshapes());
     rules_.push_back(fold::InlineIf());
     rules_.push_back(fold::GatherToReshape());
+    rules_.push_back(fold::BroadcastWithoutExpand());
   }
   std::string_view name() const override { return "fold-constants"; }
   absl::StatusOr<bool> Run(Graph& graph) const override { return ApplyRules(graph, rules_); }

@@ -1,4 +1,5 @@
-// Gathers by counted indices, as PyTorch's exporter writes as_strided.
+// Gathers by counted indices, as PyTorch's exporter writes as_strided, and by tables of indices, as it writes unfold.
+#include "convert/passes/gather_indices.h"
 #include "tests/passes/harness.h"
 
 namespace slipway::testing {
@@ -51,6 +52,25 @@ TEST(GatherToReshape, ConstantIndices) {
   make.Out(
       make.Op(kGather, {x, make.Constant(Tensor::From<int64_t>({2, 3}, {0, 1, 2, 3, 5, 4}))}, Attrs().Int("axis", 1)));
   EXPECT_EQ(CountKind(*Fold(make), kGather), 1);
+}
+
+TEST(FlattenGatherIndices, TablesBecomeLists) {
+  for (const int64_t axis : {0, 2, -1}) {
+    SCOPED_TRACE(axis);
+    GraphMaker make;
+    Value* table = make.Constant(Tensor::From<int64_t>({2, 3}, {0, 2, 4, 1, -1, 4}));
+    make.Out(make.Op(kGather, {make.In({5, Dim::Symbol("N"), 5}), table}, Attrs().Int("axis", axis)));
+    std::vector<std::unique_ptr<Rule>> rules;
+    rules.push_back(MakeFlattenGatherIndices());
+    const auto after =
+        ExpectSameAfter([&](Graph& graph) { return ApplyRules(graph, rules).status(); }, *make.graph, {{"N", 3}});
+    ASSERT_EQ(CountKind(*after, kGather), 1);
+    for (const auto& node : after->nodes()) {
+      if (node->kind == kGather) {
+        EXPECT_EQ(node->constant(1)->shape(), std::vector<int64_t>{6});
+      }
+    }
+  }
 }
 
 }  // namespace
