@@ -100,11 +100,17 @@ ResampledAxis Resample(const Node& node, const AxisParams& params) {
 absl::StatusOr<std::vector<ResampledAxis>> ReadResampling(const Node& node) {
   const auto unknown = [&](std::string_view what) { return Unimplemented("{}: {}", Describe(node), what); };
   const Value *data = node.input(0), *output = node.output();
-  if (!data->shape || !output->shape || !IsStatic(*data->shape) || !IsStatic(*output->shape))
-    return unknown("its sizes are not known");
+  if (!data->shape || !output->shape) return unknown("its sizes are not known");
   if (node.attributes.Int("antialias", 0) != 0) return unknown("antialiasing has no weights here");
-  const std::vector<int64_t> from = *StaticShape(*data->shape), to = *StaticShape(*output->shape);
-  const size_t rank = from.size();
+  const size_t rank = data->shape->size();
+  // -1: an axis of unknown size that keeps it (a batch).
+  std::vector<int64_t> from, to;
+  for (size_t i = 0; i < rank; ++i) {
+    const Dim &before = (*data->shape)[i], &after = (*output->shape)[i];
+    if (!(before.IsKnown() && after.IsKnown()) && !(before == after)) return unknown("its sizes are not known");
+    from.push_back(before.IsKnown() ? before.value() : -1);
+    to.push_back(after.IsKnown() ? after.value() : -1);
+  }
   for (const size_t i : {1, 2, 3}) {
     if (node.input(i) != nullptr && node.constant(i) == nullptr) return unknown("its parameters are computed");
   }
@@ -134,6 +140,7 @@ absl::StatusOr<std::vector<ResampledAxis>> ReadResampling(const Node& node) {
       params.end = region[i + axes.size()];
     }
     const bool whole_region = params.begin == 0 && params.end == 1;
+    if (params.from < 0 && (params.scale != 1 || !whole_region)) return unknown("its sizes are not known");
     if (params.from == params.to && params.scale == 1 && whole_region) continue;
     resampled[at] = Resample(node, params);
   }

@@ -12,7 +12,7 @@ namespace slipway {
 
 // One axis: result[i] = sum over j of weights[i × from + j] × data[j].
 struct ResampledAxis {
-  int64_t from = 0, to = 0;
+  int64_t from = 0, to = 0;      // -1: an unknown size that stays
   bool identity = true;          // nothing changes
   std::vector<float> weights;    // [to, from]; empty where identity
   std::vector<int64_t> nearest;  // [to]: the source position of each result, in mode nearest
@@ -21,7 +21,7 @@ struct ResampledAxis {
 };
 
 // The axes of a Resize, in the data's order. Coordinates are rounded as onnxruntime rounds them (an aligned axis counts whole sizes).
-// UNIMPLEMENTED where sizes, scales or the region are not known, or for antialiasing.
+// UNIMPLEMENTED where sizes (of axes that change), scales or the region are not known, or for antialiasing.
 absl::StatusOr<std::vector<ResampledAxis>> ReadResampling(const Node& resize);
 
 // What stands beyond the data: `extrapolation` where a result lies outside on any axis, else 0, to be added to the weighted sums. It broadcasts over the axes

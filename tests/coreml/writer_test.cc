@@ -255,6 +255,19 @@ std::vector<Case> Cases() {
        OpKind::kResize,
        With({{"mode", std::string("linear")}}),
        {Tensor(), Tensor::Float32s({1, 1, 2, 2})}},
+      {"resize_volume",
+       OpKind::kResize,
+       With({{"mode", std::string("linear")}}),
+       {Tensor(), Tensor::Float32s({1, 1, 2, 1.5f, 2})},
+       {2, 3, 3, 4, 5}},
+      {"resize_channels",
+       OpKind::kResize,
+       With({{"mode", std::string("linear")}}),
+       {Tensor(), Tensor::Float32s({1, 2, 1, 1})}},
+      {"pad_negative", OpKind::kPad, {}, {Tensor::Int64s({0, 0, -1, 2, 0, 0, 1, -3}), Tensor::Scalar(0.5f)}},
+      {"gather_table", OpKind::kGather, With({{"axis", int64_t{2}}}), {Tensor::From<int64_t>({2, 2}, {0, 2, 6, -1})}},
+      {"einsum", OpKind::kEinsum, With({{"equation", std::string("nchw,kc->nkhw")}}), {Ramp({3, 4}, -0.5f, 0.07f)}},
+      {"trilu", OpKind::kTrilu, With({{"upper", int64_t{0}}}), {Tensor::From<int64_t>({}, {1})}},
   };
 }
 
@@ -282,6 +295,20 @@ TEST(CoremlWriter, OpsAgreeWithOnnxruntime) {
   // One interpreter for all: its imports take longer than the checks.
   const absl::Status checked = CheckPackages(packages);
   EXPECT_TRUE(checked.ok()) << checked;
+}
+
+TEST(CoremlWriter, TopKOfWhichOneResultIsRead) {
+  for (const size_t read : {0, 1}) {
+    Graph graph;
+    Value* x = graph.AddInput("x", DataType::kFloat32, ToShape({3, 7}));
+    Node* node = graph.AddNode(OpKind::kTopK, {x, graph.AddConstant("k", Tensor::Int64s({3}))}, {"values", "indices"});
+    ASSERT_TRUE(InferNode(*node).ok());
+    graph.AddOutput(node->outputs[read]);
+    graph.DropOutput(node->outputs[1 - read]);
+    const auto error = CompareWithOnnxruntime(graph);
+    ASSERT_TRUE(error.ok()) << error.status();
+    EXPECT_EQ(*error, 0);
+  }
 }
 
 }  // namespace

@@ -2,8 +2,11 @@
 
 #include "common/base/error.h"
 #include "convert/passes/dilated_pool.h"
+#include "convert/passes/einsum.h"
+#include "convert/passes/gather_indices.h"
 #include "convert/passes/merge_axes.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/triangle.h"
 #include "convert/targets/coreml/emit.h"
 #include "convert/targets/coreml/interface.h"
 #include "convert/targets/coreml/legalize/rules.h"
@@ -45,6 +48,9 @@ class CoremlProgram final : public Target {
     coreml_writer::AddPoolRules(rules);
     rules.push_back(MakeSliceDilatedPool());
     rules.push_back(MakeMergeTransposedAxes(5));
+    rules.push_back(MakeDecomposeEinsum());
+    rules.push_back(MakeTriangleByMask(false));
+    rules.push_back(MakeFlattenGatherIndices());
     coreml_writer::AddConvRules(rules);
     coreml_writer::AddResizeRules(rules);
     coreml_writer::AddSelectRules(rules);

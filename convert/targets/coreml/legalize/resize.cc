@@ -10,7 +10,7 @@ namespace slipway::coreml_writer {
 namespace {
 
 // Interpolation is linear in the data, whatever the mode, and an axis at a time: products with constant matrices. Left alone: what Core ML has
-// itself (CheckNode), antialiasing, sizes that are not known, axes before the last two.
+// itself (CheckNode), antialiasing, sizes that are not known.
 absl::StatusOr<bool> ResizeByMatrices(Graph& graph, Node& node) {
   Value* x = node.inputs[0];
   if (CheckNode(node).ok() || x->rank() < 3 || !IsFloat(x->type)) return false;
@@ -19,7 +19,6 @@ absl::StatusOr<bool> ResizeByMatrices(Graph& graph, Node& node) {
   const size_t rank = axes->size();
   bool crops = false;
   for (size_t i = 0; i < rank; ++i) {
-    if (i + 2 < rank && !(*axes)[i].identity) return false;
     crops |= std::ranges::count((*axes)[i].outside, true) > 0;
   }
   Builder to(graph, node);
@@ -32,6 +31,18 @@ absl::StatusOr<bool> ResizeByMatrices(Graph& graph, Node& node) {
     result = to.Op(OpKind::kMatMul, {result, to.Constant(Transpose(matrix(columns), {1, 0}))});
   if (const ResampledAxis& rows = (*axes)[rank - 2]; !rows.identity)
     result = to.Op(OpKind::kMatMul, {to.Constant(matrix(rows)), result});
+  // Axes before the last two change places with the last.
+  for (size_t i = 0; i + 2 < rank; ++i) {
+    if ((*axes)[i].identity) continue;
+    std::vector<int64_t> perm;
+    for (size_t k = 0; k < rank; ++k) perm.push_back(static_cast<int64_t>(k));
+    std::swap(perm[i], perm.back());
+    Attributes swap;
+    swap.Set("perm", perm);
+    result = to.Op(OpKind::kTranspose, {result}, swap);
+    result = to.Op(OpKind::kMatMul, {result, to.Constant(Transpose(matrix((*axes)[i]), {1, 0}))});
+    result = to.Op(OpKind::kTranspose, {result}, swap);
+  }
   if (crops) {
     const float extrapolation = node.attributes.Float("extrapolation_value", 0);
     result = to.Add(result, to.Constant(ResizeBorder(*axes, extrapolation).Cast(x->type)));

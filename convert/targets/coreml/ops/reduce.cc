@@ -98,18 +98,23 @@ void CumSum(const Node& node, Program& out) {
 
 absl::Status CheckTopK(const Node& node) {
   if (node.constant(1) == nullptr) return Unsupported(node, "its k is computed", "give it as a constant");
-  for (const Value* output : node.outputs) {
-    if (output == nullptr) return Unsupported(node, "an output is left out", "");
-  }
   return absl::OkStatus();
 }
 
+// Both results are named, also one that nobody reads.
 void TopK(const Node& node, Program& out) {
-  out.Emit(node, "topk",
-           {{"x", {out.Operand(node, 0)}},
-            {"k", {out.Int(node.constant(1)->ToInt64s().at(0))}},
-            {"axis", {out.Int(node.attributes.Int("axis", -1))}},
-            {"ascending", {out.Bool(node.attributes.Int("largest", 1) == 0)}}});
+  const Value* read = node.output(0) != nullptr ? node.output(0) : node.output(1);
+  std::vector<std::pair<std::string, mil::ValueType>> outputs(2);
+  for (size_t i = 0; i < 2; ++i) {
+    FillType(i == 0 ? MilType(node.input(0)->type) : mil::INT32, *read->shape, outputs[i].second);
+    outputs[i].first = node.output(i) != nullptr ? out.Name(*node.output(i)) : out.Fresh(out.Name(*read) + "_unread");
+  }
+  out.Operation("topk",
+                {{"x", {out.Operand(node, 0)}},
+                 {"k", {out.Int(node.constant(1)->ToInt64s().at(0))}},
+                 {"axis", {out.Int(node.attributes.Int("axis", -1))}},
+                 {"ascending", {out.Bool(node.attributes.Int("largest", 1) == 0)}}},
+                outputs);
 }
 
 constexpr OpEmitter kEmitters[] = {

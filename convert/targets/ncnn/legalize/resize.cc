@@ -21,7 +21,8 @@ class ResizeByMatrices final : public Rule {
   absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
     if (node.input(0)->rank() < 1 || FindOpEmitter(node.kind)->check(node).ok()) return false;
     const absl::StatusOr<std::vector<ResampledAxis>> axes = ReadResampling(node);
-    if (!axes.ok() || node.input(0)->type != DataType::kFloat32) return false;  // its check tells why
+    if (!axes.ok() || node.input(0)->type != DataType::kFloat32 || !IsStatic(*node.input(0)->shape))
+      return false;  // its check tells why
     Composer c(graph, node);
     Value* x = node.input(0);
     std::vector<int64_t> shape = *StaticShape(*x->shape);
