@@ -76,6 +76,23 @@ TEST(NcnnSlice, Cuts) {
   t.Expect(-1, 1, 0);
 }
 
+TEST(NcnnSlice, ListsAndTablesOfIndices) {
+  Case t;
+  Value* x = t.x({1, 8, 9, 10});
+  t.op(OpKind::kGather, {x, t.ints({5, 0, 1, -1})}, {{"axis", int64_t{1}}});
+  t.op(OpKind::kGather, {x, t.graph->AddConstant("table", Tensor::From<int64_t>({2, 2}, {0, 1, 7, 3}))},
+       {{"axis", int64_t{3}}});
+  t.Expect(-1, 1, 0);
+}
+
+TEST(NcnnSlice, TrianglesAndProductsByLetters) {
+  Case t;
+  Value* x = t.x({1, 4, 5});
+  t.op(OpKind::kTrilu, {x}, {{"upper", int64_t{0}}});
+  t.op(OpKind::kEinsum, {x, t.c({5, 3})}, {{"equation", std::string("bij,jk->bki")}});
+  t.Expect();
+}
+
 TEST(NcnnSlice, PartsAndJoins) {
   Case t;
   Value* x = t.x({1, 9, 4, 5});

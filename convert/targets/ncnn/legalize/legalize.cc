@@ -5,9 +5,12 @@
 
 #include "common/base/error.h"
 #include "convert/passes/dilated_pool.h"
+#include "convert/passes/einsum.h"
 #include "convert/passes/fold/rules.h"
+#include "convert/passes/gather_indices.h"
 #include "convert/passes/merge_axes.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/triangle.h"
 
 namespace slipway::ncnn {
 namespace {
@@ -36,6 +39,9 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeSplitPadFromPool());
   rules.push_back(MakeSliceDilatedPool());
   rules.push_back(MakeMergeTransposedAxes(4));
+  rules.push_back(MakeDecomposeEinsum());
+  rules.push_back(MakeTriangleByMask(true));
+  rules.push_back(MakeFlattenGatherIndices());
   rules.push_back(fold::MergeReshapes());
   rules.push_back(MakeFoldVariadic());
   rules.push_back(MakeExpandToTile());

@@ -40,7 +40,9 @@ class SplitStridedSlice final : public Rule {
   }
 };
 
-// Gather of one constant index, or of a run of them, is a cut.
+constexpr size_t kMostRuns = 256;
+
+// Gather of one constant index, or of a run of them, is a cut; of several runs, cuts put together.
 class GatherToSlice final : public Rule {
  public:
   std::string_view name() const override { return "gather-to-slice"; }
@@ -61,10 +63,28 @@ class GatherToSlice final : public Rule {
       if (!dim.IsKnown()) return false;
       index += dim.value();
     }
-    for (size_t i = 1; i < at.size(); ++i) {
-      if (at[i] != at[i - 1] + 1) return false;
+    // Runs of neighbours.
+    std::vector<std::pair<int64_t, int64_t>> runs;
+    for (const int64_t index : at) {
+      if (!runs.empty() && runs.back().second == index) {
+        ++runs.back().second;
+      } else {
+        runs.emplace_back(index, index + 1);
+      }
     }
     Composer compose(graph, gather);
+    if (runs.size() > 1) {
+      if (runs.size() > kMostRuns) return false;
+      std::vector<Value*> parts;
+      for (const auto& [from, to] : runs) {
+        parts.push_back(compose.Add(
+            OpKind::kSlice, {x, compose.Constant(Tensor::Int64s({from})), compose.Constant(Tensor::Int64s({to})),
+                             compose.Constant(Tensor::Int64s({axis}))}));
+      }
+      Attributes attributes;
+      attributes.Set("axis", axis);
+      return compose.Finish(OpKind::kConcat, parts, std::move(attributes));
+    }
     const std::vector<Value*> bounds = {x, compose.Constant(Tensor::Int64s({at.front()})),
                                         compose.Constant(Tensor::Int64s({at.back() + 1})),
                                         compose.Constant(Tensor::Int64s({axis}))};
