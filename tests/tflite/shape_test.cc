@@ -41,5 +41,62 @@ TEST(TfliteShape, SizesComputedWithTheBatch) {
   EXPECT_EQ(CountKind(*legalized, kShape) + CountKind(*legalized, kConcat), 0);
 }
 
+void ExpectSameAt(GraphMaker& make, const std::vector<std::map<std::string, int64_t>>& sizes) {
+  const auto difference = CompareInLitert(*make.graph, sizes);
+  ASSERT_TRUE(difference.ok()) << difference.status();
+  EXPECT_LT(*difference, 1e-5);
+}
+
+const std::vector<std::map<std::string, int64_t>> kTwoSizes = {{{"N", 1}, {"H", 6}, {"W", 8}},
+                                                               {{"N", 2}, {"H", 10}, {"W", 4}}};
+
+// A decoder's interpolate(x, size=skip.shape[-2:]), sizes known only at run time.
+TEST(TfliteShape, ResizeToAnothersSize) {
+  for (const char* mode : {"nearest", "linear"}) {
+    SCOPED_TRACE(mode);
+    GraphMaker make;
+    Value* x = make.In({Dim::Symbol("N"), 3, Dim::Symbol("H"), Dim::Symbol("W")});
+    Value* small = make.Conv(x, 4, 3, {2, 2}, {1, 1, 1, 1});
+    Value* sizes = make.Op(kConcat,
+                           {make.Op(kShape, {small}, Attrs().Int("start", 0).Int("end", 2)),
+                            make.Op(kShape, {x}, Attrs().Int("start", 2))},
+                           Attrs().Int("axis", 0));
+    make.Out(make.Op(kResize, {small, nullptr, nullptr, sizes},
+                     Attrs()
+                         .Text("mode", mode)
+                         .Text("coordinate_transformation_mode", *mode == 'n' ? "asymmetric" : "half_pixel")
+                         .Text("nearest_mode", "floor")));
+    ExpectSameAt(make, kTwoSizes);
+  }
+}
+
+TEST(TfliteShape, ExpandToAComputedShape) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 1, Dim::Symbol("H")});
+  Value* other =
+      make.Op(kConcat, {make.In({Dim::Symbol("N"), 3, 2}), make.In({Dim::Symbol("N"), 5, 2})}, Attrs().Int("axis", 1));
+  Value* rows = make.Op(kMul, {make.Op(kShape, {other}, Attrs().Int("start", 1).Int("end", 2)),
+                               make.Op(kShape, {x}, Attrs().Int("start", 2))});
+  Value* shape = make.Op(kConcat, {make.Ints({1}), rows, make.Ints({1})}, Attrs().Int("axis", 0));
+  make.Out(make.Op(kExpand, {x, shape}));
+  ExpectSameAt(make, {{{"N", 1}, {"H", 4}}, {{"N", 2}, {"H", 3}}});
+}
+
+TEST(TfliteShape, TransposedLines) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 4, 9});
+  make.Out(make.Op(kConvTranspose, {x, make.Random({4, 3, 4}), make.Random({3})},
+                   Attrs().Ints("strides", {2}).Ints("pads", {1, 1})));
+  ExpectSameAt(make, {{{"N", 1}}, {{"N", 2}}});
+}
+
+// What stands for an unknown size while the file is loaded must be larger than the mirror.
+TEST(TfliteShape, MirrorsOfRuntimeSizes) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 3, Dim::Symbol("H"), Dim::Symbol("W")});
+  make.Out(make.Op(kPad, {x, make.Ints({0, 0, 3, 2, 0, 0, 1, 3})}, Attrs().Text("mode", "reflect")));
+  ExpectSameAt(make, kTwoSizes);
+}
+
 }  // namespace
 }  // namespace slipway::testing

@@ -3,7 +3,9 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "convert/passes/einsum.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/triangle.h"
 #include "convert/targets/target.h"
 #include "convert/targets/tflite/builder.h"
 #include "convert/targets/tflite/legalize/legalize.h"
@@ -44,6 +46,8 @@ const Rules& BeforeLayout() {
     AddGatherRules(*made);
     AddGemmRules(*made);
     AddMovementRules(*made);
+    made->push_back(MakeDecomposeEinsum());
+    made->push_back(MakeTriangleByMask(false));
     return made;
   }();
   return rules;
@@ -55,6 +59,7 @@ const Rules& AfterLayout() {
     AddPaddingRules(*made);
     AddTransposedRules(*made);
     AddSoftmaxRules(*made);
+    AddTopKRules(*made);
     AddMovementRules(*made);
     AddFusionRules(*made);
     return made;
@@ -99,6 +104,18 @@ std::map<std::string, int64_t> FittingSizes(const Graph& graph) {
     for (const std::string& symbol : symbols) sizes[symbol] = size;
     for (const std::string& symbol : batches) sizes[symbol] = 1;
     bool fits = true;
+    // A mirror is at most as large as what it shows.
+    for (const auto& node : graph.nodes()) {
+      if (node->kind != OpKind::kPad || node->attributes.String("mode", "constant") != "reflect" ||
+          node->constant(1) == nullptr)
+        continue;
+      const std::vector<int64_t> pads = node->constant(1)->ToInt64s();
+      const Shape& shape = *node->input(0)->shape;
+      for (size_t i = 0; i < pads.size() && pads.size() == 2 * shape.size(); ++i) {
+        const Dim& dim = shape[i % shape.size()];
+        fits &= dim.IsKnown() || dim.Evaluate(sizes).value_or(1) > pads[i];
+      }
+    }
     for (const Value* value : graph.values()) {
       for (const Dim& dim : value->shape.value_or(Shape{}))
         fits &= dim.IsKnown() || dim.Evaluate(sizes).value_or(1) >= 1;

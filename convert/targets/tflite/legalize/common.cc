@@ -28,9 +28,8 @@ bool IsWidened(DataType type) { return IsFloat(type) && type != DataType::kFloat
 
 Value* Expansion::Op(OpKind kind, std::vector<Value*> inputs, Attributes attributes) {
   if (!failure_.ok()) return nullptr;
-  const absl::StatusOr<Node*> added =
-      AddInferred(graph_, kind, std::move(inputs), node_.output()->name + "/" + std::string(Name(kind)),
-                  std::move(attributes), &node_);
+  const absl::StatusOr<Node*> added = AddInferred(
+      graph_, kind, std::move(inputs), Base() + "/" + std::string(Name(kind)), std::move(attributes), &node_);
   if (!added.ok()) {
     failure_ = added.status();
     return nullptr;
@@ -40,8 +39,13 @@ Value* Expansion::Op(OpKind kind, std::vector<Value*> inputs, Attributes attribu
 
 Value* Expansion::Number(double number) { return Constant(Tensor::Scalar(static_cast<float>(number))); }
 
-Value* Expansion::Constant(Tensor tensor) {
-  return graph_.AddConstant(node_.output()->name + "/constant", std::move(tensor));
+Value* Expansion::Constant(Tensor tensor) { return graph_.AddConstant(Base() + "/constant", std::move(tensor)); }
+
+std::string Expansion::Base() const {
+  for (const Value* output : node_.outputs) {
+    if (output != nullptr) return output->name;
+  }
+  return "";
 }
 
 absl::StatusOr<bool> Expansion::Become(OpKind kind, std::vector<Value*> inputs, Attributes attributes) {

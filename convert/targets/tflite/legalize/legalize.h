@@ -34,6 +34,7 @@ void AddMovementRules(Rules& rules);       // indices from the end, negative pad
 void AddPaddingRules(Rules& rules);     // after layout: pads that SAME and VALID cannot say
 void AddTransposedRules(Rules& rules);  // after layout: ConvTranspose without pads, dilations, groups
 void AddSoftmaxRules(Rules& rules);     // after layout: Softmax on the last axis
+void AddTopKRules(Rules& rules);        // after layout: TopK of the last axis
 void AddFusionRules(Rules& rules);      // after layout: activations into their producers
 
 void AddForgetSizesRules(Rules& rules);   // last: Resize's sizes that its result's shape says
@@ -53,6 +54,7 @@ class Expansion {
   absl::StatusOr<bool> Become(OpKind kind, std::vector<Value*> inputs, Attributes attributes = {});
 
  private:
+  std::string Base() const;  // of the names that are made: the node's first result that is read
   Graph& graph_;
   Node& node_;
   absl::Status failure_;

@@ -32,6 +32,11 @@ absl::StatusOr<bool> LiftTo2d(Graph& graph, Node& node) {
     std::vector<int64_t> sizes = attributes.Ints(name);
     if (sizes.size() == 1) attributes.Set(name, std::vector<int64_t>{1, sizes[0]});
   }
+  // One row stays one row whatever the stride: an equal one lets the rule for unknown sizes have it.
+  if (const std::vector<int64_t> strides = attributes.Ints("strides");
+      node.kind == kConvTranspose && strides.size() == 2) {
+    attributes.Set("strides", std::vector<int64_t>{strides[1], strides[1]});
+  }
   if (const std::vector<int64_t> padding = attributes.Ints("output_padding"); padding.size() == 1) {
     attributes.Set("output_padding", std::vector<int64_t>{0, padding[0]});
   }

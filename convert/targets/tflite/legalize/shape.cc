@@ -72,6 +72,48 @@ absl::StatusOr<bool> ExpandByInput(Graph& graph, Node& node) {
   return false;
 }
 
+// Expand to a shape computed at run time: a product with ones of that shape, which broadcasts in both ways as Expand does.
+absl::StatusOr<bool> ExpandByOnes(Graph& graph, Node& node) {
+  Value* x = node.input(0);
+  if (x->type != DataType::kFloat32 || (node.output()->shape && IsStatic(*node.output()->shape)) ||
+      node.input(1)->rank() != 1)
+    return false;
+  if (node.output()->rank() < 0) return false;
+  Expansion e(graph, node);
+  Value* ones = e.Op(kConstantOfShape, {node.input(1)}, With("value", Tensor::Float32s({1})));
+  return e.Become(kMul, {x, ones});
+}
+
+// Sizes known only at run time: height and width of `sizes`, or those of the data times whole factors, in the operator's int32.
+absl::StatusOr<bool> RuntimeSizes(Graph& graph, Node& node) {
+  const Value *x = node.input(0), *output = node.output();
+  if (output->rank() != 4 || node.attributes.String("data_layout", "NCHW") != "NHWC" ||
+      ((*output->shape)[1].IsKnown() && (*output->shape)[2].IsKnown()) || node.attributes.Has("axes"))
+    return false;
+  if (node.input(3) != nullptr && node.input(3)->type == DataType::kInt32) return false;
+  Expansion e(graph, node);
+  const auto part = [&](Value* shape, int64_t from) {
+    return e.Op(kSlice, {shape, e.Axes({from}), e.Axes({from + 2}), e.Axes({0})});
+  };
+  Value* sizes = nullptr;
+  if (node.input(3) != nullptr) {
+    sizes = part(node.input(3), 2);
+  } else {
+    const Tensor* scales = node.constant(2);
+    if (scales == nullptr || scales->size() != 4) return false;
+    std::vector<int64_t> factors;
+    for (const double scale : {scales->ToDoubles()[2], scales->ToDoubles()[3]}) {
+      if (scale < 1 || scale != static_cast<double>(static_cast<int64_t>(scale))) return false;
+      factors.push_back(static_cast<int64_t>(scale));
+    }
+    sizes = e.Op(kMul, {part(e.Op(kShape, {node.input(0)}), 1), e.Axes(factors)});
+  }
+  sizes = e.Op(kCast, {sizes}, With("to", ElementTypeCode(DataType::kInt32)));
+  if (sizes == nullptr || x->type != DataType::kFloat32) return false;
+  graph.SetInput(&node, 3, sizes);
+  return true;
+}
+
 // The operator is told the size of its result as a number: what computed it is not needed.
 absl::StatusOr<bool> ForgetComputedSizes(Graph& graph, Node& node) {
   const Value* output = node.output();
@@ -88,10 +130,12 @@ absl::StatusOr<bool> ForgetComputedSizes(Graph& graph, Node& node) {
 void AddShapeRules(Rules& rules) {
   rules.push_back(MakeRule("part-of-shape", {kShape}, PartOfShape));
   rules.push_back(MakeRule("expand-by-input", {kExpand}, ExpandByInput));
+  rules.push_back(MakeRule("expand-by-ones", {kExpand}, ExpandByOnes));
 }
 
 void AddForgetSizesRules(Rules& rules) {
   rules.push_back(MakeRule("forget-computed-sizes", {kResize}, ForgetComputedSizes));
+  rules.push_back(MakeRule("runtime-sizes", {kResize}, RuntimeSizes));
 }
 
 }  // namespace slipway::tflite

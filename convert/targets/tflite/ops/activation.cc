@@ -121,19 +121,20 @@ void EmitSoftmax(const Node& node, ModelBuilder& out) {
                                      1, [](auto& options) { options.add_beta(1); });
 }
 
-// ATAN2 of x and 1, which it does not broadcast.
-absl::Status CheckAtan(const Node& node) {
-  RETURN_IF_ERROR(CheckFloat(node));
-  return node.input(0)->shape && IsStatic(*node.input(0)->shape)
-             ? absl::OkStatus()
-             : Unsupported(node, "an arcus tangent of unknown size", "fix the input's sizes with --shape");
-}
+absl::Status CheckAtan(const Node& node) { return CheckFloat(node); }
 
+// ATAN2 of x and 1, which it does not broadcast: every x equals itself.
 void EmitAtan(const Node& node, ModelBuilder& out) {
-  const std::vector<int64_t> shape = *StaticShape(*node.input(0)->shape);
-  const std::vector<float> ones(static_cast<size_t>(ElementCount(shape)), 1.0f);
-  const int32_t one = out.Constant(node.output()->name + "/one", Tensor::From(shape, ones));
-  out.Op(BuiltinOperator::ATAN2, {out.Value(node.input(0)), one}, {out.Value(node.output())});
+  const Shape shape = node.input(0)->shape.value_or(Shape{});
+  const int32_t x = out.Value(node.input(0));
+  const int32_t same = out.Intermediate(node.output()->name + "/same", DataType::kBool, shape);
+  const int32_t one = out.Intermediate(node.output()->name + "/one", DataType::kFloat32, shape);
+  out.OpWith<schema::EqualOptions>(BuiltinOperator::EQUAL, {x, x}, {same}, 1, [](auto&) {});
+  out.OpWith<schema::CastOptions>(BuiltinOperator::CAST, {same}, {one}, 1, [](auto& options) {
+    options.add_in_data_type(schema::TensorType::BOOL);
+    options.add_out_data_type(schema::TensorType::FLOAT32);
+  });
+  out.Op(BuiltinOperator::ATAN2, {x, one}, {out.Value(node.output())});
 }
 
 std::vector<OpEntry> MakeEntries() {

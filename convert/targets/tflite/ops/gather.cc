@@ -1,4 +1,4 @@
-// GATHER, GATHER_ND.
+// GATHER, GATHER_ND, ONE_HOT.
 #include "convert/targets/tflite/ops/ops.h"
 
 namespace slipway::tflite {
@@ -33,8 +33,34 @@ void EmitGatherNd(const Node& node, ModelBuilder& out) {
                                       {out.Value(node.output())}, 1, [](auto&) {});
 }
 
+absl::Status CheckOneHot(const Node& node) {
+  RETURN_IF_ERROR(CheckConstant(node, 1, "a depth"));
+  RETURN_IF_ERROR(CheckConstant(node, 2, "values"));
+  if (node.input(0)->type != DataType::kInt64 && node.input(0)->type != DataType::kInt32)
+    return Unsupported(node, fmt::format("indices of type {}", Name(node.input(0)->type)), "");
+  const DataType type = node.output()->type;
+  if (type != DataType::kFloat32 && type != DataType::kInt32 && type != DataType::kInt64 && type != DataType::kBool)
+    return Unsupported(node, fmt::format("values of type {}", Name(type)), "");
+  return absl::OkStatus();
+}
+
+void EmitOneHot(const Node& node, ModelBuilder& out) {
+  const std::string& name = node.output()->name;
+  const int64_t depth = node.constant(1)->ToInt64s()[0], rank = node.output()->rank();
+  const int64_t given = node.attributes.Int("axis", -1), axis = given < 0 ? given + rank : given;
+  const std::vector<double> values = node.constant(2)->ToDoubles();
+  const auto number = [&](std::string_view what, double value) {
+    return out.Constant(fmt::format("{}/{}", name, what), Tensor::From<double>({}, {value}).Cast(node.output()->type));
+  };
+  out.OpWith<schema::OneHotOptions>(
+      BuiltinOperator::ONE_HOT,
+      {out.Value(node.input(0)), out.Int(name + "/depth", depth), number("on", values[1]), number("off", values[0])},
+      {out.Value(node.output())}, 1, [=](auto& options) { options.add_axis(axis == rank - 1 ? -1 : axis); });
+}
+
 constexpr OpEntry kEntries[] = {{OpKind::kGather, CheckGather, EmitGather},
-                                {OpKind::kGatherND, CheckGatherNd, EmitGatherNd}};
+                                {OpKind::kGatherND, CheckGatherNd, EmitGatherNd},
+                                {OpKind::kOneHot, CheckOneHot, EmitOneHot}};
 
 }  // namespace
 

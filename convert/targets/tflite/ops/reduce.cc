@@ -81,11 +81,40 @@ void EmitCumSum(const Node& node, ModelBuilder& out) {
                                     });
 }
 
+absl::Status CheckTopK(const Node& node) {
+  RETURN_IF_ERROR(CheckConstant(node, 1, "k"));
+  if (AxisOf(node, node.input(0), -1) != node.input(0)->rank() - 1)
+    return Unsupported(node, "an axis that is not the last", "rule top-k-last-axis moves it");
+  if (node.attributes.Int("largest", 1) == 0)
+    return Unsupported(node, "the least elements", "rule top-k-largest negates");
+  if (node.input(0)->type != DataType::kFloat32)
+    return Unsupported(node, fmt::format("data of type {}", Name(node.input(0)->type)), "");
+  return absl::OkStatus();
+}
+
+// Indices come as int32.
+void EmitTopK(const Node& node, ModelBuilder& out) {
+  const std::string name = node.input(0)->name + "/top";
+  const slipway::Value *values = node.output(0), *indices = node.output(1);
+  const Shape shape = (values != nullptr ? values : indices)->shape.value_or(Shape{});
+  const int32_t top = values != nullptr ? out.Value(values) : out.Intermediate(name, DataType::kFloat32, shape);
+  const int32_t narrow = out.Intermediate(name + "/indices", DataType::kInt32, shape);
+  const int32_t k = out.Int(name + "/k", node.constant(1)->ToInt64s()[0]);
+  out.OpWith<schema::TopKV2Options>(BuiltinOperator::TOPK_V2, {out.Value(node.input(0)), k}, {top, narrow}, 1,
+                                    [](auto&) {});
+  if (indices == nullptr) return;
+  out.OpWith<schema::CastOptions>(BuiltinOperator::CAST, {narrow}, {out.Value(indices)}, 1, [](auto& options) {
+    options.add_in_data_type(schema::TensorType::INT32);
+    options.add_out_data_type(schema::TensorType::INT64);
+  });
+}
+
 constexpr OpEntry kEntries[] = {
     {OpKind::kReduceMean, CheckReduce, EmitReduce}, {OpKind::kReduceSum, CheckReduce, EmitReduce},
     {OpKind::kReduceMax, CheckReduce, EmitReduce},  {OpKind::kReduceMin, CheckReduce, EmitReduce},
     {OpKind::kReduceProd, CheckReduce, EmitReduce}, {OpKind::kArgMax, CheckArg, EmitArg},
     {OpKind::kArgMin, CheckArg, EmitArg},           {OpKind::kCumSum, CheckCumSum, EmitCumSum},
+    {OpKind::kTopK, CheckTopK, EmitTopK},
 };
 
 }  // namespace

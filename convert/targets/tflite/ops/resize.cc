@@ -85,7 +85,8 @@ absl::Status CheckResize(const Node& node) {
                     node.attributes.String("coordinate_transformation_mode", "half_pixel")),
         "TFLite has bilinear with half-pixel, aligned or asymmetric coordinates, and nearest with floor");
   }
-  if (!out[1].IsKnown() || !out[2].IsKnown())
+  // Rule runtime-sizes computes those that are not fixed.
+  if ((!out[1].IsKnown() || !out[2].IsKnown()) && (node.input(3) == nullptr || node.input(3)->type != DataType::kInt32))
     return Unsupported(node, "a result whose sizes are not fixed", "fix the input's sizes with --shape");
   return absl::OkStatus();
 }
@@ -93,8 +94,10 @@ absl::Status CheckResize(const Node& node) {
 void EmitResize(const Node& node, ModelBuilder& out) {
   const ResizeForm form = *FormOf(node);
   const Shape& shape = *node.output()->shape;
-  const std::vector<int32_t> inputs = {out.Value(node.input(0)),
-                                       out.Ints(node.output()->name + "/size", {shape[1].value(), shape[2].value()})};
+  const bool fixed = shape[1].IsKnown() && shape[2].IsKnown();
+  const int32_t size =
+      fixed ? out.Ints(node.output()->name + "/size", {shape[1].value(), shape[2].value()}) : out.Value(node.input(3));
+  const std::vector<int32_t> inputs = {out.Value(node.input(0)), size};
   const auto fill = [form](auto& options) {
     options.add_align_corners(form.align_corners);
     options.add_half_pixel_centers(form.half_pixel);

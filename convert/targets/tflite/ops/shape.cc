@@ -1,4 +1,4 @@
-// SHAPE, RANGE.
+// SHAPE, RANGE, FILL.
 #include "convert/targets/tflite/ops/ops.h"
 
 namespace slipway::tflite {
@@ -28,7 +28,25 @@ void EmitRange(const Node& node, ModelBuilder& out) {
                                    {out.Value(node.output())}, 1, [](auto&) {});
 }
 
-constexpr OpEntry kEntries[] = {{OpKind::kShape, CheckShape, EmitShape}, {OpKind::kRange, CheckRange, EmitRange}};
+absl::Status CheckFill(const Node& node) {
+  const DataType type = node.output()->type;
+  if (type != DataType::kFloat32 && type != DataType::kInt32 && type != DataType::kInt64 && type != DataType::kBool)
+    return Unsupported(node, fmt::format("elements of type {}", Name(type)), "");
+  return absl::OkStatus();
+}
+
+void EmitFill(const Node& node, ModelBuilder& out) {
+  const Tensor* given = node.attributes.TensorOf("value");
+  const Tensor value = given != nullptr ? given->Reshaped({}) : Tensor::Scalar(0.0f);
+  out.OpWith<schema::FillOptions>(
+      schema::BuiltinOperator::FILL,
+      {out.Value(node.input(0)), out.Constant(node.output()->name + "/element", value.Cast(node.output()->type))},
+      {out.Value(node.output())}, 1, [](auto&) {});
+}
+
+constexpr OpEntry kEntries[] = {{OpKind::kShape, CheckShape, EmitShape},
+                                {OpKind::kRange, CheckRange, EmitRange},
+                                {OpKind::kConstantOfShape, CheckFill, EmitFill}};
 
 }  // namespace
 

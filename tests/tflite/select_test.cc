@@ -1,0 +1,89 @@
+// The greatest, the places of ones, fills: with both kernel sets against onnxruntime.
+#include <gmock/gmock.h>
+
+#include "convert/ir/cast.h"
+#include "tests/tflite/harness.h"
+
+namespace slipway::testing {
+namespace {
+
+using enum OpKind;
+using Sizes = std::vector<std::map<std::string, int64_t>>;
+
+void ExpectSame(GraphMaker& make, const Sizes& sizes = {{}}, float low = -1, float high = 1) {
+  const auto error = CompareInLitert(*make.graph, sizes, low, high);
+  ASSERT_TRUE(error.ok()) << error.status();
+  EXPECT_LT(*error, 1e-5);
+}
+
+TEST(TfliteSelect, TopKOfAnyAxisAndEnd) {
+  for (const int64_t axis : {0, 1, -1}) {
+    for (const int64_t largest : {0, 1}) {
+      SCOPED_TRACE(::testing::Message() << axis << largest);
+      GraphMaker make;
+      const auto top =
+          make.Ops(kTopK, {make.In({5, 4, 6}), make.Ints({3})}, 2, Attrs().Int("axis", axis).Int("largest", largest));
+      for (Value* value : top) make.Out(value);
+      ExpectSame(make);
+    }
+  }
+}
+
+TEST(TfliteSelect, OneResultOfTopK) {
+  for (const size_t read : {0, 1}) {
+    for (const int64_t largest : {0, 1}) {
+      GraphMaker make;
+      const auto top = make.Ops(kTopK, {make.In({Dim::Symbol("N"), 6, 2}), make.Ints({2})}, 2,
+                                Attrs().Int("axis", 1).Int("largest", largest));
+      make.Out(top[read]);
+      make.graph->DropOutput(top[1 - read]);
+      ExpectSame(make, {{{"N", 1}}, {{"N", 3}}});
+    }
+  }
+}
+
+TEST(TfliteSelect, OneHotOfAnyAxis) {
+  for (const int64_t axis : {0, 1, -1}) {
+    SCOPED_TRACE(axis);
+    GraphMaker make;
+    Value* indices = make.In({2, 5}, DataType::kInt64);
+    make.Out(make.Op(kOneHot, {indices, make.Ints({7}), make.Constant(Tensor::Float32s({-0.5f, 2}))},
+                     Attrs().Int("axis", axis)));
+    ExpectSame(make, {{}}, -7, 6);  // counted from the end too
+  }
+}
+
+TEST(TfliteSelect, FillsOfRuntimeSizes) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 3, 4});
+  Value* filled = make.Op(kConstantOfShape, {make.Op(kShape, {x})}, Attrs().Set("value", Tensor::Float32s({2.5f})));
+  make.Out(make.Op(kCumSum, {filled, make.Constant(Tensor::From<int64_t>({}, {1}))}));
+  ExpectSame(make, {{{"N", 1}}, {{"N", 3}}});
+}
+
+TEST(TfliteSelect, TrianglesAndProductsByLetters) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 4, 5});
+  make.Out(make.Op(kTrilu, {x}, Attrs().Int("upper", 0)));
+  make.Out(make.Op(kEinsum, {x, make.Random({5, 3})}, Attrs().Text("equation", "bij,jk->bki")));
+  ExpectSame(make, {{{"N", 1}}, {{"N", 3}}});
+}
+
+TEST(TfliteSelect, SoftmaxOfMoreThanFourAxes) {
+  for (const OpKind kind : {kSoftmax, kLogSoftmax}) {
+    for (const int64_t axis : {1, -1}) {
+      GraphMaker make;
+      make.Out(make.Op(kind, {make.In({Dim::Symbol("N"), 2, 3, 4, 5})}, Attrs().Int("axis", axis)));
+      ExpectSame(make, {{{"N", 1}}, {{"N", 2}}});
+    }
+  }
+}
+
+TEST(TfliteSelect, AtanOfRuntimeSizes) {
+  GraphMaker make;
+  make.Out(make.Op(kAtan, {make.In({Dim::Symbol("N"), Dim::Symbol("W")})}));
+  ExpectSame(make, {{{"N", 1}, {"W", 5}}, {{"N", 2}, {"W", 3}}}, -4, 4);
+}
+
+}  // namespace
+}  // namespace slipway::testing
