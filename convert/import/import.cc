@@ -1,5 +1,7 @@
 #include "convert/import/import.h"
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "convert/import/checkpoint/checkpoint.h"
 #include "convert/import/edits.h"
@@ -40,10 +42,43 @@ absl::Status ApplyShapes(Graph& graph, const std::map<std::string, std::vector<i
   return bindings.empty() ? absl::OkStatus() : BindSymbols(graph, bindings);
 }
 
+// Why a model cannot be imported, if for several reasons: every op that is in the way with its first node, all in one line.
+absl::Status AllReasons(const Source& source, const absl::Status& first) {
+  constexpr size_t kMostNodes = 8;
+  std::vector<ImportRefusal> refused;
+  if (KindOf(first) != ErrorKind::kModel || !ImportOnnx(source, &refused).ok() || refused.size() < 2) return first;
+  struct Group {
+    const ImportRefusal* refusal;
+    size_t count;
+  };
+  std::vector<Group> groups;
+  for (const ImportRefusal& refusal : refused) {
+    const auto same = std::ranges::find_if(
+        groups, [&](const Group& group) { return !refusal.op.empty() && group.refusal->op == refusal.op; });
+    if (same != groups.end()) {
+      ++same->count;
+    } else {
+      groups.push_back({&refusal, 1});
+    }
+  }
+  std::string text = fmt::format("{}: {} faults: ", source.main.path, refused.size());
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const auto& [refusal, count] = groups[i];
+    // Beyond the first few only the op: what to look for is then known.
+    if (i < kMostNodes || refusal->op.empty()) {
+      text += (i == 0 ? "" : " | ") + Message(refusal->status);
+      if (count > 1) text += fmt::format(" (and {} more)", count - 1);
+    } else {
+      text += fmt::format(" | {} ({})", refusal->op, count);
+    }
+  }
+  return absl::Status(first.code(), text);
+}
+
 absl::StatusOr<Imported> ImportFromOnnx(const Source& source) {
   Imported imported;
   absl::StatusOr<Model> model = ImportOnnx(source);
-  if (!model.ok()) return model.status();
+  if (!model.ok()) return AllReasons(source, model.status());
   imported.model = *std::move(model);
   imported.reference = "onnxruntime on the source file";
   std::unique_ptr<Graph>& graph = imported.model.graph;

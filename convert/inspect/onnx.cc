@@ -8,9 +8,9 @@
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/import/onnx/tensor_load.h"
 #include "convert/inspect/formats.h"
+#include "convert/inspect/gaps.h"
 #include "convert/inspect/local_source.h"
 #include "convert/ir/types.h"
-#include "convert/passes/passes.h"
 
 namespace slipway::inspect {
 namespace {
@@ -75,8 +75,10 @@ class OnnxInspector {
 
   // What the importer finds out, where it can read the model at all.
   void InferValues() {
-    const absl::StatusOr<Model> model = ImportOnnx(source_);
-    if (!model.ok() || !MakeInferShapes()->Run(*model->graph).ok()) return;
+    std::vector<ImportRefusal> refused;  // shown by --for
+    const absl::StatusOr<Model> model = ImportOnnx(source_, &refused);
+    if (!model.ok()) return;
+    InferAround(*model->graph, [](const absl::Status&) {});
     for (const Value* value : model->graph->values()) {
       TensorSummary tensor{.name = value->name};
       if (value->type != DataType::kUndefined) tensor.type = Name(value->type);

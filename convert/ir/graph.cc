@@ -357,7 +357,9 @@ absl::Status Graph::Validate() const {
   for (const auto& node : nodes_) {
     const OpInfo& op = Info(node->kind);
     const int inputs = static_cast<int>(node->inputs.size());
-    if (inputs < op.min_inputs || (op.max_inputs >= 0 && inputs > op.max_inputs)) {
+    // A Loop may lack both its count and its condition.
+    const int least = node->kind == OpKind::kLoop ? 0 : op.min_inputs;
+    if (inputs < least || (op.max_inputs >= 0 && inputs > op.max_inputs)) {
       return Internal("{} has {} inputs; {} takes {} to {}", Describe(*node), inputs, op.name, op.min_inputs,
                       op.max_inputs);
     }
@@ -368,7 +370,7 @@ absl::Status Graph::Validate() const {
     for (size_t i = 0; i < node->inputs.size(); ++i) {
       const Value* input = node->inputs[i];
       if (input == nullptr) {
-        if (static_cast<int>(i) < op.min_inputs) return Internal("{} lacks its input {}", Describe(*node), i);
+        if (static_cast<int>(i) < least) return Internal("{} lacks its input {}", Describe(*node), i);
         continue;
       }
       if (!is_defined(input)) return Internal("{} reads '{}' before it is made", Describe(*node), input->name);

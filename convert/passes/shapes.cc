@@ -117,13 +117,15 @@ absl::Status InferNode(Node& node) {
   if (infer == nullptr) return Internal("{}: the op has no shape inference", Describe(node));
   const OpInfo& info = Info(node.kind);
   const int count = static_cast<int>(node.inputs.size());
-  if (count < info.min_inputs || (info.max_inputs >= 0 && count > info.max_inputs)) {
+  // A Loop may lack both its count and its condition.
+  const int least = node.kind == OpKind::kLoop ? 0 : info.min_inputs;
+  if (count < least || (info.max_inputs >= 0 && count > info.max_inputs)) {
     return InvalidArgument("{}: {} inputs; it takes {}", Describe(node), count,
                            info.max_inputs == info.min_inputs ? fmt::format("{}", info.min_inputs)
                            : info.max_inputs < 0              ? fmt::format("at least {}", info.min_inputs)
                                                  : fmt::format("{} to {}", info.min_inputs, info.max_inputs));
   }
-  for (int i = 0; i < info.min_inputs; ++i) {
+  for (int i = 0; i < least; ++i) {
     if (node.inputs[i] == nullptr) return InvalidArgument("{}: input {} is missing", Describe(node), i);
   }
   shapes::Inference inference(node);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -19,10 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Pair;
 
 const fs::path& Models() {
@@ -233,6 +237,69 @@ TEST(Blocking, EveryUnknownNodeIsNamed) {
     // What only reads a result that is not known is not blamed.
     EXPECT_THAT(row.blocking, ::testing::Not(Contains(HasSubstr("'after'")))) << row.target;
   }
+}
+
+std::vector<std::string> Blocking(const char* file, const std::string& target) {
+  const auto source = LocalOnnxSource(Models() / file);
+  EXPECT_TRUE(source.ok()) << source.status();
+  const auto found = FindBlocking(*source, {target});
+  EXPECT_TRUE(found.ok()) << found.status();
+  return found.ok() ? found->at(0).blocking : std::vector<std::string>();
+}
+
+TEST(Blocking, TheTargetsOwnRefusalsStandBesideUnknownOps) {
+  EXPECT_THAT(Blocking("unknown.onnx", "ncnn"), Contains(AllOf(HasSubstr("'places'"), HasSubstr("NCNN"))));
+  EXPECT_THAT(Blocking("unknown.onnx", "onnx"), Not(Contains(HasSubstr("'places'"))));
+}
+
+TEST(Blocking, FaultsOfEveryKindAreNamedEachOnce) {
+  const auto onnx = Blocking("broken.onnx", "onnx");
+  for (const char* name : {"'arity'", "'clash'", "'dangling'", "'cycle_a'", "'cycle_b'", "'mystery'"})
+    EXPECT_EQ(std::ranges::count_if(onnx, [&](const std::string& line) { return line.find(name) != line.npos; }), 1)
+        << name << ::testing::PrintToString(onnx);
+  EXPECT_EQ(onnx.size(), 6u) << ::testing::PrintToString(onnx);  // not what only follows them
+  const auto ncnn = Blocking("broken.onnx", "ncnn");
+  EXPECT_THAT(ncnn, Contains(HasSubstr("'places'")));
+  EXPECT_EQ(ncnn.size(), 7u) << ::testing::PrintToString(ncnn);
+}
+
+TEST(Blocking, NodesInsideOfNodesAreNamed) {
+  EXPECT_THAT(Blocking("bodies.onnx", "onnx"), IsEmpty());
+  const auto ncnn = Blocking("bodies.onnx", "ncnn");
+  EXPECT_THAT(ncnn, Contains(::testing::StartsWith("Loop 'turning' (output 'y'): NCNN has no layer")));
+  EXPECT_THAT(ncnn, Contains(::testing::StartsWith("Loop 'turning' (output 'y'): If 'inner_if'")));
+  EXPECT_THAT(ncnn,
+              Contains(AllOf(::testing::StartsWith("Loop 'turning' (output 'y'): "), HasSubstr("'body_places'"))));
+  EXPECT_THAT(ncnn,
+              Contains(AllOf(::testing::StartsWith("Loop 'turning' (output 'y'): If 'inner_if' (output 'step'): "),
+                             HasSubstr("'deep_places'"))));
+  EXPECT_THAT(ncnn, Not(Contains(AnyOf(HasSubstr("'plain_relu'"), HasSubstr("'body_add'")))));
+}
+
+TEST(Blocking, MissingWeightsDoNotHideTheRest) {
+  const auto ncnn = Blocking("external.onnx", "ncnn");
+  EXPECT_EQ(std::ranges::count_if(ncnn, [](const std::string& l) { return l.find("weights.bin") != l.npos; }), 1);
+  EXPECT_THAT(ncnn, Contains(HasSubstr("'places'")));
+  EXPECT_EQ(ncnn.size(), 2u) << ::testing::PrintToString(ncnn);
+}
+
+TEST(Blocking, ExportNamesEveryUnknownOpAtOnce) {
+  const auto source = LocalOnnxSource(Models() / "unknown.onnx");
+  ASSERT_TRUE(source.ok());
+  const auto imported = Import(*source);
+  ASSERT_FALSE(imported.ok());
+  const std::string message = Message(imported.status());
+  for (const char* op : {"com.acme::Mystery", "org.example::Riddle", "Nonesuch", "com.acme::Enigma"})
+    EXPECT_THAT(message, HasSubstr(op));
+  EXPECT_THAT(message, HasSubstr("unknown.onnx: 4 faults: "));
+}
+
+TEST(Inspect, ShowsShapesWithoutTheWeightsFile) {
+  const auto summary = Inspect(Models() / "external.onnx");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_THAT(*summary->nodes[1].outputs[0].shape, ElementsAre("1", "4", "12", "12"));
+  EXPECT_EQ(summary->weights.at("float32").elements, 8 * 27 + 4 * 72);
+  EXPECT_THAT(summary->remarks, ElementsAre(HasSubstr("weights.bin")));
 }
 
 TEST(Blocking, NothingBlocksAnOrdinaryNet) {

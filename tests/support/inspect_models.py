@@ -1,6 +1,6 @@
 """ONNX models to be inspected, and what other libraries say of model files: inspect_models.py OUT [FILE...]
 
-OUT gets small.onnx and unknown.onnx. OUT/index.json: "files", for each FILE what the format's own library says:
+OUT gets small.onnx and models that cannot be converted: unknown.onnx, broken.onnx, bodies.onnx, external.onnx (without its data). OUT/index.json: "files", for each FILE what the format's own library says:
 operators (name -> count), inputs, outputs (name -> shape, null where the library does not say) and weights (dtype -> elements)."""
 import collections
 import json
@@ -46,6 +46,49 @@ save("unknown.onnx",
      [info("x", ["batch", 3]), info("flag", [], TensorProto.BOOL)],
      [info("y", None), info("z", None), info("places", None, TensorProto.INT64), info("chosen", ["batch", 3])], [],
      (("", 17), ("com.acme", 1), ("org.example", 2)))
+
+
+# Faults of other kinds, each at a node of its own: an input too few, sizes that do not fit, a name that nothing makes, a cycle.
+save("broken.onnx",
+     [helper.make_node("Conv", ["x4"], ["a"], name="arity"), helper.make_node("MatMul", ["x", "w57"], ["b"], name="clash"),
+      helper.make_node("Relu", ["b"], ["br"], name="after_clash"), helper.make_node("Relu", ["nowhere"], ["c"], name="dangling"),
+      helper.make_node("Add", ["x", "l2"], ["l1"], name="cycle_a"), helper.make_node("Relu", ["l1"], ["l2"], name="cycle_b"),
+      helper.make_node("Relu", ["l2"], ["d"], name="behind"), helper.make_node("Mystery", ["s"], ["m"], name="mystery", domain="com.acme"),
+      helper.make_node("Softsign", ["x"], ["s"], name="read_by_mystery"), helper.make_node("NonZero", ["x"], ["places"], name="places"),
+      helper.make_node("Relu", ["x"], ["fine"], name="fine")],
+     [info("x", [2, 3]), info("x4", [1, 3, 8, 8])],
+     [info(n, None) for n in ("a", "br", "c", "d", "m", "fine")] + [info("places", None, TensorProto.INT64)], [weight("w57", 5, 7)], (("", 17), ("com.acme", 1)))
+
+# Control flow that is what it should be, but for formats that have none; two nodes in it that NCNN has no layer for either, one of them two graphs deep.
+deep = helper.make_graph([helper.make_node("NonZero", ["x"], ["dp"], name="deep_places"), helper.make_node("ReduceMax", ["dp"], ["dm"], name="deep_max", keepdims=0),
+                          helper.make_node("Cast", ["dm"], ["df"], name="deep_cast", to=TensorProto.FLOAT), helper.make_node("Add", ["x", "df"], ["dy"], name="deep_add")],
+                         "deep", [], [info("dy", [2, 3])])
+plain = helper.make_graph([helper.make_node("Relu", ["x"], ["py"], name="plain_relu")], "plain", [], [info("py", [2, 3])])
+body = helper.make_graph([helper.make_node("If", ["go"], ["step"], name="inner_if", then_branch=deep, else_branch=plain),
+                          helper.make_node("Add", ["sum_in", "step"], ["sum_out"], name="body_add"), helper.make_node("NonZero", ["sum_out"], ["bp"], name="body_places"),
+                          helper.make_node("Identity", ["go_in"], ["go_out"], name="body_go")],
+                         "body", [info("turn", [], TensorProto.INT64), info("go_in", [], TensorProto.BOOL), info("sum_in", [2, 3])],
+                         [info("go_out", [], TensorProto.BOOL), info("sum_out", [2, 3]), info("bp", [2, None], TensorProto.INT64)])
+save("bodies.onnx", [helper.make_node("Loop", ["turns", "", "x"], ["y", "all_places"], name="turning", body=body)],
+     [info("x", [2, 3]), info("go", [], TensorProto.BOOL), info("turns", [], TensorProto.INT64)],
+     [info("y", [2, 3]), info("all_places", None, TensorProto.INT64)], [])
+
+# Two weights in a file that is not there.
+external = [weight("w", 8, 3, 3, 3), weight("v", 4, 8, 3, 3)]
+offset = 0
+for tensor in external:
+    size = len(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "weights.bin"), ("offset", str(offset)), ("length", str(size))):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    offset += size
+graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["c"], name="first"), helper.make_node("Conv", ["c", "v"], ["y"], name="second"),
+                           helper.make_node("NonZero", ["y"], ["places"], name="places")], "g", [info("x", [1, 3, 16, 16])],
+                          [info("y", None), info("places", None, TensorProto.INT64)], external)
+with open(os.path.join(OUT, "external.onnx"), "wb") as file:
+    file.write(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 
 
 def of_onnx(path):

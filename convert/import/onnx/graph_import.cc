@@ -25,8 +25,15 @@ int64_t OpsetOf(const OpsetImports& opsets, std::string_view domain) {
 
 }  // namespace
 
-GraphImporter::GraphImporter(const ModelView& model, const Source& source, std::vector<absl::Status>* unsupported)
-    : model_(model), source_(source), unsupported_(unsupported) {}
+GraphImporter::GraphImporter(const ModelView& model, const Source& source, std::vector<ImportRefusal>* refused)
+    : model_(model), source_(source), refused_(refused) {}
+
+absl::Status GraphImporter::Refuse(const absl::Status& status, const NodeView* node) {
+  // Functions without end are the model's as a whole.
+  if (status.ok() || refused_ == nullptr || inlined_ > kMaxInlined) return status;
+  refused_->push_back({node != nullptr ? OpName(*node) : "", status});
+  return absl::OkStatus();
+}
 
 std::string GraphImporter::Fresh(std::string_view base) {
   std::string name(base);
@@ -122,69 +129,101 @@ absl::StatusOr<Shape> GraphImporter::InputShape(const ValueInfoView& info) {
   return shape;
 }
 
-absl::Status GraphImporter::AddInputs(const GraphView& view, Scope& scope) {
+absl::Status GraphImporter::AddInput(const ValueInfoView& info, bool initialized, Scope& scope) {
   const bool top = scope.parent == nullptr;
+  if (scope.values.contains(std::string(info.name)))
+    return initialized ? absl::OkStatus() : InvalidArgument("the input '{}' is listed twice", info.name);
+  if (info.name.empty()) return InvalidArgument("an input has no name");
+  if (info.has_type && !info.is_tensor)
+    return Unimplemented("input '{}' is a sequence, map or optional; only tensors can be inputs", info.name);
+  const DataType type = ElementTypeOfCode(info.element_type);
+  if (type == DataType::kUndefined && top)
+    return Unimplemented("input '{}' is of {}, which no target has", info.name, OnnxTypeName(info.element_type));
+  ASSIGN_OR_RETURN(Shape shape, InputShape(info));
+  const bool ranked = info.has_shape || source_.interface.shapes.contains(std::string(info.name));
+  Value* value = scope.graph->AddInput(std::string(info.name), type, std::move(shape));
+  if (!ranked) value->shape = std::nullopt;
+  if (top) value->origin.source = std::string(info.name);
+  return Define(info.name, value, scope);
+}
+
+absl::Status GraphImporter::AddInputs(const GraphView& view, Scope& scope) {
+  std::set<std::string_view> initialized;
+  for (const TensorView& tensor : view.initializers) initialized.insert(tensor.name);
   for (const ValueInfoView& info : view.inputs) {
-    if (scope.values.contains(std::string(info.name))) {
-      if (std::any_of(view.initializers.begin(), view.initializers.end(),
-                      [&](const TensorView& t) { return t.name == info.name; }))
-        continue;
-      return InvalidArgument("the input '{}' is listed twice", info.name);
-    }
-    if (info.name.empty()) return InvalidArgument("an input has no name");
-    if (info.has_type && !info.is_tensor) {
-      return Unimplemented("input '{}' is a sequence, map or optional; only tensors can be inputs", info.name);
-    }
-    const DataType type = ElementTypeOfCode(info.element_type);
-    if (type == DataType::kUndefined && top) {
-      return Unimplemented("input '{}' is of {}, which no target has", info.name, OnnxTypeName(info.element_type));
-    }
-    ASSIGN_OR_RETURN(Shape shape, InputShape(info));
-    const bool ranked = info.has_shape || source_.interface.shapes.contains(std::string(info.name));
-    Value* value = scope.graph->AddInput(std::string(info.name), type, std::move(shape));
-    if (!ranked) value->shape = std::nullopt;
-    if (top) value->origin.source = std::string(info.name);
-    RETURN_IF_ERROR(Define(info.name, value, scope));
+    const absl::Status status = AddInput(info, initialized.contains(info.name), scope);
+    if (status.ok()) continue;
+    RETURN_IF_ERROR(Refuse(status));
+    AddPlaceholder(info.name, scope);
   }
   return absl::OkStatus();
 }
 
+absl::StatusOr<Tensor> GraphImporter::Load(const TensorView& view) {
+  absl::StatusOr<Tensor> loaded = LoadTensor(view, source_);
+  if (loaded.ok() || refused_ == nullptr || !view.external) return loaded;
+  const auto location = view.external_data.find("location");
+  if (location == view.external_data.end() || source_.external.contains(std::string(location->second))) return loaded;
+  absl::StatusOr<Tensor> blank = BlankTensor(view);
+  if (!blank.ok()) return loaded;
+  if (missing_.emplace(location->second).second) RETURN_IF_ERROR(Refuse(loaded.status()));
+  return blank;
+}
+
 absl::Status GraphImporter::AddInitializers(const GraphView& view, Scope& scope) {
-  for (const TensorView& tensor : view.initializers) {
-    ASSIGN_OR_RETURN(Tensor loaded, LoadTensor(tensor, source_));
-    RETURN_IF_ERROR(
-        Define(tensor.name, scope.graph->AddConstant(ValueName(tensor.name, scope), std::move(loaded)), scope));
-  }
-  for (const SparseTensorView& tensor : view.sparse_initializers) {
-    ASSIGN_OR_RETURN(Tensor loaded, LoadSparseTensor(tensor, source_));
-    RETURN_IF_ERROR(Define(tensor.values.name,
-                           scope.graph->AddConstant(ValueName(tensor.values.name, scope), std::move(loaded)), scope));
-  }
+  const auto add = [&](std::string_view name, absl::StatusOr<Tensor> loaded) -> absl::Status {
+    const absl::Status status =
+        loaded.ok() ? Define(name, scope.graph->AddConstant(ValueName(name, scope), *std::move(loaded)), scope)
+                    : loaded.status();
+    if (status.ok()) return status;
+    RETURN_IF_ERROR(Refuse(status));
+    AddPlaceholder(name, scope);
+    return absl::OkStatus();
+  };
+  for (const TensorView& tensor : view.initializers) RETURN_IF_ERROR(add(tensor.name, Load(tensor)));
+  for (const SparseTensorView& tensor : view.sparse_initializers)
+    RETURN_IF_ERROR(add(tensor.values.name, LoadSparseTensor(tensor, source_)));
   return absl::OkStatus();
 }
 
 absl::Status GraphImporter::AddNodes(const std::vector<NodeView>& nodes, Scope& scope) {
-  ASSIGN_OR_RETURN(const std::vector<size_t> order, NodeOrder(nodes));
+  std::vector<size_t> cyclic;
+  ASSIGN_OR_RETURN(const std::vector<size_t> order, NodeOrder(nodes, refused_ != nullptr ? &cyclic : nullptr));
+  if (order.size() < nodes.size()) {
+    for (size_t i : cyclic) RETURN_IF_ERROR(Refuse(OnCycle(nodes[i]), &nodes[i]));
+    const std::set<size_t> ordered(order.begin(), order.end());
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      if (!ordered.contains(i)) AddPlaceholders(nodes[i], scope);
+    }
+  }
   for (size_t i : order) {
+    const size_t before = refused_ != nullptr ? refused_->size() : 0;
     const absl::Status status = AddNode(nodes[i], scope);
+    // What is inside of the node: in its function or its graphs.
+    for (size_t k = before; refused_ != nullptr && k < refused_->size(); ++k)
+      (*refused_)[k].status = Annotate((*refused_)[k].status, Describe(nodes[i]));
     if (status.ok()) continue;
-    if (unsupported_ == nullptr || !absl::IsUnimplemented(status)) return status;
-    unsupported_->push_back(status);
-    RETURN_IF_ERROR(AddPlaceholders(nodes[i], scope));
+    RETURN_IF_ERROR(Refuse(status, &nodes[i]));
+    AddPlaceholders(nodes[i], scope);
   }
   return absl::OkStatus();
 }
 
-absl::Status GraphImporter::AddPlaceholders(const NodeView& node, Scope& scope) {
+void GraphImporter::AddPlaceholder(std::string_view name, Scope& scope) {
+  if (name.empty() || scope.values.contains(std::string(name))) return;
   Graph* top = scope.graph;
   while (top->parent != nullptr) top = top->parent;
-  for (const std::string_view output : node.outputs) {
-    if (output.empty() || scope.values.contains(std::string(output))) continue;
-    Value* value = top->AddInput(ValueName(output, scope), DataType::kUndefined, {});
-    value->shape = std::nullopt;
-    RETURN_IF_ERROR(Define(output, value, scope));
+  Value* value = top->AddInput(ValueName(name, scope), DataType::kUndefined, {});
+  value->shape = std::nullopt;
+  scope.values.emplace(std::string(name), value);
+}
+
+void GraphImporter::AddPlaceholders(const NodeView& node, Scope& scope) {
+  for (const std::string_view output : node.outputs) AddPlaceholder(output, scope);
+  if (scope.graph->parent != nullptr) return;
+  for (const std::string_view input : node.inputs) {
+    if (Value* value = input.empty() ? nullptr : scope.Find(input); value != nullptr) read_by_refused_.push_back(value);
   }
-  return absl::OkStatus();
 }
 
 const FunctionView* GraphImporter::FindFunction(const NodeView& node) const {
@@ -223,7 +262,7 @@ absl::StatusOr<std::shared_ptr<Graph>> GraphImporter::Subgraph(const GraphView& 
 
 absl::StatusOr<AttributeValue> GraphImporter::ReadAttribute(const AttributeView& attribute, Scope& scope) {
   if (attribute.t != nullptr) {
-    ASSIGN_OR_RETURN(Tensor tensor, LoadTensor(*attribute.t, source_));
+    ASSIGN_OR_RETURN(Tensor tensor, Load(*attribute.t));
     return AttributeValue(std::move(tensor));
   }
   if (attribute.sparse != nullptr) {
@@ -454,20 +493,30 @@ absl::StatusOr<std::unique_ptr<Graph>> GraphImporter::Import() {
   RETURN_IF_ERROR(AddInitializers(view, scope));
   RETURN_IF_ERROR(AddInputs(view, scope));
   RETURN_IF_ERROR(AddNodes(view.nodes, scope));
-  if (view.outputs.empty()) return InvalidArgument("the graph has no outputs");
+  if (view.outputs.empty()) RETURN_IF_ERROR(Refuse(InvalidArgument("the graph has no outputs")));
   std::set<std::string_view> seen;
   for (const ValueInfoView& output : view.outputs) {
-    Value* value = scope.Find(output.name);
-    if (value == nullptr)
-      return InvalidArgument("the output '{}' is produced by nothing; the graph is incomplete", output.name);
-    if (!seen.insert(output.name).second) return InvalidArgument("the output '{}' is listed twice", output.name);
-    graph->AddOutput(value);
-    // What is declared stands only where inference can say nothing (axes or shapes that are computed).
-    if (value->producer != nullptr && !value->shape && output.has_shape) {
-      if (absl::StatusOr<Shape> declared = InputShape(output); declared.ok()) value->shape = *std::move(declared);
-    }
+    const absl::Status status = AddOutput(output, *graph, seen, scope);
+    if (!status.ok()) RETURN_IF_ERROR(Refuse(status));
+  }
+  for (Value* value : read_by_refused_) {
+    if (value->producer != nullptr && !graph->IsOutput(value)) graph->AddOutput(value);
   }
   return graph;
+}
+
+absl::Status GraphImporter::AddOutput(const ValueInfoView& info, Graph& graph, std::set<std::string_view>& seen,
+                                      const Scope& scope) {
+  Value* value = scope.Find(info.name);
+  if (value == nullptr)
+    return InvalidArgument("the output '{}' is produced by nothing; the graph is incomplete", info.name);
+  if (!seen.insert(info.name).second) return InvalidArgument("the output '{}' is listed twice", info.name);
+  graph.AddOutput(value);
+  // What is declared stands only where inference can say nothing (axes or shapes that are computed).
+  if (value->producer != nullptr && !value->shape && info.has_shape) {
+    if (absl::StatusOr<Shape> declared = InputShape(info); declared.ok()) value->shape = *std::move(declared);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace slipway::onnx_import

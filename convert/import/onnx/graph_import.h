@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "convert/import/onnx/model_view.h"
+#include "convert/import/onnx/onnx_import.h"
 #include "convert/import/onnx/op_import.h"
 #include "convert/import/source.h"
 #include "convert/ir/graph.h"
@@ -21,8 +22,8 @@ namespace slipway::onnx_import {
 
 class GraphImporter : public NameSource {
  public:
-  // `unsupported` may be null: ImportOnnx (onnx_import.h).
-  GraphImporter(const ModelView& model, const Source& source, std::vector<absl::Status>* unsupported);
+  // `refused` may be null: ImportOnnx (onnx_import.h).
+  GraphImporter(const ModelView& model, const Source& source, std::vector<ImportRefusal>* refused);
 
   // The model's graph. Errors name the node or tensor.
   absl::StatusOr<std::unique_ptr<Graph>> Import();
@@ -47,12 +48,19 @@ class GraphImporter : public NameSource {
 
   absl::Status ReadNames(const GraphView& graph);
   absl::Status AddInputs(const GraphView& view, Scope& scope);
+  absl::Status AddInput(const ValueInfoView& info, bool initialized, Scope& scope);
   absl::StatusOr<Shape> InputShape(const ValueInfoView& info);
   absl::Status CollectSizes(const GraphView& view);
   absl::Status AddInitializers(const GraphView& view, Scope& scope);
+  absl::Status AddOutput(const ValueInfoView& info, Graph& graph, std::set<std::string_view>& seen, const Scope& scope);
   absl::Status AddNodes(const std::vector<NodeView>& nodes, Scope& scope);
   absl::Status AddNode(const NodeView& node, Scope& scope);
-  absl::Status AddPlaceholders(const NodeView& node, Scope& scope);
+  // Goes on after an error where all are wanted: OK once it is noted.
+  absl::Status Refuse(const absl::Status& status, const NodeView* node = nullptr);
+  void AddPlaceholder(std::string_view name, Scope& scope);
+  // In a refused node's place; what it reads stays alive.
+  void AddPlaceholders(const NodeView& node, Scope& scope);
+  absl::StatusOr<Tensor> Load(const TensorView& view);
   absl::Status AddConstantNode(const NodeView& node, Scope& scope);
   absl::Status InlineFunction(const FunctionView& function, const NodeView& node, Scope& scope);
   absl::StatusOr<Attributes> ReadAttributes(const NodeView& node, Scope& scope);
@@ -64,7 +72,9 @@ class GraphImporter : public NameSource {
 
   const ModelView& model_;
   const Source& source_;
-  std::vector<absl::Status>* unsupported_;
+  std::vector<ImportRefusal>* refused_;
+  std::vector<Value*> read_by_refused_;          // values of the model's graph
+  std::set<std::string, std::less<>> missing_;   // external data files, once noted
   absl::flat_hash_set<std::string> names_;       // every name of the model and every made-up one
   std::map<std::string, int64_t> symbol_sizes_;  // by Source::shapes
   int64_t inlined_ = 0;

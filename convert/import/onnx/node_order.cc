@@ -33,17 +33,52 @@ void CollectDependencies(const NodeView& node, const Producers& producers, std::
   }
 }
 
+// Of the nodes that wait for ever, those that something on a cycle waits for: not those that only stand behind one.
+std::vector<size_t> WithoutDeadEnds(const std::vector<std::vector<size_t>>& consumers,
+                                    const std::vector<size_t>& waiting) {
+  std::vector<std::vector<size_t>> producers(consumers.size());
+  std::vector<size_t> readers(consumers.size(), 0), ends, left;
+  for (size_t i = 0; i < consumers.size(); ++i) {
+    if (waiting[i] == 0) continue;
+    for (size_t consumer : consumers[i]) {
+      ++readers[i];
+      producers[consumer].push_back(i);
+    }
+    if (readers[i] == 0) ends.push_back(i);
+  }
+  std::vector<bool> gone(consumers.size(), false);
+  while (!ends.empty()) {
+    const size_t end = ends.back();
+    ends.pop_back();
+    gone[end] = true;
+    for (size_t producer : producers[end]) {
+      if (--readers[producer] == 0) ends.push_back(producer);
+    }
+  }
+  for (size_t i = 0; i < consumers.size(); ++i) {
+    if (waiting[i] != 0 && !gone[i]) left.push_back(i);
+  }
+  return left;
+}
+
 }  // namespace
 
+std::string OpName(const NodeView& node) {
+  return node.domain.empty() ? std::string(node.op_type) : fmt::format("{}::{}", node.domain, node.op_type);
+}
+
 std::string Describe(const NodeView& node) {
-  std::string text(node.op_type);
-  if (!node.domain.empty()) text = fmt::format("{}::{}", node.domain, node.op_type);
+  std::string text = OpName(node);
   if (!node.name.empty()) text += fmt::format(" '{}'", node.name);
   if (!node.outputs.empty()) text += fmt::format(" (output '{}')", node.outputs.front());
   return text;
 }
 
-absl::StatusOr<std::vector<size_t>> NodeOrder(const std::vector<NodeView>& nodes) {
+absl::Status OnCycle(const NodeView& node) {
+  return InvalidArgument("{} is on a cycle: it needs its own result; the graph cannot be computed", Describe(node));
+}
+
+absl::StatusOr<std::vector<size_t>> NodeOrder(const std::vector<NodeView>& nodes, std::vector<size_t>* cyclic) {
   Producers producers;
   for (size_t i = 0; i < nodes.size(); ++i) {
     for (std::string_view output : nodes[i].outputs) {
@@ -80,12 +115,10 @@ absl::StatusOr<std::vector<size_t>> NodeOrder(const std::vector<NodeView>& nodes
       if (--waiting[consumer] == 0) ready.push(consumer);
     }
   }
-  for (size_t i = 0; i < nodes.size() && order.size() < nodes.size(); ++i) {
-    if (waiting[i] != 0) {
-      return InvalidArgument("{} is on a cycle: it needs its own result; the graph cannot be computed",
-                             Describe(nodes[i]));
-    }
-  }
+  if (order.size() == nodes.size()) return order;
+  const std::vector<size_t> on_cycles = WithoutDeadEnds(consumers, waiting);
+  if (cyclic == nullptr) return OnCycle(nodes[on_cycles.front()]);
+  *cyclic = on_cycles;
   return order;
 }
 

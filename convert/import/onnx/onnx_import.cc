@@ -41,7 +41,7 @@ void CollectExternal(const std::vector<NodeView>& nodes, std::set<std::string>& 
   }
 }
 
-absl::StatusOr<Model> Read(const Source& source, std::vector<absl::Status>* unsupported) {
+absl::StatusOr<Model> Read(const Source& source, std::vector<ImportRefusal>* refused) {
   if (source.main.file == nullptr) return InvalidArgument("no file");
   ASSIGN_OR_RETURN(const onnx_import::ModelView view, onnx_import::ReadModelView(source.main.file->bytes()));
   Model model;
@@ -52,20 +52,23 @@ absl::StatusOr<Model> Read(const Source& source, std::vector<absl::Status>* unsu
     return InvalidArgument("the model does not say which opset of ONNX it uses; export it again");
   }
   if (model.source_opset > kMaxOpset) {
-    return Unimplemented("the model uses opset {}, the newest supported is {}; export it with opset_version={}",
-                         model.source_opset, kMaxOpset, kMaxOpset);
+    absl::Status status =
+        Unimplemented("the model uses opset {}, the newest supported is {}; export it with opset_version={}",
+                      model.source_opset, kMaxOpset, kMaxOpset);
+    if (refused == nullptr) return status;
+    refused->push_back({"", std::move(status)});
   }
   model.producer = std::string(view.producer_name);
   if (!view.producer_version.empty()) model.producer += " " + std::string(view.producer_version);
-  onnx_import::GraphImporter importer(view, source, unsupported);
+  onnx_import::GraphImporter importer(view, source, refused);
   ASSIGN_OR_RETURN(model.graph, importer.Import());
   return model;
 }
 
 }  // namespace
 
-absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<absl::Status>* unsupported) {
-  absl::StatusOr<Model> model = Read(source, unsupported);
+absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused) {
+  absl::StatusOr<Model> model = Read(source, refused);
   if (!model.ok()) return Annotate(model.status(), source.main.path);
   return model;
 }

@@ -11,11 +11,18 @@
 
 namespace slipway {
 
+// Something of a model that cannot be imported.
+struct ImportRefusal {
+  std::string op;  // of a node: "Conv", "com.acme::Mystery"; "" for tensors, inputs, outputs
+  absl::Status status;
+};
+
 // Reads an ONNX model. Weights are views into the mapped files (found by walking the wire format; nothing is copied).
 // Values keep the source's tensor names, each is its own origin. Not simplified.
-// `unsupported`, if given, receives the refusal of every node that has no form in the dialect, instead of the first being
-// returned as UNIMPLEMENTED: the outputs of such a node become inputs of the graph, of no type and rank.
-absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<absl::Status>* unsupported = nullptr);
+// `refused`, if given, receives everything of the model that cannot be imported instead of the first being returned, and what can be is
+// imported around it: the outputs of a refused node are inputs of the graph, of no type and rank, and what it reads are outputs; tensors
+// whose external data is missing are zeros. An error is then returned only where no graph can be made at all.
+absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused = nullptr);
 
 // Names of the external data files that a model refers to, relative to its folder, sorted. INVALID_ARGUMENT if one escapes the folder.
 absl::StatusOr<std::vector<std::string>> ExternalDataFiles(std::span<const std::byte> model);

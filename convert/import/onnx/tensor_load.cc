@@ -1,5 +1,8 @@
 #include "convert/import/onnx/tensor_load.h"
 
+#include <sys/mman.h>
+
+#include <cerrno>
 #include <charconv>
 
 #include "common/base/error.h"
@@ -120,6 +123,21 @@ std::string OnnxTypeName(int64_t code) {
   }
   const DataType type = ElementTypeOfCode(code);
   return type == DataType::kUndefined ? fmt::format("element type {}", code) : std::string(Name(type));
+}
+
+absl::StatusOr<Tensor> BlankTensor(const TensorView& view) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  const DataType type = ElementTypeOfCode(view.data_type);
+  const int64_t count = CheckedCount(view.dims);
+  const auto size = static_cast<int64_t>(SizeOf(type));
+  if (size == 0 || type == DataType::kString || count < 0 || count > kMost / size)
+    return InvalidArgument("tensor '{}' cannot be made up", view.name);
+  if (count == 0) return Tensor::Allocate(type, view.dims).first;
+  const auto bytes = static_cast<size_t>(count * size);
+  void* pages = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED) return ErrnoStatus(errno, "reserve memory");
+  return Tensor(type, view.dims, {static_cast<const std::byte*>(pages), bytes},
+                std::shared_ptr<const void>(pages, [bytes](const void* p) { munmap(const_cast<void*>(p), bytes); }));
 }
 
 absl::StatusOr<Tensor> LoadTensor(const TensorView& view, const Source& source) {

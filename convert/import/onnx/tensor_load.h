@@ -17,6 +17,8 @@ std::string OnnxTypeName(int64_t code);
 // raw_data, packed float and double data and external data are views; the rest is decoded. Every size is checked.
 // INVALID_ARGUMENT / DATA_LOSS / UNIMPLEMENTED naming the tensor.
 absl::StatusOr<Tensor> LoadTensor(const TensorView& view, const Source& source);
+// Zeros of the tensor's type and shape, which take no memory.
+absl::StatusOr<Tensor> BlankTensor(const TensorView& view);
 absl::StatusOr<Tensor> LoadSparseTensor(const SparseTensorView& view, const Source& source);
 
 }  // namespace slipway::onnx_import

@@ -51,7 +51,7 @@ void Carry(Value& inner, const Value* outer) {
 absl::Status InferLoop(Inference& in) {
   Graph* body = in.node.attributes.Subgraph("body");
   if (body == nullptr) return in.Error("the body is missing");
-  const size_t carried = in.node.inputs.size() - 2;
+  const size_t carried = in.node.inputs.size() > 2 ? in.node.inputs.size() - 2 : 0;
   if (body->inputs().size() != carried + 2 || body->outputs().size() < carried + 1 ||
       in.node.outputs.size() > body->outputs().size() - 1) {
     return in.Error("body of {} inputs and {} outputs for {} carried values", body->inputs().size(),
