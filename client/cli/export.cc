@@ -1,4 +1,5 @@
 // slipway export: everything from arguments to manifest.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <memory>
@@ -7,6 +8,8 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "client/cli/conclude.h"
+#include "client/cli/detach.h"
 #include "client/cli/export_run.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/outcome.h"
@@ -64,12 +67,16 @@ class Export {
       if (farm.ok()) embedded_ = *std::move(farm);
     }
     reporter_ = MakeReporter(stdout, settings_.Switch("json"));
-    run_.emplace(plan_, out_, *reporter_);
+    run_.emplace(plan_, *reporter_);
     ListenForInterrupts();
     for (const std::string& note : plan_.notes) reporter_->Note(note);
     if (status.ok()) status = Follow();
     interrupts_.Stop();
-    RunEnd end = Finish(status);
+    RunEnd end = Conclude(status, plan_, *run_, out_, *reporter_);
+    if (run_->detached() && end.manifest.empty()) {
+      reporter_->Note(fmt::format("slipway: the farm works on: `slipway fetch {} --wait` brings what it makes",
+                                  run_->request_id()));
+    }
     // Everything is down before the last line says that it is over.
     client_.reset();
     StopFarm();
@@ -83,6 +90,7 @@ class Export {
     const std::optional<absl::Duration> timeout = settings_.Duration("timeout");
     interrupts_.Start(
         [this] {
+          if (settings_.Text("on-interrupt") == "detach") return run_->Detach();
           reporter_->Note("slipway: cancelling (once more leaves at once)");
           run_->Cancel("cancelled by the user");
         },
@@ -109,49 +117,12 @@ class Export {
     absl::StatusOr<std::unique_ptr<FarmClient>> client = FarmClient::Connect(server, absl::Now() + kConnectPatience);
     if (!client.ok()) return run_->aborted().ok() ? client.status() : run_->aborted();
     client_ = *std::move(client);
-    return run_->Follow(*client_);
+    return run_->Follow(*client_, out_);
   }
 
   void StopFarm() {
     if (embedded_ != nullptr) embedded_->Stop();
     if (failure_watch_.joinable()) failure_watch_.join();
-  }
-
-  // Publishes what the cells came to, unless the farm or this machine failed.
-  RunEnd Finish(const absl::Status& status) {
-    RunEnd end;
-    if (!status.ok() && !run_->cancelled()) {
-      end.error = Message(status);
-      end.exit_code = KindOf(status) == ErrorKind::kUsage ? kExitUsage : kExitMachine;
-      return end;
-    }
-    if (const std::string failure = MachineFailure(plan_, *run_); !failure.empty() && !run_->cancelled()) {
-      end.error = failure;
-      end.exit_code = kExitMachine;
-      return end;
-    }
-    Outcome outcome = MakeOutcome(plan_, *run_, absl::Now());
-    const absl::Status published = Publish(outcome);
-    if (!published.ok()) {
-      end.error = Message(published);
-      end.exit_code = kExitMachine;
-      return end;
-    }
-    end.exit_code = outcome.exit_code;
-    end.cells = std::move(outcome.lines);
-    end.manifest = out_.manifest_path().string();
-    return end;
-  }
-
-  absl::Status Publish(const Outcome& outcome) {
-    ASSIGN_OR_RETURN(const std::string earlier, out_.EarlierManifest());
-    absl::StatusOr<std::string> text = outcome.manifest.ToJson(earlier);
-    if (absl::IsInvalidArgument(text.status())) {
-      reporter_->Note("slipway: " + out_.manifest_path().string() + " is replaced: " + Message(text.status()));
-      text = outcome.manifest.ToJson("");
-    }
-    RETURN_IF_ERROR(text.status());
-    return out_.Publish(outcome.cells, *text);
   }
 
   const Settings& settings_;
@@ -166,11 +137,25 @@ class Export {
   Interrupts interrupts_;
 };
 
+// What only a farm that outlives the command can do.
+absl::Status CheckDetaching(const Settings& settings) {
+  const auto usage = [](const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); };
+  const std::string choice = settings.Text("on-interrupt", "cancel");
+  if (choice != "cancel" && choice != "detach")
+    return usage(InvalidArgument("--on-interrupt: '{}' is neither cancel nor detach", choice));
+  if (settings.Has("server")) return absl::OkStatus();
+  const std::string_view flag = settings.Switch("detach") ? "--detach" : "--on-interrupt detach";
+  if (!settings.Switch("detach") && choice == "cancel") return absl::OkStatus();
+  return usage(InvalidArgument("{} needs a farm that stays: name it with --server HOST:PORT", flag));
+}
+
 }  // namespace
 
 int RunExport(const Settings& settings, const Arguments& models) {
   absl::StatusOr<ExportPlan> plan = MakePlan(settings, models);
   if (!plan.ok()) return Fail(plan.status());
+  if (const absl::Status status = CheckDetaching(settings); !status.ok()) return Fail(status);
+  if (settings.Switch("detach")) return ExportDetached(settings, *std::move(plan));
   absl::StatusOr<OutputFolder> out = OutputFolder::Open(plan->out);
   if (!out.ok()) return Fail(WithKind(out.status(), ErrorKind::kMachine));
   return Export(settings, *std::move(plan), *std::move(out)).Run();

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "client/report/figures.h"
@@ -14,12 +15,21 @@
 namespace slipway::cli {
 namespace {
 
-constexpr int kSubmissions = 4;  // a farm whose Redis lost the request gets it again
+constexpr int kSubmissions = 4;
+
+// NOT_FOUND, FAILED_PRECONDITION: the farm lost the request or its blobs. It gets both again.
+absl::Status WhileTheFarmForgets(const std::function<absl::Status()>& attempt) {
+  absl::Status status;
+  for (int submission = 0; submission < kSubmissions; ++submission) {
+    status = attempt();
+    if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) break;
+  }
+  return status;
+}
 
 }  // namespace
 
-ExportRun::ExportRun(ExportPlan& plan, OutputFolder& out, Reporter& reporter)
-    : plan_(plan), out_(out), reporter_(reporter), key_(RandomHex(16)) {}
+ExportRun::ExportRun(ExportPlan& plan, Reporter& reporter) : plan_(plan), reporter_(reporter), key_(RandomHex(16)) {}
 
 absl::Status ExportRun::HashInputs() {
   std::map<std::string, Digest> known;  // one checkpoint may serve several models
@@ -40,19 +50,37 @@ absl::Status ExportRun::HashInputs() {
   return absl::OkStatus();
 }
 
-absl::Status ExportRun::Follow(FarmClient& farm) {
+absl::Status ExportRun::Follow(FarmClient& farm, OutputFolder& out) {
+  bool told = false;
+  return With(farm, [&] {
+    return WhileTheFarmForgets([&] {
+      RETURN_IF_ERROR(UploadAndSubmit(farm));
+      if (!std::exchange(told, true)) reporter_.Started(request_id_, plan_.models.size() * plan_.pairs.size());
+      return Watch(farm, out);
+    });
+  });
+}
+
+absl::Status ExportRun::Submit(FarmClient& farm) {
+  return With(farm, [&] { return WhileTheFarmForgets([&] { return UploadAndSubmit(farm); }); });
+}
+
+absl::Status ExportRun::Fetch(FarmClient& farm, const std::string& request_id, OutputFolder& out) {
+  request_id_ = request_id;
+  return With(farm, [&] {
+    RETURN_IF_ERROR(Enter(Phase::kWatching));
+    reporter_.Started(request_id_, plan_.models.size() * plan_.pairs.size());
+    return Watch(farm, out);
+  });
+}
+
+absl::Status ExportRun::With(FarmClient& farm, const std::function<absl::Status()>& work) {
   {
     const std::lock_guard lock(mutex_);
     farm_ = &farm;
     if (!aborted_.ok()) return aborted_;  // the farm failed before there was a connection to end
   }
-  absl::Status status;
-  for (int submission = 0; submission < kSubmissions; ++submission) {
-    status = Upload(farm);
-    if (status.ok()) status = SubmitAndWatch(farm);
-    // NOT_FOUND, FAILED_PRECONDITION: the farm lost the request or its blobs. It gets both again.
-    if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) break;
-  }
+  const absl::Status status = work();
   const std::lock_guard lock(mutex_);
   phase_ = Phase::kEnded;
   farm_ = nullptr;
@@ -77,20 +105,20 @@ absl::Status ExportRun::Upload(FarmClient& farm) {
   return absl::OkStatus();
 }
 
-absl::Status ExportRun::SubmitAndWatch(FarmClient& farm) {
+absl::Status ExportRun::UploadAndSubmit(FarmClient& farm) {
+  RETURN_IF_ERROR(Upload(farm));
   RETURN_IF_ERROR(Enter(Phase::kSubmitting));
   ASSIGN_OR_RETURN(const v1::SubmitResponse response, farm.Submit(ToRequest(plan_, key_)));
-  const bool again = !request_id_.empty();
   request_id_ = response.request_id();
   // A cancellation that came while the request was on its way.
-  if (!Enter(Phase::kWatching).ok()) RETURN_IF_ERROR(farm.Cancel(request_id_));
-  if (!again) reporter_.Started(request_id_, plan_.models.size() * plan_.pairs.size());
-  return Watch(farm);
+  if (!Enter(Phase::kWatching).ok()) return farm.Cancel(request_id_);
+  return absl::OkStatus();
 }
 
-absl::Status ExportRun::Watch(FarmClient& farm) {
+absl::Status ExportRun::Watch(FarmClient& farm, OutputFolder& out) {
+  if (detached()) return Cancelled("the request is left to the farm");
   // Ending all calls also ends the watch that waits for more.
-  Collector collector(farm, out_, reporter_, [&] { farm.Shutdown(); });
+  Collector collector(farm, out, reporter_, [&] { farm.Shutdown(); });
   std::map<CellKey, uint64_t> fetched;  // versions: a terminal state may be told twice
   const absl::Status watched = farm.Watch(request_id_, {}, [&](const v1::WatchResponse& change) {
     for (const v1::Cell& cell : change.cells()) {
@@ -127,6 +155,22 @@ void ExportRun::Cancel(const std::string& why) {
   if (watching == nullptr) return;
   const absl::Status status = watching->Cancel(request_id_);
   if (!status.ok()) reporter_.Note("slipway: cannot cancel: " + Message(status));
+}
+
+void ExportRun::Detach() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (cancelled_ || phase_ == Phase::kEnded) return;
+    detached_ = phase_ == Phase::kSubmitting || phase_ == Phase::kWatching;
+    if (phase_ == Phase::kWatching) farm_->Shutdown();
+    if (detached_) return;
+  }
+  Cancel("cancelled by the user");
+}
+
+bool ExportRun::detached() const {
+  const std::lock_guard lock(mutex_);
+  return detached_;
 }
 
 bool ExportRun::cancelled() const {

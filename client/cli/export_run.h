@@ -1,6 +1,7 @@
 // One request on a farm, embedded or not: upload, submit, watch, collect.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <string>
 
@@ -15,18 +16,26 @@ namespace slipway::cli {
 
 class ExportRun {
  public:
-  ExportRun(ExportPlan& plan, OutputFolder& out, Reporter& reporter);
+  ExportRun(ExportPlan& plan, Reporter& reporter);
 
   // Fills in the digests of the plan's files: needs no farm yet.
   absl::Status HashInputs();
   // Returns when the request has ended; cells that were cancelled are an end too. CANCELLED: stopped before it was
   // submitted. Otherwise the farm's or the machine's error.
-  absl::Status Follow(FarmClient& farm);
+  absl::Status Follow(FarmClient& farm, OutputFolder& out);
+  // Returns once the request stands, and leaves it to the farm.
+  absl::Status Submit(FarmClient& farm);
+  // Follow for a request that somebody submitted.
+  absl::Status Fetch(FarmClient& farm, const std::string& request_id, OutputFolder& out);
 
   // Asks for the end; `why` becomes the reason of what has not ended. From any thread, at any time.
   void Cancel(const std::string& why);
   bool cancelled() const;
   std::string cancel_reason() const;
+  // Makes Follow return CANCELLED and leaves the request to the farm; before there is one, the same as Cancel. From any
+  // thread, at any time.
+  void Detach();
+  bool detached() const;
   // Makes Follow return `error` at once. From any thread.
   void Abort(const absl::Status& error);
   absl::Status aborted() const;  // OK: not
@@ -37,20 +46,21 @@ class ExportRun {
  private:
   enum class Phase { kBefore, kUploading, kSubmitting, kWatching, kEnded };
 
+  // Does `work` while the calls of `farm` can be ended by the others.
+  absl::Status With(FarmClient& farm, const std::function<absl::Status()>& work);
   absl::Status Upload(FarmClient& farm);
-  absl::Status SubmitAndWatch(FarmClient& farm);
-  absl::Status Watch(FarmClient& farm);
+  absl::Status UploadAndSubmit(FarmClient& farm);
+  absl::Status Watch(FarmClient& farm, OutputFolder& out);
   // CANCELLED once Cancel() was called.
   absl::Status Enter(Phase phase);
 
   ExportPlan& plan_;
-  OutputFolder& out_;
   Reporter& reporter_;
   const std::string key_;
   mutable std::mutex mutex_;
   Phase phase_ = Phase::kBefore;
   FarmClient* farm_ = nullptr;
-  bool cancelled_ = false;
+  bool cancelled_ = false, detached_ = false;
   std::string cancel_reason_;
   absl::Status aborted_;
   std::string request_id_;

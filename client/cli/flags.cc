@@ -36,21 +36,24 @@ constexpr std::array kFlags = {
     Flag{"opset", kInteger, "N", "ONNX opset to write (default: 17; raised where an op needs it)", "export", 7, 26},
     Flag{"no-verify", kSwitch, "", "does not run the artifacts: they end as unverified", "export"},
     Flag{"tolerance", kNumber, "X", "replaces the main limit of the parity gates", "export"},
-    Flag{"out", kText, "DIR", "where the artifacts and manifest.json go (default: exports)", "export"},
+    Flag{"out", kText, "DIR", "where the artifacts and manifest.json go (default: exports)", "export fetch"},
     Flag{"json", kSwitch, "", "prints one JSON event a line",
-         "export status list cancel retry delete workers watch doctor verify inspect"},
+         "export status list cancel retry delete fetch workers watch doctor verify inspect"},
     Flag{"server", kText, "HOST:PORT", "the farm to use; without it, export runs its own",
-         "export status list cancel retry delete workers watch doctor"},
+         "export status list cancel retry delete fetch workers watch doctor"},
     Flag{"jobs", kInteger, "N", "cells made at once by the embedded farm (default: one a CPU)", "export", 1, 1024},
     Flag{"python", kText, "FILE", "Python interpreter with the judges' runtimes, for the embedded farm",
          "export doctor"},
     Flag{"priority", kInteger, "N", "higher goes first on a shared farm (default: 0)", "export", -100, 100},
+    Flag{"detach", kSwitch, "", "submits to the farm, prints the request's id and leaves", "export"},
+    Flag{"on-interrupt", kText, "WHAT", "cancel (default), or detach: Ctrl-C leaves the farm working", "export"},
+    Flag{"wait", kSwitch, "", "waits until the request has ended", "fetch"},
     Flag{"limit", kInteger, "N", "how many requests to show (default: 20)", "list status", 1, 100000},
     Flag{"timeout", kDuration, "TIME", "cancels what has not ended by then: 90s, 5m, 1h", "export watch"},
     Flag{"for", kList, "LIST", "targets to ask: names every node that one of them cannot take", "inspect"},
     Flag{"nodes", kSwitch, "", "shows every node, with the shapes of its outputs", "inspect"},
     Flag{"config", kText, "FILE", "YAML file with these flags' names as keys",
-         "export status list cancel retry delete workers watch doctor verify inspect"},
+         "export status list cancel retry delete fetch workers watch doctor verify inspect"},
 };
 
 constexpr std::array kVerbs = {
@@ -63,6 +66,7 @@ constexpr std::array kVerbs = {
          "  slipway export resnet50@resnet50.pth --input-size 256\n"
          "  slipway export lite --dummy\n"
          "  slipway export zoo/ --server farm.example.com:7400 --json\n"
+         "  slipway export zoo/ --server farm.example.com:7400 --detach --timeout 2h\n"
          "  slipway export detector.onnx --shape image=1,3,320,320 --tolerance 1e-3\n"
          "  slipway export mobilenet_v2@v2.pth --preset classifier --io-layout nhwc --target tflite\n"
          "  slipway export detector.onnx --fix threshold=0.25 --cut-outputs boxes,scores"},
@@ -73,6 +77,9 @@ constexpr std::array kVerbs = {
          "  slipway status 0-6f1c2a --server farm.example.com:7400"},
     Verb{"watch", "REQUEST", "a request's id", 1, 1, "follow a request until it has ended",
          "  slipway watch 0-6f1c2a --server farm.example.com:7400"},
+    Verb{"fetch", "REQUEST", "a request's id", 1, 1, "write what a request made, as export would have",
+         "  slipway fetch 0-6f1c2a --server farm.example.com:7400 --out exports\n"
+         "  slipway fetch 0-6f1c2a --wait"},
     Verb{"cancel", "REQUEST...", "ids of requests", 1, -1, "end requests; what has passed stays fetchable",
          "  slipway cancel 0-6f1c2a --server farm.example.com:7400"},
     Verb{"retry", "REQUEST...", "ids of requests", 1, -1,

@@ -23,7 +23,8 @@ using VerbFunction = int (*)(const Settings&, const Arguments&);
 const std::map<std::string_view, VerbFunction> kFunctions = {
     {"export", RunExport},   {"status", RunStatus},   {"list", RunList},     {"cancel", RunCancel},
     {"workers", RunWorkers}, {"watch", RunWatch},     {"verify", RunVerify}, {"doctor", RunDoctor},
-    {"version", RunVersion}, {"inspect", RunInspect}, {"retry", RunRetry},   {"delete", RunDelete}};
+    {"version", RunVersion}, {"inspect", RunInspect}, {"fetch", RunFetch},   {"retry", RunRetry},
+    {"delete", RunDelete}};
 
 struct Parsed {
   std::map<std::string, std::vector<std::string>> flags;

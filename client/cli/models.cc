@@ -21,12 +21,9 @@ bool IsNameCharacter(unsigned char c) { return std::isalnum(c) != 0 || c == '.' 
 
 bool IsName(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), IsNameCharacter); }
 
-// A folder of this name beside manifest.json must be possible and must not hide.
 absl::Status CheckName(const std::string& name) {
-  if (name.front() == '.' || name == "manifest.json") {
-    return InvalidArgument("a model cannot be named '{}': choose another with NAME=MODEL", name);
-  }
-  return absl::OkStatus();
+  if (IsModelName(name)) return absl::OkStatus();
+  return InvalidArgument("a model cannot be named '{}': choose another with NAME=MODEL", name);
 }
 
 std::string AsName(std::string text) {
@@ -233,6 +230,8 @@ absl::Status NameAll(std::vector<Candidate>& candidates) {
 }
 
 }  // namespace
+
+bool IsModelName(std::string_view name) { return IsName(name) && name.front() != '.' && name != "manifest.json"; }
 
 absl::StatusOr<std::vector<ModelArgument>> ResolveModels(const std::vector<std::string>& arguments,
                                                          const std::string& weights, bool dummy) {

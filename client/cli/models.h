@@ -25,6 +25,9 @@ struct ModelArgument {
   std::string argument;  // NAME=MODEL that gives exactly this model again
 };
 
+// Whether a model may have this name: a folder of it beside manifest.json must be possible and must not hide.
+bool IsModelName(std::string_view name);
+
 // `dummy`: every argument is an architecture alone, whose weights are made up.
 // Reads no more than file names, except that ONNX files are walked for their external data. INVALID_ARGUMENT (usage): a
 // path that is not there, an unknown architecture (with the nearest names), a name given twice. A file that is no model

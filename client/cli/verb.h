@@ -17,6 +17,7 @@ int RunList(const Settings& settings, const Arguments& none);
 int RunCancel(const Settings& settings, const Arguments& requests);
 int RunRetry(const Settings& settings, const Arguments& requests);
 int RunDelete(const Settings& settings, const Arguments& requests);
+int RunFetch(const Settings& settings, const Arguments& request);
 int RunWorkers(const Settings& settings, const Arguments& none);
 int RunWatch(const Settings& settings, const Arguments& request);
 int RunVerify(const Settings& settings, const Arguments& folder);

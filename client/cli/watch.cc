@@ -6,6 +6,8 @@
 #include "client/cli/connect.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/outcome.h"
+#include "client/cli/requests.h"
+#include "client/cli/stored_plan.h"
 #include "client/cli/verb.h"
 #include "client/report/figures.h"
 #include "client/report/reporter.h"
@@ -13,9 +15,21 @@
 
 namespace slipway::cli {
 
+namespace {
+
+absl::StatusOr<RequestSpec> SpecOf(FarmClient& farm, const std::string& request) {
+  ASSIGN_OR_RETURN(const RequestStatus status, farm.Get(request));
+  return ReadSpec(farm, status);
+}
+
+}  // namespace
+
 int RunWatch(const Settings& settings, const Arguments& request) {
   const absl::StatusOr<std::unique_ptr<FarmClient>> farm = ConnectToServer(settings);
   if (!farm.ok()) return Fail(farm.status());
+  // Without verification an unverified cell is all that was asked for.
+  const absl::StatusOr<RequestSpec> spec = SpecOf(**farm, request[0]);
+  if (!spec.ok()) return Fail(OfRequest(spec.status()));
   const std::unique_ptr<Reporter> reporter = MakeReporter(stdout, settings.Switch("json"));
   const absl::Time start = absl::Now();
   std::stop_source stop;
@@ -44,7 +58,7 @@ int RunWatch(const Settings& settings, const Arguments& request) {
     end.cells.push_back(line);
   }
   if (status.ok()) {
-    end.exit_code = ExitCodeFor(states, /*verify=*/true);
+    end.exit_code = ExitCodeFor(states, spec->options.verify);
   } else if (absl::IsCancelled(status)) {
     end.exit_code = kExitCancelled;  // only the watching ends: the farm works on
   } else {

@@ -42,6 +42,7 @@ struct FarmClientOptions {
 struct RequestStatus {
   v1::RequestInfo request;
   std::vector<v1::Cell> cells;  // by index
+  Digest spec;                  // of the blob that says what was asked for: RequestSpec
 };
 
 // A blob and the file that it is to become.

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/rpc/digest_message.h"
 #include "coordinator/planner/plan.h"
 #include "coordinator/planner/validate.h"
 #include "coordinator/service/caller.h"
@@ -120,6 +121,8 @@ absl::Status ExportService::DoGet(const std::string& tenant, const v1::GetReques
   ASSIGN_OR_RETURN(const auto spec, specs_.Get(tenant, view.spec));
   ASSIGN_OR_RETURN(const std::vector<TaskView> tasks, queue_.ListTasks(view.id, since, limit));
   SetRequestInfo(view, *response.mutable_request());
+  if (const auto digest = Digest::Parse(view.spec); digest.ok())
+    *response.mutable_spec() = ToDigestMessage<v1::Digest>(*digest);
   for (const TaskView& task : tasks) SetCell(task, *spec, *response.add_cells());
   if (tasks.size() >= limit) response.set_next_page_token(std::to_string(tasks.back().version));
   return absl::OkStatus();

@@ -1,4 +1,6 @@
 // A named farm: the same export, and the verbs that only such a farm has.
+#include "tests/client/server.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -6,40 +8,12 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "tests/client/command.h"
-#include "tests/support/redis.h"
-
 namespace slipway {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
-
-class ServerTest : public testing::Test {
- protected:
-  ServerTest() {
-    const std::string bin = SLIPWAY_BIN_DIR;
-    const std::string store = (box_.work() / "store").string();
-    coordinator_ = box_.StartProgram(bin + "/slipway-coordinator",
-                                     {"--redis", redis_.address(), "--store", store, "--listen", server()});
-    worker_ =
-        box_.StartProgram(bin + "/slipway-worker", {"--redis", redis_.address(), "--store", store, "--slots", "2"});
-    EXPECT_TRUE(Eventually([&] {
-      return box_.Run({"doctor", "--server", server()}).out.find("1 workers") != std::string::npos;
-    }));
-  }
-  ~ServerTest() override {
-    for (const auto* process : {worker_.get(), coordinator_.get()}) process->Signal(SIGTERM);
-    EXPECT_EQ(worker_->Wait().code, 0);
-    EXPECT_EQ(coordinator_->Wait().code, 0);
-  }
-  std::string server() const { return "unix:" + (box_.work() / "api.sock").string(); }
-
-  RedisServer redis_;
-  Sandbox box_;
-  std::unique_ptr<Running> coordinator_, worker_;
-};
 
 TEST_F(ServerTest, ExportThenStatusAndWatch) {
   const Environment environment = {{"SLIPWAY_SERVER", server()},

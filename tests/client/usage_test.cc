@@ -98,6 +98,11 @@ TEST_F(UsageTest, Values) {
   ExpectUsageError({"no-such-verb"}, "no-such-verb");
   ExpectUsageError({"export", "m.onnx"}, "SLIPWAY_NO_VERIFY: 'maybe'", {{"SLIPWAY_NO_VERIFY", "maybe"}});
   ExpectUsageError({"status"}, "--server");
+  ExpectUsageError({"export", "m.onnx", "--detach"}, "--detach needs a farm that stays");
+  ExpectUsageError({"export", "m.onnx", "--on-interrupt", "detach"}, "--on-interrupt detach needs a farm that stays");
+  ExpectUsageError({"export", "m.onnx", "--on-interrupt", "leave"}, "'leave' is neither cancel nor detach");
+  ExpectUsageError({"export", "m.onnx", "--timeout", "9000h"}, "--timeout: 9000h is longer than 8760h");
+  ExpectUsageError({"export", "m.onnx", "--priority", "101"}, "--priority: '101' is not a whole number");
 }
 
 TEST_F(UsageTest, Config) {

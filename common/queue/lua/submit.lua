@@ -56,15 +56,15 @@ if create then
     if call('HGET', KEYS[1], 'full') == '1' then return redis.error_reply('FULL the queue is above 80 % of its memory') end
     local refused = over_quota()
     if refused then return redis.error_reply('QUOTA ' .. refused) end
-    local sequence = call('HINCRBY', KEYS[1], 'sequence', 1)
+    local sequence, created = call('HINCRBY', KEYS[1], 'sequence', 1), now()
     call('HSET', P .. 'request:' .. id, 't', tenant, 's', 'P', 'sp', ARGV[7], 'p', ARGV[8], 'v', 0, 'o', ARGV[9],
-         'n', ARGV[9], 're', ARGV[10], 'd', digest, 'ik', key, 'cl', ARGV[12], 'q', sequence, 'c', now(), 'by', ARGV[14])
+         'n', ARGV[9], 're', ARGV[10], 'd', digest, 'ik', key, 'cl', ARGV[12], 'q', sequence, 'c', created, 'by', ARGV[14])
     call('HSET', P .. 'tenant:' .. tenant, 'w', ARGV[15])
     call('HINCRBY', P .. 'tenant:' .. tenant, 'o', ARGV[9])
     call('HINCRBY', P .. 'tenant:' .. tenant, 'by', ARGV[14])
     take_turn()
     if ARGV[13] ~= '0' then
-      local deadline = now() + tonumber(ARGV[13])
+      local deadline = created + tonumber(ARGV[13])
       call('HSET', P .. 'request:' .. id, 'dl', deadline)
       call('ZADD', P .. 'deadlines', deadline, id)
     end

@@ -1,0 +1,158 @@
+// Requests that outlive their client: --detach, --on-interrupt detach, fetch, and what watch makes of them.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/time/clock.h"
+#include "client/lib/farm_client.h"
+#include "tests/client/server.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+class FetchTest : public ServerTest {
+ protected:
+  Ended Run(const std::vector<std::string>& arguments) { return box_.Run(arguments, environment_); }
+  std::unique_ptr<Running> Start(const std::vector<std::string>& arguments) {
+    return box_.Start(arguments, environment_);
+  }
+  // Submits the smallest model and leaves; its id.
+  std::string Detached(std::vector<std::string> flags = {}) {
+    flags.insert(flags.begin(), {"export", "lite", "--dummy", "--target", "onnx", "--detach"});
+    const Ended ended = Run(flags);
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_THAT(ended.out, testing::MatchesRegex("0-[0-9a-f]{32}\n"));
+    return ended.out.substr(0, ended.out.find('\n'));
+  }
+  json Status(const std::string& request) { return json::parse(Run({"status", request, "--json"}).out); }
+  // Path → content, the manifest without the time at which it was written.
+  std::map<std::string, std::string> Tree(const std::string& folder) {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(box_.work() / folder)) {
+      if (entry.is_regular_file())
+        files[fs::relative(entry.path(), box_.work() / folder).string()] = ReadAll(entry.path());
+    }
+    json manifest = json::parse(files["manifest.json"]);
+    manifest.erase("created");
+    files["manifest.json"] = manifest.dump(1);
+    return files;
+  }
+
+  const Environment environment_ = {{"SLIPWAY_SERVER", server()}};
+};
+
+TEST_F(FetchTest, WritesWhatExportWrote) {
+  box_.File("bad.onnx", "no model");
+  const struct {
+    std::vector<std::string> arguments;
+    int code;
+  } exports[] = {
+      {{"eyes=mtcnn-pnet@" + Weights("pnet"), "bad.onnx", "--target", "onnx,ncnn", "--samples", "4"}, 4},
+      {{"lite", "--dummy", "--num-classes", "7", "--target", "onnx", "--no-verify", "--preset", "classifier"}, 0},
+      {{"mtcnn-pnet@" + Weights("pnet"), "--target", "ncnn", "--tolerance", "1e-12", "--opset", "15"}, 3}};
+  for (const auto& [flags, code] : exports) {
+    SCOPED_TRACE(testing::PrintToString(flags));
+    std::vector<std::string> arguments = flags;
+    arguments.insert(arguments.begin(), "export");
+    fs::remove_all(box_.work() / "exports");
+    const Ended exported = Run(arguments);
+    ASSERT_EQ(exported.code, code) << exported.out << exported.err;
+    const auto wanted = Tree("exports");
+    const std::string request = json::parse(wanted.at("manifest.json"))["request_id"];
+
+    fs::remove_all(box_.work() / "copy");
+    const Ended fetched = Run({"fetch", request, "--out", "copy"});
+    EXPECT_EQ(fetched.code, code) << fetched.out << fetched.err;
+    EXPECT_EQ(Tree("copy"), wanted);
+    EXPECT_EQ(Run({"verify", "copy"}).code, 0);
+    EXPECT_EQ(Run({"watch", request}).code, code);  // the same exit code, also without parity
+  }
+}
+
+TEST_F(FetchTest, WaitsForADetachedRequest) {
+  worker_->Signal(SIGSTOP);  // nothing can end by itself
+  const std::string request = Detached();
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  const Ended early = Run({"fetch", request});
+  EXPECT_EQ(early.code, 5);
+  EXPECT_THAT(early.err, HasSubstr("has not ended: 2 of its 2 tasks are open; --wait waits"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+
+  const auto fetching = Start({"fetch", request, "--wait"});
+  EXPECT_TRUE(Eventually([&] { return fetching->OutputSoFar().find(": 1 cell") != std::string::npos; }));
+  worker_->Signal(SIGCONT);
+  const Ended ended = fetching->Wait();
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  EXPECT_TRUE(fs::exists(box_.work() / "exports/lite/onnx-fp32/lite.onnx"));
+  EXPECT_EQ(Run({"verify", "exports"}).code, 0);
+}
+
+TEST_F(FetchTest, DetachTellsPrograms) {
+  const Ended ended = Run({"export", "lite", "--dummy", "--target", "onnx,ncnn", "--detach", "--json"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  const json event = json::parse(ended.out);
+  EXPECT_EQ(event["event"], "detached");
+  EXPECT_EQ(event["cells"], 2);
+  EXPECT_EQ(Status(event["request_id"])["request_id"], event["request_id"]);
+}
+
+// Interrupting who only waits ends nothing.
+TEST_F(FetchTest, AnInterruptedFetchLeavesTheRequest) {
+  worker_->Signal(SIGSTOP);
+  const std::string request = Detached();
+  const auto fetching = Start({"fetch", request, "--wait"});
+  EXPECT_TRUE(Eventually([&] { return fetching->OutputSoFar().find(": 1 cell") != std::string::npos; }));
+  fetching->Signal(SIGINT);
+  EXPECT_EQ(fetching->Wait().code, 130);
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  EXPECT_EQ(Status(request)["state"], "active");
+  worker_->Signal(SIGCONT);
+}
+
+TEST_F(FetchTest, OnInterruptDetachLeavesTheFarmWorking) {
+  worker_->Signal(SIGSTOP);
+  const auto client = Start({"export", "lite", "--dummy", "--target", "onnx", "--on-interrupt", "detach"});
+  EXPECT_TRUE(Eventually([&] { return client->OutputSoFar().find(": 1 cell") != std::string::npos; }));
+  client->Signal(SIGINT);
+  const Ended left = client->Wait();
+  EXPECT_EQ(left.code, 130);
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  const std::string request = left.out.substr(8, left.out.find(':') - 8);
+  EXPECT_THAT(left.err, HasSubstr("slipway fetch " + request));
+  EXPECT_EQ(Status(request)["state"], "active");
+  worker_->Signal(SIGCONT);
+  EXPECT_EQ(Run({"fetch", request, "--wait"}).code, 0);
+}
+
+// The farm keeps the deadline of a client that is gone.
+TEST_F(FetchTest, ADetachedTimeoutIsTheFarms) {
+  worker_->Signal(SIGSTOP);
+  const std::string request = Detached({"--timeout", "0.5s"});
+  EXPECT_EQ(Run({"watch", request}).code, 130);
+  EXPECT_THAT(Status(request)["tasks"][0]["reason"].get<std::string>(), HasSubstr("timeout of 1 s"));
+  EXPECT_EQ(Run({"fetch", request}).code, 130);
+  EXPECT_THAT(ReadAll(box_.work() / "exports/manifest.json"), HasSubstr("timeout of 1 s"));
+  worker_->Signal(SIGCONT);
+}
+
+TEST_F(FetchTest, WhatCannotBeFetched) {
+  EXPECT_EQ(Run({"fetch", "0-00000000000000000000000000000000"}).code, 2);
+  const auto farm = FarmClient::Connect(server(), absl::InfiniteFuture()).value();
+  v1::SubmitRequest noop;
+  noop.set_idempotency_key("noop");
+  noop.add_models()->set_name("m");
+  noop.mutable_models(0)->set_kind(v1::SOURCE_KIND_NOOP);
+  noop.add_pairs()->set_target("onnx");
+  noop.mutable_pairs(0)->set_precision("fp32");
+  const Ended ended = Run({"fetch", farm->Submit(noop).value().request_id(), "--wait"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.err, HasSubstr("makes no files"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+}
+
+}  // namespace
+}  // namespace slipway
