@@ -15,7 +15,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/queue/queue.h"
-#include "common/store/store.h"
+#include "common/store/open_store.h"
 #include "coordinator/service/coordinator.h"
 
 namespace slipway {
@@ -34,6 +34,7 @@ Examples:
   slipway-coordinator --redis 127.0.0.1:6379 --store /var/lib/slipway --listen 127.0.0.1:9000
   slipway-coordinator --redis unix:/run/redis.sock --store /mnt/farm --listen 0.0.0.0:9000 --insecure --health-listen 0.0.0.0:9001
   slipway-coordinator --redis redis:6379 --store /mnt/farm --listen 127.0.0.1:9000 --tenant-open-tasks 20000 --tenant-weight research=2.5
+  slipway-coordinator --redis redis:6379 --store 's3://blobs/farm?endpoint=https://minio:9000' --listen 0.0.0.0:9000 --insecure
   SLIPWAY_REDIS=redis:6379 SLIPWAY_STORE=/mnt/farm slipway-coordinator --listen unix:/run/slipway.sock
 
 Exit: 0 after SIGTERM or SIGINT, 2 usage, 5 the machine (address in use, Redis or store unreachable).)";
@@ -41,7 +42,8 @@ Exit: 0 after SIGTERM or SIGINT, 2 usage, 5 the machine (address in use, Redis o
 struct Flags {
   CoordinatorOptions coordinator;
   QueueOptions queue;
-  LocalStoreOptions store;
+  std::string store;
+  OpenStoreOptions store_options;
   std::string redis_password_file;
   double lease_seconds = 15;
   std::vector<std::string> weights;  // TENANT=WEIGHT
@@ -64,10 +66,15 @@ void DefineFlags(CLI::App& app, Flags& flags) {
       ->required();
   app.add_option("--redis-password-file", flags.redis_password_file, "File whose first line is Redis' password")
       ->envname("SLIPWAY_REDIS_PASSWORD_FILE");
-  app.add_option("--store", flags.store.root, "Folder of the blobs, shared by all of the farm")
+  app.add_option("--store", flags.store,
+                 "Blobs, shared by all of the farm: a folder, file:///FOLDER or "
+                 "s3://BUCKET/PREFIX[?endpoint=URL&region=NAME]")
       ->envname("SLIPWAY_STORE")
       ->required();
-  app.add_flag("--ephemeral-store", flags.store.ephemeral, "Blobs need not outlive a power cut")
+  app.add_option("--store-credentials", flags.store_options.credentials,
+                 "Of an s3 store: file in AWS' format (default: the AWS_* variables, then ~/.aws/credentials)")
+      ->envname("SLIPWAY_STORE_CREDENTIALS");
+  app.add_flag("--ephemeral-store", flags.store_options.ephemeral, "A folder's blobs need not outlive a power cut")
       ->envname("SLIPWAY_EPHEMERAL_STORE");
   app.add_option("--shard", flags.queue.shard, "The farm's part of Redis")
       ->envname("SLIPWAY_SHARD")
@@ -161,7 +168,7 @@ absl::Status Run(Flags flags) {
   RETURN_IF_ERROR(ReadWeights(flags));
   flags.queue.lease = absl::Seconds(flags.lease_seconds);
   flags.coordinator.shard = flags.queue.shard;
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenLocalStore(flags.store));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenStore(flags.store, flags.store_options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue));
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator,
                    Coordinator::Start(flags.coordinator, *queue, *store));

@@ -20,6 +20,7 @@ constexpr int kUsageExit = 2, kMachineExit = 5;
 
 constexpr const char* kExamples = R"(Examples:
   slipway-worker --redis 127.0.0.1:6379 --store /srv/slipway/store
+  slipway-worker --redis redis:6379 --store 's3://blobs/farm?endpoint=https://minio:9000' --store-cache /var/cache/slipway
   slipway-worker --redis unix:/run/slipway/redis.sock --redis-password-file /etc/slipway/redis --store /srv/slipway/store \
       --slots 8 --prewarm onnxruntime,litert,ncnn
 
@@ -29,7 +30,8 @@ Exit: 0 ended as told, 2 usage, 5 the machine, the store or Redis made work impo
 
 struct Flags {
   std::string redis, redis_password_file, store, shard = "0", scratch, python, log_level = "info";
-  bool ephemeral_store = false, allow_unsandboxed = false;
+  OpenStoreOptions store_options;
+  bool allow_unsandboxed = false;
   int slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::vector<std::string> prewarm;
   double task_timeout = 600, judge_timeout = 120, drain_timeout = 10, lease = 15;
@@ -51,10 +53,23 @@ void AddFlags(CLI::App& app, Flags& flags) {
   named(app.add_option("--redis-password-file", flags.redis_password_file, "file that holds Redis' password"),
         "SLIPWAY_REDIS_PASSWORD_FILE")
       ->check(CLI::ExistingFile);
-  named(app.add_option("--store", flags.store, "folder of the blob store, shared with the coordinators"),
+  named(app.add_option("--store", flags.store,
+                       "blob store, shared with the coordinators: a folder, file:///FOLDER or "
+                       "s3://BUCKET/PREFIX[?endpoint=URL&region=NAME]"),
         "SLIPWAY_STORE")
       ->required();
-  named(app.add_flag("--ephemeral-store", flags.ephemeral_store, "the store need not outlive a power cut: no fsync"),
+  named(app.add_option("--store-credentials", flags.store_options.credentials,
+                       "of an s3 store: file in AWS' format (default: the AWS_* variables, then ~/.aws/credentials)"),
+        "SLIPWAY_STORE_CREDENTIALS");
+  named(app.add_option("--store-cache", flags.store_options.cache,
+                       "of an s3 store: folder for copies of its blobs (default: one in the scratch folder)"),
+        "SLIPWAY_STORE_CACHE");
+  named(app.add_option("--store-cache-bytes", flags.store_options.cache_bytes,
+                       "at most so many in it, e.g. 50G; several workers may share a folder")
+            ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false)),
+        "SLIPWAY_STORE_CACHE_BYTES");
+  named(app.add_flag("--ephemeral-store", flags.store_options.ephemeral,
+                     "the store's folder need not outlive a power cut: no fsync"),
         "SLIPWAY_EPHEMERAL_STORE");
   named(app.add_option("--shard", flags.shard, "which farm of keys within Redis")->capture_default_str(),
         "SLIPWAY_SHARD");
@@ -108,8 +123,8 @@ absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
     while (options.queue.password.ends_with('\n') || options.queue.password.ends_with('\r'))
       options.queue.password.pop_back();
   }
-  options.store.root = std::filesystem::absolute(flags.store);
-  options.store.ephemeral = flags.ephemeral_store;
+  options.store = flags.store;
+  options.store_options = flags.store_options;
   options.slots = flags.slots;
   std::error_code error;
   options.scratch =
@@ -162,7 +177,7 @@ int Main(int argc, char** argv) {
   }
   if (status.ok()) return 0;
   LogError("the worker cannot go on", {{"reason", Message(status)}});
-  return kMachineExit;
+  return KindOf(status) == ErrorKind::kUsage ? kUsageExit : kMachineExit;
 }
 
 }  // namespace

@@ -67,6 +67,7 @@ class CachedStore final : public Store {
   absl::StatusOr<Digest> PutFile(std::string_view tenant, const fs::path& file) override {
     return backing_->PutFile(tenant, file);
   }
+  absl::Status Check() override { return backing_->Check(); }
   absl::Status Bind(std::string_view farm) override { return backing_->Bind(farm); }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return backing_->Pin(); }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {

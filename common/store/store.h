@@ -76,6 +76,8 @@ class Store {
   // A verified local file of the blob, open for reading: mapped by workers, passed to children. NOT_FOUND; DATA_LOSS if the stored bytes are damaged
   // (the blob is then dropped).
   virtual absl::StatusOr<UniqueFd> OpenLocal(std::string_view tenant, const Digest& digest) = 0;
+  // Whether the store can be used at all: a refusal that says what to set right, or UNAVAILABLE.
+  virtual absl::Status Check() { return absl::OkStatus(); }
   // Stores a finished local file, hashing it once on the way; `file` may be moved away.
   virtual absl::StatusOr<Digest> PutFile(std::string_view tenant, const std::filesystem::path& file) = 0;
 

@@ -9,7 +9,7 @@
 #include "common/store/cached_store.h"
 #include "common/store/layout.h"
 #include "common/store/s3/client.h"
-#include "tests/store/s3_server.h"
+#include "tests/support/s3_server.h"
 
 namespace slipway {
 namespace {

@@ -14,7 +14,7 @@
 #include "common/store/layout.h"
 #include "common/store/s3/client.h"
 #include "tests/store/faulty_proxy.h"
-#include "tests/store/s3_server.h"
+#include "tests/support/s3_server.h"
 
 namespace slipway {
 namespace {

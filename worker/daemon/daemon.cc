@@ -91,7 +91,11 @@ class Worker {
     }
     hosts_->Prewarm(options_.prewarm);
 
-    ASSIGN_OR_RETURN(store_, OpenLocalStore(options_.store));
+    OpenStoreOptions store_options = options_.store_options;
+    if (store_options.cache.empty()) {
+      ASSIGN_OR_RETURN(store_options.cache, scratch_.NewFolder("blobs-"));
+    }
+    ASSIGN_OR_RETURN(store_, OpenStore(options_.store, store_options));
     ASSIGN_OR_RETURN(const JailLevel jail, slots_[0]->AwaitJail(absl::Now() + kHelloTimeout));
     if (jail == JailLevel::kNone) LogWarning("running without a jail", {{"why", "the kernel has none"}});
     RETURN_IF_ERROR(Connect());

@@ -9,14 +9,15 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/queue/queue.h"
-#include "common/store/store.h"
+#include "common/store/open_store.h"
 #include "worker/daemon/zygote.h"
 
 namespace slipway {
 
 struct WorkerOptions {
   QueueOptions queue;
-  LocalStoreOptions store;
+  std::string store;                 // URL, see OpenStore
+  OpenStoreOptions store_options;    // without a cache, copies lie in the worker's scratch folder
   int slots = 1;                     // tasks at a time
   std::filesystem::path scratch;     // the worker's folder is made in it
   std::filesystem::path python;      // interpreter with the runtimes

@@ -200,6 +200,10 @@ absl::StatusOr<ZygoteProcess> ForkZygote(ChildMain child_main) {
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(0);
+  // The daemon's environment may hold the store's credentials, and what is below parses strangers' bytes: wiped, as
+  // clearenv() only forgets where it is.
+  for (char** variable = environ; *variable != nullptr; ++variable) explicit_bzero(*variable, std::strlen(*variable));
+  clearenv();
   // Ctrl-C at a terminal is the daemon's to handle.
   setpgid(0, 0);
   const int channel = fcntl(ends.second.fd(), F_DUPFD_CLOEXEC, 10);

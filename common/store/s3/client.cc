@@ -142,6 +142,12 @@ absl::StatusOr<HttpResponse> Client::Send(const Call& call) {
   }
 }
 
+absl::Status Client::CheckBucket(const std::string& prefix) {
+  // HEAD's answer would not say why not.
+  return Send({.method = "GET", .key = "", .query = {{"list-type", "2"}, {"max-keys", "1"}, {"prefix", prefix}}})
+      .status();
+}
+
 absl::StatusOr<Object> Client::Head(const std::string& key) {
   ASSIGN_OR_RETURN(HttpResponse response, Send({.method = "HEAD", .key = key}));
   return Object{key, Number(response.Header("content-length")), HttpTime(response.Header("last-modified")),

@@ -35,6 +35,8 @@ class Client {
  public:
   Client(const S3Options& options, Credentials credentials);
 
+  // OK iff the bucket is there and may be listed below `prefix`.
+  absl::Status CheckBucket(const std::string& prefix);
   absl::StatusOr<Object> Head(const std::string& key);
   // Bytes [offset, offset + count) or up to the end; `object` is what they are of. Not for empty objects.
   absl::StatusOr<std::string> Get(const std::string& key, uint64_t offset, uint64_t count, Object& object);

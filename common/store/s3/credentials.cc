@@ -20,10 +20,11 @@ std::string_view Trim(std::string_view text) {
 }
 
 absl::StatusOr<s3::Credentials> FromFile(const std::filesystem::path& file) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
+  absl::StatusOr<std::string> text = ReadFile(file);
+  if (!text.ok()) return WithKind(text.status(), ErrorKind::kUsage);
   s3::Credentials credentials;
   bool ours = true;
-  std::istringstream lines(text);
+  std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) {
     std::string_view trimmed = Trim(line);
     if (trimmed.starts_with('[')) ours = trimmed == "[default]";

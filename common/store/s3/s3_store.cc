@@ -87,6 +87,7 @@ class S3Store final : public Store {
     return digest;
   }
 
+  absl::Status Check() override { return client_.CheckBucket(options_.prefix); }
   absl::Status Bind(std::string_view farm) override { return s3::BindFarm(client_, options_.prefix, farm); }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return s3::MakePins(client_, options_.prefix); }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <string>
 
 #include "common/store/s3/s3_store.h"
@@ -21,6 +22,9 @@ class S3Server {
   // For quick tests: small parts and reads, short backoff.
   S3Options options() const;
   static s3::Credentials credentials();
+  // The same as --store takes it, and the variables with its credentials.
+  std::string url() const;
+  static std::map<std::string, std::string> environment();
   int port() const { return port_; }
 
  private:

@@ -1,4 +1,4 @@
-#include "tests/store/s3_server.h"
+#include "tests/support/s3_server.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -89,6 +89,14 @@ S3Options S3Server::options() const {
   options.part_bytes = 5 << 20;  // S3's least
   options.read_bytes = 256 << 10;
   return options;
+}
+
+std::string S3Server::url() const {
+  return fmt::format("s3://{}/farm?endpoint=http://127.0.0.1:{}&region=us-east-1", kBucket, port_);
+}
+
+std::map<std::string, std::string> S3Server::environment() {
+  return {{"AWS_ACCESS_KEY_ID", credentials().access_key}, {"AWS_SECRET_ACCESS_KEY", credentials().secret_key}};
 }
 
 }  // namespace slipway

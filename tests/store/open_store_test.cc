@@ -1,0 +1,86 @@
+// What --store takes.
+#include "common/store/open_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "common/base/error.h"
+#include "tests/support/s3_server.h"
+
+namespace slipway {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class OpenStoreTest : public ::testing::Test {
+ protected:
+  OpenStoreTest() {
+    std::ofstream(credentials()) << "[default]\naws_access_key_id = " << S3Server::credentials().access_key
+                                 << "\naws_secret_access_key = " << S3Server::credentials().secret_key << "\n";
+  }
+  std::filesystem::path credentials() const { return folder_.path() / "credentials"; }
+  TemporaryFolder folder_ = TemporaryFolder::Create("/tmp", "slipway-store-test-").value();
+};
+
+TEST_F(OpenStoreTest, APathAndAFileUrlAreTheSameFolder) {
+  std::string path = folder_.path() / "store";
+  Digest digest = WriteBlob(**OpenStore(path, {}), "default", "abc").value();
+  EXPECT_EQ(ReadBlob(**OpenStore("file://" + path, {}), "default", digest).value(), "abc");
+}
+
+TEST_F(OpenStoreTest, ABucketByItsUrl) {
+  S3Server server;
+  OpenStoreOptions options{.credentials = credentials(), .cache = folder_.path() / "cache"};
+  Digest digest = WriteBlob(*OpenStore(server.url(), options).value(), "default", "abc").value();
+  // The prefix is the URL's, and so the place that these options name.
+  std::unique_ptr<Store> same = OpenS3Store(server.options(), S3Server::credentials()).value();
+  EXPECT_EQ(ReadBlob(*same, "default", digest).value(), "abc");
+  // Percent-encoded values are the same URL; copies lie in the cache.
+  std::string encoded = server.url();
+  encoded.replace(encoded.find("http://"), 7, "http%3A%2f%2f");
+  std::unique_ptr<Store> store = OpenStore(encoded, options).value();
+  EXPECT_TRUE(store->OpenLocal("default", digest).ok());
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "cache/t/default"));
+}
+
+TEST_F(OpenStoreTest, ARefusalComesAtOnceAndSaysWhatToDo) {
+  S3Server server;
+  std::string url = server.url();
+  url.replace(url.find("slipway-test"), 12, "no-such-bucket");
+  absl::Status status = OpenStore(url, {.credentials = credentials()}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(Message(status), HasSubstr("create the bucket"));
+  std::ofstream(credentials()) << "[default]\naws_access_key_id = wrong\naws_secret_access_key = secret-too\n";
+  status = OpenStore(server.url(), {.credentials = credentials()}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_THAT(Message(status), Not(HasSubstr("secret-too")));
+}
+
+TEST_F(OpenStoreTest, NonsenseIsAUsageError) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "must be a folder"},
+      {"file://relative", "must be a folder"},
+      {"gs://bucket", "must be a folder"},
+      {"s3://", "names no bucket"},
+      {"s3://bucket?zone=x", "none of endpoint, region"},
+      {"s3://bucket?endpoint=", "endpoint has no value"},
+      {"s3://bucket?endpoint=http%3", "endpoint has no value"},
+      {"s3://bucket?endpoint=ftp://host", "must begin with https://"},
+      {"s3://KEY:hidden@bucket", "credentials do not belong into the URL"},
+      {"s3://bucket?endpoint=https://KEY:hidden@host", "credentials do not belong"},
+  };
+  for (auto [url, message] : cases) {
+    absl::Status status = OpenStore(url, {.credentials = credentials()}).status();
+    EXPECT_EQ(KindOf(status), ErrorKind::kUsage) << url << ": " << status;
+    EXPECT_THAT(Message(status), HasSubstr(message)) << url;
+    EXPECT_THAT(Message(status), Not(HasSubstr("hidden"))) << url;
+  }
+  EXPECT_EQ(KindOf(OpenStore("s3://bucket", {.credentials = folder_.path() / "none"}).status()), ErrorKind::kUsage);
+}
+
+}  // namespace
+}  // namespace slipway
