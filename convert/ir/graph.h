@@ -158,6 +158,8 @@ class Graph {
   bool IsOutput(const Value* value) const;
   // Enclosing graph of a sub-graph; nullptr at the top.
   Graph* parent = nullptr;
+  // Bytes that folding has added to the constants so far; folding stops at a bound (passes/fold/constants.cc).
+  int64_t folded_bytes = 0;
 
   // Links, order, arities, unique names. INTERNAL naming what is wrong: a bug in a pass.
   absl::Status Validate() const;

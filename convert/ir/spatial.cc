@@ -61,10 +61,14 @@ absl::Status ResolveOutputShape(const Node& node, std::string_view auto_pad, Spa
   if (wanted.size() != rank)
     return InvalidArgument("{}: output_shape {} does not fit", Describe(node), ToString(wanted));
   for (size_t i = 0; i < rank; ++i) {
+    if (wanted[i] < 0 || wanted[i] > INT32_MAX)
+      return InvalidArgument("{}: output_shape {} is out of range", Describe(node), ToString(wanted));
     const Dim& size = (*data->shape)[i + (params.channels_last ? 1 : 2)];
     if (!size.IsKnown()) continue;
     const int64_t reach = (params.kernel[i] - 1) * params.dilations[i] + 1;
-    const int64_t total = (size.value() - 1) * params.strides[i] + params.output_padding[i] + reach - wanted[i];
+    const Dim beyond = (size - 1) * Dim(params.strides[i]) + Dim(params.output_padding[i] + reach - wanted[i]);
+    if (!beyond.IsKnown()) return InvalidArgument("{}: data of {} is out of range", Describe(node), size.ToString());
+    const int64_t total = beyond.value();
     params.pads_begin[i] = params.pads_end[i] = 0;
     if (total < 0) {
       params.output_padding[i] -= total;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <numeric>
@@ -30,6 +31,11 @@ constexpr std::array<TypeInfo, 15> kTypes = {{{"undefined", 0},
                                               {"uint64", 8},
                                               {"bool", 1},
                                               {"str", 0}}};
+
+// Expressions beyond this are no shape arithmetic any more: each product of a size by itself doubles its text.
+constexpr size_t kMaxTerms = 64;
+constexpr size_t kMaxText = 1024;
+constexpr std::string_view kOverflow = "?overflow";
 
 int64_t FloorDivide(int64_t a, int64_t b) {
   const int64_t quotient = a / b;
@@ -84,19 +90,31 @@ Dim Dim::Unknown() {
   return Symbol(fmt::format("?{}", next.fetch_add(1)));
 }
 
+Dim Dim::Overflow() {
+  static std::atomic<uint64_t> next{1};
+  return Symbol(fmt::format("{}{}", kOverflow, next.fetch_add(1)));
+}
+
+bool Dim::Overflows() const {
+  if (IsKnown()) return false;
+  std::vector<std::string> symbols;
+  CollectSymbols(symbols);
+  return std::ranges::any_of(symbols, [](const std::string& symbol) { return symbol.starts_with(kOverflow); });
+}
+
 std::string Dim::ToString() const {
   std::string text;
   for (const auto& [atom, term] : terms_) {
     const int64_t coefficient = term.second;
     if (!text.empty()) text += coefficient < 0 ? " - " : " + ";
     if (text.empty() && coefficient < 0) text += "-";
-    const int64_t magnitude = coefficient < 0 ? -coefficient : coefficient;
+    const uint64_t magnitude = coefficient < 0 ? -static_cast<uint64_t>(coefficient) : coefficient;
     if (magnitude != 1) text += fmt::format("{}*", magnitude);
     text += atom;
   }
   if (text.empty()) return std::to_string(constant_);
   if (constant_ > 0) text += fmt::format(" + {}", constant_);
-  if (constant_ < 0) text += fmt::format(" - {}", -constant_);
+  if (constant_ < 0) text += fmt::format(" - {}", -static_cast<uint64_t>(constant_));
   return text;
 }
 
@@ -113,13 +131,15 @@ std::optional<int64_t> Dim::Evaluate(const std::map<std::string, int64_t>& bindi
       const auto left = atom->left.Evaluate(bindings), right = atom->right.Evaluate(bindings);
       if (!left || !right) return std::nullopt;
       if (atom->kind == Atom::Kind::kProduct) {
-        value = *left * *right;
+        if (__builtin_mul_overflow(*left, *right, &value)) return std::nullopt;
       } else {
-        if (*right == 0) return std::nullopt;
+        if (*right == 0 || *right == -1) return std::nullopt;
         value = FloorDivide(*left, *right);
       }
     }
-    sum += coefficient * value;
+    int64_t product = 0;
+    if (__builtin_mul_overflow(coefficient, value, &product) || __builtin_add_overflow(sum, product, &sum))
+      return std::nullopt;
   }
   return sum;
 }
@@ -138,14 +158,15 @@ void Dim::CollectSymbols(std::vector<std::string>& names) const {
 
 Dim operator+(const Dim& a, const Dim& b) {
   Dim sum = a;
-  sum.constant_ += b.constant_;
+  if (__builtin_add_overflow(sum.constant_, b.constant_, &sum.constant_)) return Dim::Overflow();
   for (const auto& [text, term] : b.terms_) {
     auto [place, inserted] = sum.terms_.emplace(text, term);
     if (inserted) continue;
-    place->second.second += term.second;
-    if (place->second.second == 0) sum.terms_.erase(place);
+    int64_t& coefficient = place->second.second;
+    if (__builtin_add_overflow(coefficient, term.second, &coefficient)) return Dim::Overflow();
+    if (coefficient == 0) sum.terms_.erase(place);
   }
-  return sum;
+  return sum.terms_.size() > kMaxTerms ? Dim::Unknown() : sum;
 }
 
 Dim operator*(const Dim& a, const Dim& b) {
@@ -154,15 +175,19 @@ Dim operator*(const Dim& a, const Dim& b) {
     auto atom = std::make_shared<Dim::Atom>(Dim::Atom{Dim::Atom::Kind::kProduct, "", ordered ? a : b, ordered ? b : a});
     Dim product(0);
     std::string text = atom->Text();
+    if (text.size() > kMaxText) return Dim::Unknown();
     product.terms_.emplace(std::move(text), std::pair(std::move(atom), int64_t{1}));
     return product;
   }
   const Dim& expression = a.IsKnown() ? b : a;
   const int64_t factor = a.IsKnown() ? a.constant_ : b.constant_;
-  Dim product(factor * expression.constant_);
+  Dim product(0);
   if (factor == 0) return product;
+  if (__builtin_mul_overflow(factor, expression.constant_, &product.constant_)) return Dim::Overflow();
   for (const auto& [text, term] : expression.terms_) {
-    product.terms_.emplace(text, std::pair(term.first, term.second * factor));
+    int64_t coefficient = 0;
+    if (__builtin_mul_overflow(term.second, factor, &coefficient)) return Dim::Overflow();
+    product.terms_.emplace(text, std::pair(term.first, coefficient));
   }
   return product;
 }
@@ -170,7 +195,7 @@ Dim operator*(const Dim& a, const Dim& b) {
 Dim operator-(const Dim& a, const Dim& b) { return a + b * Dim(-1); }
 
 Dim FloorDiv(const Dim& a, const Dim& b) {
-  if (b.IsKnown() && b.constant_ == 1) return a;
+  if (b.IsKnown() && (b.constant_ == 1 || b.constant_ == -1)) return a * b;
   if (a.IsKnown() && b.IsKnown() && b.constant_ != 0) return Dim(FloorDivide(a.constant_, b.constant_));
   if (a == b) return Dim(1);
   if (a.terms_.size() == 1 && a.constant_ == 0) {  // (x * b) / b
@@ -194,6 +219,7 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
   }
   auto atom = std::make_shared<Dim::Atom>(Dim::Atom{Dim::Atom::Kind::kFloorDivision, "", rest, b});
   std::string text = atom->Text();
+  if (text.size() > kMaxText) return Dim::Unknown();
   Dim fraction(0);
   fraction.terms_.emplace(std::move(text), std::pair(std::move(atom), int64_t{1}));
   return whole + fraction;

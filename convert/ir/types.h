@@ -46,17 +46,20 @@ class Dim {
   Dim(int64_t value) : constant_(value) {}  // NOLINT: sizes are numbers first
   static Dim Symbol(std::string name);      // a size named by the model ("batch", "H")
   static Dim Unknown();                     // a fresh symbol, equal only to itself ("?1", "?2", …)
+  static Dim Overflow();                    // one that stands for a number beyond int64: no tensor has such a size
 
   bool IsKnown() const { return terms_.empty(); }
+  bool Overflows() const;  // whether it, or what it was computed from, is an Overflow()
   // The number; only for IsKnown().
   int64_t value() const { return constant_; }
   // "3", "H", "2*H + 1", "floor((H - 3) / 2) + 1"
   std::string ToString() const;
-  // The number under `bindings` (symbol → size); nullopt if a symbol has none.
+  // The number under `bindings` (symbol → size); nullopt if a symbol has none, or if int64 does not hold it.
   std::optional<int64_t> Evaluate(const std::map<std::string, int64_t>& bindings) const;
   // Appends the base symbols the expression depends on.
   void CollectSymbols(std::vector<std::string>& names) const;
 
+  // What int64 does not hold is Overflow(); what would be pages of text is Unknown().
   friend Dim operator+(const Dim& a, const Dim& b);
   friend Dim operator-(const Dim& a, const Dim& b);
   friend Dim operator*(const Dim& a, const Dim& b);  // products of two unknown sizes become an atom

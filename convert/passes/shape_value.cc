@@ -197,7 +197,8 @@ class Evaluator {
       return *step > 0 ? std::clamp<int64_t>(at, 0, count) : std::clamp<int64_t>(at, -1, count - 1);
     };
     Values sliced;
-    for (int64_t i = clamp(*start), last = clamp(*end); *step > 0 ? i < last : i > last; i += *step)
+    const int64_t stride = std::clamp<int64_t>(*step, -count - 1, count + 1);
+    for (int64_t i = clamp(*start), last = clamp(*end); stride > 0 ? i < last : i > last; i += stride)
       sliced.push_back((*data)[i]);
     return sliced;
   }
@@ -234,8 +235,8 @@ class Evaluator {
         if (!b.IsKnown()) return Dim(1);
         const bool floats = IsFloat(node.output()->type);
         if (a.IsKnown()) {
-          if (floats && a.value() % b.value() != 0) return std::nullopt;
-          return Dim(a.value() / b.value());
+          if (floats && b.value() != -1 && a.value() % b.value() != 0) return std::nullopt;
+          return b.value() == -1 ? a * b : Dim(a.value() / b.value());
         }
         // Integer division truncates; sizes are not negative, so it is a floor division.
         const Dim quotient = FloorDiv(a, b);

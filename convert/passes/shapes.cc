@@ -49,6 +49,8 @@ absl::Status Inference::Set(size_t output, DataType type, Shape shape) {
   Value* value = node.output(output);
   if (value == nullptr) return absl::OkStatus();
   for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i].Overflows())
+      return Error("axis {} of output {} would have more elements than can be counted", i, output);
     if (shape[i].IsKnown() && shape[i].value() < 0)
       return Error("output {} would have the shape {}", output, ToString(shape));
     if (value->shape && value->shape->size() == shape.size() && IsFresh(shape[i]) && IsFresh((*value->shape)[i])) {

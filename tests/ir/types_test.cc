@@ -46,6 +46,33 @@ TEST(Dim, SaysWhatItIs) {
   EXPECT_EQ(symbols.size(), 2u);
 }
 
+// Of sizes that a damaged file claims. No product or sum of them may become another, small size.
+TEST(Dim, WhatDoesNotFitIsNoNumber) {
+  const Dim huge(INT64_MAX), least(INT64_MIN);
+  for (const Dim& overflow :
+       {huge + Dim(1), least - Dim(1), huge * huge, least * Dim(-1), FloorDiv(least, Dim(-1)), Dim(2) * (huge * kH),
+        huge * kH + kH, huge * (kH + Dim(2)), FloorDiv(huge * Dim(4), kH)}) {
+    EXPECT_FALSE(overflow.IsKnown()) << overflow.value();
+    EXPECT_TRUE(overflow.Overflows()) << overflow.ToString();
+    EXPECT_FALSE(overflow == huge + Dim(1));
+  }
+  for (const Dim& size : {huge, least, huge * kH, FloorDiv(kH, huge), Dim::Unknown()}) EXPECT_FALSE(size.Overflows());
+  EXPECT_EQ((huge * kH).Evaluate({{"H", 2}}), std::nullopt);
+  EXPECT_EQ((kH * kH).Evaluate({{"H", int64_t{1} << 40}}), std::nullopt);
+  EXPECT_EQ((least * kH).ToString(), "-9223372036854775808*H");
+  EXPECT_EQ((kH + least).ToString(), "H - 9223372036854775808");
+}
+
+TEST(Dim, ExpressionsDoNotGrowWithoutEnd) {
+  Dim power = kH, sum(0), quotient = kH;
+  for (int i = 0; i < 200; ++i) {
+    power = power * power;
+    quotient = FloorDiv(quotient + Dim(1), kH);
+    sum = sum + Dim::Symbol("s" + std::to_string(i));
+  }
+  for (const Dim& size : {power, quotient, sum}) EXPECT_LT(size.ToString().size(), 5000u);
+}
+
 TEST(Shape, CountsElementsWithoutOverflow) {
   EXPECT_EQ(ElementCount({}), 1);
   EXPECT_EQ(ElementCount({2, 3}), 6);

@@ -69,6 +69,7 @@ absl::Status InferSplit(Inference& in) {
 // Elements of [start, end) by step within [0, size), as Slice clamps them.
 Dim SliceSize(const Dim& size, const std::optional<Dim>& start, const std::optional<Dim>& end, int64_t step) {
   if (!start || !end || step == 0) return Dim::Unknown();
+  step = std::max(step, -std::numeric_limits<int64_t>::max());
   if (size.IsKnown() && start->IsKnown() && end->IsKnown()) {
     const int64_t n = size.value();
     const auto clamp = [&](int64_t at) {

@@ -7,12 +7,16 @@
 namespace slipway::shapes {
 namespace {
 
+Dim Floor(double size) {
+  return std::abs(size) < 0x1p62 ? Dim(static_cast<int64_t>(std::floor(size))) : Dim::Overflow();
+}
+
 // size × scale, rounded down (ONNX Resize). Scales of symbols stay exact when they are whole or 1 / whole.
 Dim Scaled(const Dim& size, double scale) {
-  if (size.IsKnown()) return Dim(static_cast<int64_t>(std::floor(static_cast<double>(size.value()) * scale)));
-  if (scale == std::floor(scale)) return size * Dim(static_cast<int64_t>(scale));
+  if (size.IsKnown()) return Floor(static_cast<double>(size.value()) * scale);
+  if (scale == std::floor(scale)) return size * Floor(scale);
   const double inverse = 1 / scale;
-  if (inverse == std::floor(inverse)) return FloorDiv(size, Dim(static_cast<int64_t>(inverse)));
+  if (inverse == std::floor(inverse)) return FloorDiv(size, Floor(inverse));
   return Dim::Unknown();
 }
 
@@ -52,8 +56,7 @@ absl::Status InferResize(Inference& in) {
       chosen = i == 0 ? scale : policy == "not_larger" ? std::min(chosen, scale) : std::max(chosen, scale);
     }
     for (int64_t axis : resolved) {
-      out[axis] = known ? Dim(static_cast<int64_t>(std::floor(static_cast<double>(out[axis].value()) * chosen + 0.5)))
-                        : Dim::Unknown();
+      out[axis] = known ? Floor(static_cast<double>(out[axis].value()) * chosen + 0.5) : Dim::Unknown();
     }
     return in.Set(0, in.type(0), std::move(out));
   }
@@ -89,7 +92,7 @@ absl::Status InferDepthSpace(Inference& in) {
   if (!in.HasShape(0)) return in.Unranked();
   if (in.rank(0) != 4) return in.Error("data of rank {}; it takes rank 4", in.rank(0));
   const int64_t block = in.node.attributes.Int("blocksize", 0);
-  if (block < 1) return in.Error("blocksize {}", block);
+  if (block < 1 || block > 1 << 20) return in.Error("blocksize {}", block);
   const int64_t channels = ChannelAxis(in.node, 4);
   const int64_t height = channels == 1 ? 2 : 1;
   const bool to_space = in.node.kind == OpKind::kDepthToSpace;

@@ -38,8 +38,9 @@ absl::Status InferRange(Inference& in) {
       delta->size() == 1) {
     const double step = delta->ToDoubles()[0];
     if (step == 0) return in.Error("delta is 0");
-    count = Dim(
-        std::max<int64_t>(0, static_cast<int64_t>(std::ceil((limit->ToDoubles()[0] - start->ToDoubles()[0]) / step))));
+    const double steps = std::ceil((limit->ToDoubles()[0] - start->ToDoubles()[0]) / step);
+    if (!(steps < 0x1p62)) return in.Error("{} elements", steps);
+    count = Dim(steps > 0 ? static_cast<int64_t>(steps) : 0);
   } else if (IsInteger(in.type(0))) {
     const auto first = in.Values(0), last = in.Values(1), step = in.Values(2);
     if (first && last && step && first->size() == 1 && last->size() == 1 && step->size() == 1 && (*step)[0] == Dim(1)) {
