@@ -40,12 +40,20 @@ auto WithComputeType(DataType type, F f) {
 }
 
 template <typename T>
+T Saturate(double value) {
+  if (std::isnan(value)) return 0;
+  if (value <= static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
+  if (value >= static_cast<double>(std::numeric_limits<T>::max())) return std::numeric_limits<T>::max();
+  return static_cast<T>(value);
+}
+
+template <typename T>
 T Power(T base, double exponent) {
   if constexpr (std::is_floating_point_v<T>) {
     return static_cast<T>(std::pow(static_cast<double>(base), exponent));
   } else {
     if (exponent < 0 || exponent != std::floor(exponent) || exponent > 64)
-      return static_cast<T>(std::pow(static_cast<double>(base), exponent));
+      return Saturate<T>(std::pow(static_cast<double>(base), exponent));
     uint64_t result = 1;
     for (int i = 0; i < static_cast<int>(exponent); ++i) result *= static_cast<uint64_t>(base);
     return static_cast<T>(result);

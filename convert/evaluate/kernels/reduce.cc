@@ -174,12 +174,15 @@ absl::StatusOr<Results> EvaluateCumSum(const Call& call) {
     for (size_t i = 0; i < values.size(); ++i) {
       const int64_t at = static_cast<int64_t>(i) / std::max<int64_t>(1, inner) % size;
       if (at != 0) continue;
-      auto total = values[i];
-      total = 0;
+      typename decltype(out)::value_type total = 0;
       for (int64_t k = 0; k < size; ++k) {
         const size_t element = i + static_cast<size_t>((reverse ? size - 1 - k : k) * inner);
         const auto before = total;
-        total += values[element];
+        if constexpr (std::is_integral_v<decltype(total)>) {  // wraps around
+          total = static_cast<int64_t>(static_cast<uint64_t>(total) + static_cast<uint64_t>(values[element]));
+        } else {
+          total += values[element];
+        }
         out[element] = exclusive ? before : total;
       }
     }

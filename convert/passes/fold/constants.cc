@@ -10,6 +10,21 @@ namespace {
 
 // What may grow: results up to this, or twice their operands. A ConstantOfShape or Tile of megabytes stays a node.
 constexpr int64_t kFreeBytes = 1 << 16;
+// And of all results together: a chain of Concats of a value with itself doubles at every node.
+constexpr int64_t kMaxFoldedBytes = int64_t{512} << 20;
+
+// How much more the graph's constants hold once `results` stand for `node`: what only it reads goes. What keeps the elements of the one
+// constant that goes (a Cast of half weights) is free, as large as it may be.
+int64_t AddedBytes(const Node& node, const std::vector<Tensor>& results) {
+  int64_t added = 0;
+  for (const Tensor& result : results) added += static_cast<int64_t>(result.bytes().size());
+  for (const Value* input : node.inputs) {
+    if (input == nullptr || input->uses.size() != 1 || node.graph->IsOutput(input)) continue;
+    if (node.kind == OpKind::kCast) return 0;
+    added -= static_cast<int64_t>(input->constant->bytes().size());
+  }
+  return std::max<int64_t>(0, added);
+}
 
 class FoldConstantsRule final : public Rule {
  public:
@@ -34,6 +49,11 @@ class FoldConstantsRule final : public Rule {
     }
     const absl::StatusOr<std::vector<Tensor>> results = EvaluateNode(node, inputs, std::max(kFreeBytes, 2 * bytes));
     if (!results.ok()) return false;  // it stays a node; what is wrong with it, its reader will say
+    Graph* whole = &graph;
+    while (whole->parent != nullptr) whole = whole->parent;
+    const int64_t added = AddedBytes(node, *results);
+    if (added > kMaxFoldedBytes - whole->folded_bytes) return false;
+    whole->folded_bytes += added;
     const std::vector<Value*> outputs = node.outputs;
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (outputs[i] != nullptr) graph.MakeConstant(outputs[i], (*results)[i]);
