@@ -1,4 +1,5 @@
 # Debian 12 packages only; deploy/setup.sh installs them.
+include(StaticLibraries)
 find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)        # module mode: Debian's protobuf has no CMake config; before gRPC
 find_package(gRPC CONFIG REQUIRED)
@@ -17,10 +18,13 @@ find_package(benchmark CONFIG REQUIRED)
 find_program(FLATC flatc REQUIRED)
 
 # hiredis' own CMake config is broken in Debian 12.
-find_library(HIREDIS_LIBRARY hiredis REQUIRED)
-add_library(slipway_hiredis INTERFACE)
-target_link_libraries(slipway_hiredis INTERFACE ${HIREDIS_LIBRARY})
+slipway_system_library(slipway_hiredis hiredis)
+slipway_system_library(slipway_seccomp seccomp)
+slipway_system_library(slipway_yaml yaml-cpp)
 
-find_library(SECCOMP_LIBRARY seccomp REQUIRED)
-add_library(slipway_seccomp INTERFACE)
-target_link_libraries(slipway_seccomp INTERFACE ${SECCOMP_LIBRARY})
+# libcurl's archive needs a dozen libraries that have none.
+slipway_prefer_archives(CURL::libcurl)
+# What the packages leave out, because the shared libraries bring it themselves.
+slipway_system_library(slipway_re2 re2)
+set_property(TARGET re2::re2 PROPERTY INTERFACE_LINK_LIBRARIES slipway_re2)
+set_property(TARGET protobuf::libprotobuf APPEND PROPERTY INTERFACE_LINK_LIBRARIES ZLIB::ZLIB)

@@ -105,7 +105,12 @@ class Export {
   }
 
   absl::Status Follow() {
-    RETURN_IF_ERROR(run_->HashInputs());
+    FarmClientOptions options;
+    if (embedded_ != nullptr) {
+      ASSIGN_OR_RETURN(shared_store_, SharedStore::Open(embedded_->store(), kSoleTenant));
+      options.shared_store = shared_store_.get();
+    }
+    RETURN_IF_ERROR(run_->HashInputs(shared_store_.get()));
     std::string server = settings_.Text("server");
     if (embedded_ != nullptr) {
       ASSIGN_OR_RETURN(server, embedded_->WaitReady(absl::Now() + kStartPatience));
@@ -114,7 +119,8 @@ class Export {
         if (!absl::IsCancelled(failure)) run_->Abort(failure);
       });
     }
-    absl::StatusOr<std::unique_ptr<FarmClient>> client = FarmClient::Connect(server, absl::Now() + kConnectPatience);
+    absl::StatusOr<std::unique_ptr<FarmClient>> client =
+        FarmClient::Connect(server, absl::Now() + kConnectPatience, options);
     if (!client.ok()) return run_->aborted().ok() ? client.status() : run_->aborted();
     client_ = *std::move(client);
     return run_->Follow(*client_, out_);
@@ -132,6 +138,7 @@ class Export {
   std::unique_ptr<Reporter> reporter_;
   absl::Time start_;
   std::optional<ExportRun> run_;
+  std::unique_ptr<SharedStore> shared_store_;
   std::unique_ptr<FarmClient> client_;
   std::thread failure_watch_;
   Interrupts interrupts_;

@@ -31,7 +31,7 @@ absl::Status WhileTheFarmForgets(const std::function<absl::Status()>& attempt) {
 
 ExportRun::ExportRun(ExportPlan& plan, Reporter& reporter) : plan_(plan), reporter_(reporter), key_(RandomHex(16)) {}
 
-absl::Status ExportRun::HashInputs() {
+absl::Status ExportRun::HashInputs(const SharedStore* store) {
   std::map<std::string, Digest> known;  // one checkpoint may serve several models
   for (ModelArgument& model : plan_.models) {
     for (ModelFile& file : model.files) {
@@ -42,7 +42,7 @@ absl::Status ExportRun::HashInputs() {
       }
       UniqueFd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
       if (!fd.valid()) return ErrnoStatus(errno, "open " + file.path);
-      absl::StatusOr<Digest> digest = DigestOfFile(fd.get());
+      absl::StatusOr<Digest> digest = store != nullptr ? store->Add(fd.get()) : DigestOfFile(fd.get());
       if (!digest.ok()) return Annotate(digest.status(), file.path);
       known[file.path] = file.digest = *digest;
     }

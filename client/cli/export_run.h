@@ -18,8 +18,8 @@ class ExportRun {
  public:
   ExportRun(ExportPlan& plan, Reporter& reporter);
 
-  // Fills in the digests of the plan's files: needs no farm yet.
-  absl::Status HashInputs();
+  // Fills in the digests of the plan's files: needs no farm yet. With the store of a farm to come they are put there in the same pass.
+  absl::Status HashInputs(const SharedStore* store = nullptr);
   // Returns when the request has ended; cells that were cancelled are an end too. CANCELLED: stopped before it was
   // submitted. Otherwise the farm's or the machine's error.
   absl::Status Follow(FarmClient& farm, OutputFolder& out);

@@ -86,6 +86,8 @@ absl::Status EmbeddedFarm::WaitForFailure() {
                      message.is_object() ? message.value("error", "no reason given") : frame->body);
 }
 
+LocalStoreOptions EmbeddedFarm::store() const { return {.root = store_, .ephemeral = true}; }
+
 void EmbeddedFarm::Stop() {
   const std::lock_guard lock(stopping_);
   if (supervisor_ < 0) return;

@@ -22,6 +22,7 @@
 #include "absl/time/time.h"
 #include "common/base/channel.h"
 #include "common/base/file.h"
+#include "common/store/store.h"
 
 namespace slipway {
 
@@ -44,6 +45,7 @@ std::filesystem::path OwnFolder();
 // Sockets need a short path; blobs need room, which $XDG_RUNTIME_DIR often lacks.
 struct FarmFolders {
   TemporaryFolder sockets, data;
+  std::filesystem::path store() const { return data.path() / "store"; }
 };
 
 class EmbeddedFarm {
@@ -59,15 +61,18 @@ class EmbeddedFarm {
   // After WaitReady: blocks until the farm has failed for good (a process that died more often than it is restarted, or
   // the supervisor) and says why; CANCELLED after Stop(). From any thread.
   absl::Status WaitForFailure();
+  // Where its blobs lie, from the start on.
+  LocalStoreOptions store() const;
   // Ends every process and removes every file of the farm; returns when that is done. Repeating does nothing. From any
   // thread.
   void Stop();
 
  private:
   EmbeddedFarm(pid_t supervisor, Channel channel, FarmFolders folders)
-      : supervisor_(supervisor), channel_(std::move(channel)), folders_(std::move(folders)) {}
+      : supervisor_(supervisor), channel_(std::move(channel)), store_(folders.store()), folders_(std::move(folders)) {}
   pid_t supervisor_ = -1;
   Channel channel_;
+  const std::filesystem::path store_;
   std::optional<FarmFolders> folders_;  // the supervisor removes them; this one where it could not
   std::atomic<bool> stopped_ = false;
   std::mutex stopping_;

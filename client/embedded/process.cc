@@ -57,15 +57,38 @@ pid_t ParentOf(const char* pid) {
   return static_cast<pid_t>(std::strtol(stat->c_str() + bracket + 4, nullptr, 10));
 }
 
-void KillChildren() {
-  DIR* proc = opendir("/proc");
-  if (proc == nullptr) return;
-  const pid_t self = getpid();
-  while (const dirent* entry = readdir(proc)) {
-    if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
-    if (ParentOf(entry->d_name) == self) kill(static_cast<pid_t>(std::atoi(entry->d_name)), SIGKILL);
+std::vector<std::string> EntriesOf(const char* folder) {
+  std::vector<std::string> names;
+  DIR* open = opendir(folder);
+  if (open == nullptr) return names;
+  while (const dirent* entry = readdir(open)) {
+    if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') names.emplace_back(entry->d_name);
   }
-  closedir(proc);
+  closedir(open);
+  return names;
+}
+
+void KillChildren() {
+  // The kernel's own list, by the thread that forked them or took them over; it is complete while nobody but the caller reaps.
+  bool listed = true;
+  for (const std::string& thread : EntriesOf("/proc/self/task")) {
+    const absl::StatusOr<std::string> children =
+        ReadFile(std::filesystem::path("/proc/self/task") / thread / "children");
+    listed = listed && children.ok();
+    if (!children.ok()) continue;
+    char* end = nullptr;
+    for (const char* at = children->c_str();; at = end) {
+      const auto pid = static_cast<pid_t>(std::strtol(at, &end, 10));
+      if (end == at || pid <= 0) break;
+      kill(pid, SIGKILL);
+    }
+  }
+  if (listed) return;
+  // A kernel without that list: every process of the machine is asked whose child it is.
+  const pid_t self = getpid();
+  for (const std::string& pid : EntriesOf("/proc")) {
+    if (ParentOf(pid.c_str()) == self) kill(static_cast<pid_t>(std::atoi(pid.c_str())), SIGKILL);
+  }
 }
 
 }  // namespace

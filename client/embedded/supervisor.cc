@@ -95,16 +95,16 @@ class Supervisor {
       case kCoordinator:
         return Command{{(options_.binaries / "slipway-coordinator").string(), "--listen",
                         "unix:" + Socket("coordinator.sock").string(), "--redis", redis, "--redis-password-file",
-                        Socket("password").string(), "--store", (folders_->data.path() / "store").string(),
-                        "--ephemeral-store", "--lease", kLease, "--ready-fd", std::to_string(kReadyFd)}};
+                        Socket("password").string(), "--store", folders_->store().string(), "--ephemeral-store",
+                        "--lease", kLease, "--ready-fd", std::to_string(kReadyFd)}};
       default:
         break;
     }
     Command worker{{(options_.binaries / "slipway-worker").string(), "--redis", redis, "--redis-password-file",
-                    Socket("password").string(), "--store", (folders_->data.path() / "store").string(),
-                    "--ephemeral-store", "--slots", std::to_string(options_.slots), "--scratch",
-                    (folders_->data.path() / "scratch").string(), "--lease", kLease, "--ready-fd",
-                    std::to_string(kReadyFd), "--parent-fd", std::to_string(kParentFd)}};
+                    Socket("password").string(), "--store", folders_->store().string(), "--ephemeral-store", "--slots",
+                    std::to_string(options_.slots), "--scratch", (folders_->data.path() / "scratch").string(),
+                    "--lease", kLease, "--ready-fd", std::to_string(kReadyFd), "--parent-fd",
+                    std::to_string(kParentFd)}};
     const auto add = [&](std::string_view flag, const std::string& value) {
       worker.arguments.emplace_back(flag);
       worker.arguments.push_back(value);

@@ -28,6 +28,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/digest.h"
+#include "common/store/shared_store.h"
 #include "proto/slipway/v1/blob.pb.h"
 #include "proto/slipway/v1/export.pb.h"
 #include "proto/slipway/v1/fleet.pb.h"
@@ -37,6 +38,8 @@ namespace slipway {
 struct FarmClientOptions {
   absl::Duration patience = absl::Seconds(30);  // how long a call goes on trying while the farm does not answer
   int parallel_transfers = 4;                   // blobs on their way at once, up or down
+  // The farm's store, where this process shares it: blobs are then read from there. Must outlive the client.
+  const SharedStore* shared_store = nullptr;
 };
 
 struct RequestStatus {

@@ -77,6 +77,8 @@ class GrpcFarmClient final : public FarmClient {
   absl::Status UploadOnce(const Digest& digest, const ReadSource& source, const BytesMoved& moved);
   absl::Status UploadPath(const std::filesystem::path& file, const Digest& digest, const BytesMoved& moved);
   absl::Status Fetch(const Digest& digest, const WriteSink& sink);
+  absl::Status FetchShared(const Digest& digest, const WriteSink& sink);
+  absl::Status FetchOverConnection(const Digest& digest, const WriteSink& sink);
   absl::Status FetchFile(const DownloadItem& item, const BytesMoved& moved);
   // The error of a call that has ended, in words a user understands.
   absl::Status Explain(const grpc::Status& status, const grpc::ClientContext& context) const;

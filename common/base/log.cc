@@ -1,5 +1,8 @@
 #include "common/base/log.h"
 
+// Nothing else uses spdlog: its code is compiled into this file.
+#undef SPDLOG_COMPILED_LIB
+#undef SPDLOG_SHARED_LIB
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 

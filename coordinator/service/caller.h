@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "common/store/shared_store.h"
+
 namespace grpc {
 class CallbackServerContext;
 }
@@ -10,6 +12,6 @@ class CallbackServerContext;
 namespace slipway {
 
 // The tenant whose requests and blobs the call may see; all calls ask here and nowhere else.
-inline std::string TenantOf(const grpc::CallbackServerContext&) { return "default"; }
+inline std::string TenantOf(const grpc::CallbackServerContext&) { return std::string(kSoleTenant); }
 
 }  // namespace slipway

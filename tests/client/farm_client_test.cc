@@ -348,6 +348,24 @@ TEST_F(BrokenTransfer, WhatDoesNotHashIsNotKept) {
   EXPECT_TRUE(absl::IsDataLoss(client->DownloadBytes(asked).status()));
 }
 
+TEST_F(BrokenTransfer, ASharedStoreIsReadInstead) {
+  const LocalStoreOptions options{.root = folder.path() / "store", .ephemeral = true};
+  const std::unique_ptr<SharedStore> shared = SharedStore::Open(options, kSoleTenant).value();
+  FarmClientOptions client_options;
+  client_options.shared_store = shared.get();
+  client = Connect("unix:" + (folder.path() / "s").string(), client_options);
+  const std::string there = RandomBytes(600'000, 7), absent = RandomBytes(5'000, 8);
+  const std::unique_ptr<Store> farm = OpenLocalStore(options).value();
+  ASSERT_TRUE(WriteBlob(*farm, kSoleTenant, there).ok());
+  blobs.bytes = absent;
+  ASSERT_EQ(client->Download(Digest::Of(there), folder.path() / "there"), absl::OkStatus());
+  EXPECT_EQ(ReadFile(folder.path() / "there").value(), there);
+  EXPECT_TRUE(blobs.offsets.empty());
+  // What it lacks comes over the connection.
+  EXPECT_EQ(client->DownloadBytes(Digest::Of(absent)).value(), absent);
+  EXPECT_EQ(blobs.offsets.size(), 1U);
+}
+
 TEST_F(BrokenTransfer, AnUploadIsRepeated) {
   const std::string bytes = RandomBytes(1'500'000, 6);
   EXPECT_EQ(client->UploadBytes(bytes).value(), Digest::Of(bytes));

@@ -1,11 +1,10 @@
 #include "common/store/s3/http.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <cctype>
 
 #include "common/base/error.h"
+#include "common/store/s3/curl.h"
 
 namespace slipway::s3 {
 namespace {
@@ -41,8 +40,8 @@ size_t OnBody(char* data, size_t, size_t count, void* user) {
   return count;
 }
 
-absl::Status CurlStatus(CURLcode code, const char* detail, const std::string& url) {
-  std::string text = fmt::format("{}: {}", url.substr(0, url.find('?')), *detail ? detail : curl_easy_strerror(code));
+absl::Status CurlStatus(const Curl& curl, CURLcode code, const char* detail, const std::string& url) {
+  std::string text = fmt::format("{}: {}", url.substr(0, url.find('?')), *detail ? detail : curl.easy_strerror(code));
   switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
@@ -55,11 +54,6 @@ absl::Status CurlStatus(CURLcode code, const char* detail, const std::string& ur
   }
 }
 
-void InitCurl() {
-  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
-  (void)once;
-}
-
 }  // namespace
 
 std::string_view HttpResponse::Header(std::string_view name) const {
@@ -70,13 +64,12 @@ std::string_view HttpResponse::Header(std::string_view name) const {
 }
 
 HttpClient::~HttpClient() {
-  for (void* handle : idle_) curl_easy_cleanup(handle);
+  for (void* handle : idle_) (*LoadCurl())->easy_cleanup(handle);
 }
 
 void* HttpClient::Take() {
-  InitCurl();
   std::lock_guard lock(mutex_);
-  if (idle_.empty()) return curl_easy_init();
+  if (idle_.empty()) return nullptr;
   void* handle = idle_.back();
   idle_.pop_back();
   return handle;
@@ -88,42 +81,45 @@ void HttpClient::Return(void* handle) {
 }
 
 absl::StatusOr<HttpResponse> HttpClient::Send(const HttpRequest& request) {
-  CURL* curl = Take();
-  if (curl == nullptr) return ResourceExhausted("no memory for a connection");
+  ASSIGN_OR_RETURN(const Curl* const library, LoadCurl());
+  const Curl& curl = *library;
+  void* handle = Take();
+  if (handle == nullptr) handle = curl.easy_init();
+  if (handle == nullptr) return ResourceExhausted("no memory for a connection");
   Arriving arriving{.response = {}, .most_bytes = request.most_bytes};
   curl_slist* headers = nullptr;
-  for (const auto& [name, value] : request.headers) headers = curl_slist_append(headers, (name + ": " + value).c_str());
+  for (const auto& [name, value] : request.headers) headers = curl.slist_append(headers, (name + ": " + value).c_str());
   // Ours are all that is sent: neither a round trip more for large bodies nor a made-up type.
-  for (const char* none : {"Expect:", "Content-Type:", "Accept:"}) headers = curl_slist_append(headers, none);
+  for (const char* none : {"Expect:", "Content-Type:", "Accept:"}) headers = curl.slist_append(headers, none);
   char detail[CURL_ERROR_SIZE] = "";
-  curl_easy_reset(curl);
-  curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(timeout_)));
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+  curl.easy_reset(handle);
+  curl.easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+  curl.easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl.easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L);
+  curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl.easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(timeout_)));
+  curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(absl::ToInt64Milliseconds(std::min(timeout_, absl::Seconds(10)))));
-  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, OnHeader);
-  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &arriving);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, OnBody);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &arriving);
+  curl.easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+  curl.easy_setopt(handle, CURLOPT_ERRORBUFFER, detail);
+  curl.easy_setopt(handle, CURLOPT_HEADERFUNCTION, OnHeader);
+  curl.easy_setopt(handle, CURLOPT_HEADERDATA, &arriving);
+  curl.easy_setopt(handle, CURLOPT_WRITEFUNCTION, OnBody);
+  curl.easy_setopt(handle, CURLOPT_WRITEDATA, &arriving);
   if (request.method == "HEAD") {
-    curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    curl.easy_setopt(handle, CURLOPT_NOBODY, 1L);
   } else if (request.method == "PUT" || request.method == "POST") {
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.empty() ? "" : request.body.data());
+    curl.easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl.easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.empty() ? "" : request.body.data());
   }
-  if (request.method != "HEAD") curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  CURLcode code = curl_easy_perform(curl);
+  if (request.method != "HEAD") curl.easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  CURLcode code = curl.easy_perform(handle);
   long status = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  curl_slist_free_all(headers);
-  Return(curl);
+  curl.easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  curl.slist_free_all(headers);
+  Return(handle);
   if (arriving.too_long) return Unavailable("{}: the answer is too long", request.url);
-  if (code != CURLE_OK) return CurlStatus(code, detail, request.url);
+  if (code != CURLE_OK) return CurlStatus(curl, code, detail, request.url);
   arriving.response.status = static_cast<int>(status);
   return std::move(arriving.response);
 }

@@ -37,7 +37,7 @@ class HttpClient {
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request);
 
  private:
-  void* Take();
+  void* Take();  // a connection kept; nullptr if there is none
   void Return(void* handle);
 
   const absl::Duration timeout_;  // of a whole request
