@@ -9,6 +9,7 @@
 
 #include "client/report/figures.h"
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/base/file.h"
 #include "common/base/random.h"
 
@@ -110,6 +111,7 @@ absl::Status ExportRun::UploadAndSubmit(FarmClient& farm) {
   RETURN_IF_ERROR(Enter(Phase::kSubmitting));
   ASSIGN_OR_RETURN(const v1::SubmitResponse response, farm.Submit(ToRequest(plan_, key_)));
   request_id_ = response.request_id();
+  Failpoint("client.submitted");
   // A cancellation that came while the request was on its way.
   if (!Enter(Phase::kWatching).ok()) return farm.Cancel(request_id_);
   return absl::OkStatus();

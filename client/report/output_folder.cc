@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/base/random.h"
 
 namespace slipway {
@@ -103,7 +104,9 @@ absl::Status OutputFolder::Publish(std::span<const PublishedCell> cells, std::st
     if (cell.fate != CellFate::kKept) RETURN_IF_ERROR(Remove(real));
     if (cell.fate != CellFate::kRejected) RETURN_IF_ERROR(Remove(rejected));
     if (cell.fate == CellFate::kGone) rmdir(real.parent_path().c_str());  // only if empty
+    Failpoint("client.cell_published");
   }
+  Failpoint("client.manifest_ready");
   if (rename(prepared.c_str(), manifest_path().c_str()) != 0) {
     return ErrnoStatus(errno, "rename to " + manifest_path().string());
   }

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/base/random.h"
 
 namespace slipway {
@@ -66,6 +67,7 @@ absl::Status StoreLayout::Publish(int fd, const std::filesystem::path& file, std
   const timespec used_now[2] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
   if (::futimens(fd, used_now) != 0) return StoreErrno(errno, fmt::format("touch {}", file.string()));
   if (!ephemeral_ && ::fsync(fd) != 0) return StoreErrno(errno, fmt::format("fsync {}", file.string()));
+  Failpoint("store.written");
   if (::rename(file.c_str(), blob.c_str()) != 0 && !(errno == ENOENT && IsFile(fd, blob)))
     return StoreErrno(errno, fmt::format("rename to {}", blob.string()));
   if (ephemeral_) return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/rpc/digest_message.h"
 #include "common/rpc/endpoint.h"
 #include "coordinator/service/caller.h"
@@ -87,6 +88,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
     }
     RETURN_IF_ERROR(writer_->Write(std::as_bytes(std::span(data))));
     received_ += data.size();
+    Failpoint("coordinator.upload_chunk");
     return false;
   }
 
@@ -156,6 +158,7 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
     if (!read.ok()) return End(read.status());
     if (*read == 0) return End(absl::OkStatus());
     data.resize(*read);
+    Failpoint("coordinator.download_chunk");
     StartWrite(&chunk_);
   }
 

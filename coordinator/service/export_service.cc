@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/rpc/digest_message.h"
@@ -79,6 +80,7 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
 
   const std::string spec = plan.spec.ToJson();
   ASSIGN_OR_RETURN(const Digest spec_digest, WriteBlob(store_, tenant, spec));
+  Failpoint("coordinator.spec_stored");
   QueuedRequest queued{
       .id = shard_ + "-" + RandomHex(16),
       .tenant = tenant,
@@ -91,6 +93,7 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
       .timeout = absl::Seconds(request.timeout_seconds()),
       .tasks = std::move(plan.tasks)};
   const absl::StatusOr<std::string> id = queue_.Submit(queued);
+  Failpoint("coordinator.submitted");
   if (absl::IsAlreadyExists(id.status())) {
     return WithKind(absl::AlreadyExistsError(fmt::format("idempotency_key: \"{}\" named another request; use a new key",
                                                          request.idempotency_key())),
@@ -131,6 +134,7 @@ absl::Status ExportService::DoGet(const std::string& tenant, const v1::GetReques
 absl::Status ExportService::DoCancel(const std::string& tenant, const v1::CancelRequest& request) {
   ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
   RETURN_IF_ERROR(queue_.Cancel(view.id));
+  Failpoint("coordinator.cancelled");
   LogInfo("cancelled", {{"request", view.id}});
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #include "coordinator/service/maintenance.h"
 
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 
 namespace slipway {
@@ -23,6 +24,7 @@ void Maintenance::Run(absl::Duration interval) {
   while (!stopping_) {
     lock.unlock();
     const absl::StatusOr<int> moved = queue_.Maintain();
+    Failpoint("coordinator.maintained");
     if (!moved.ok() && !failing) LogError("queue maintenance fails", {{"error", Message(moved.status())}});
     if (moved.ok() && failing) LogWarning("queue maintenance works again");
     if (moved.ok() && *moved > 0) LogInfo("tasks returned or promoted", {{"tasks", std::to_string(*moved)}});

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/rpc/status.h"
 #include "coordinator/service/messages.h"
 #include "coordinator/service/requests.h"
@@ -74,6 +75,7 @@ void Watcher::Read() {
     return End(stop_.has_value() ? *stop_ : worth_telling.status());
   }
   if (*worth_telling) {
+    Failpoint("coordinator.watch_page");
     step_ = page_.ended() ? Step::kEnded : Step::kWriting;
     lock.unlock();
     if (page_.ended()) return StartWriteAndFinish(&page_, {}, grpc::Status::OK);

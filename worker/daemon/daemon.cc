@@ -13,6 +13,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "worker/daemon/host_pool.h"
@@ -181,6 +182,7 @@ class Worker {
             .status()
             .IgnoreError();
       } else {
+        Failpoint("worker.leased");
         slot.Begin(token, (*lease)->request);
         runner_->Run(**lease, slot);
         slot.End();
@@ -207,6 +209,7 @@ class Worker {
       std::lock_guard signing(signing_);
       if (signed_off_) return;
       const auto lost = queue_->Heartbeat(view, tokens);
+      Failpoint("worker.heartbeat");
       if (!lost.ok()) {
         LogWarning("heartbeat failed", {{"reason", Message(lost.status())}});
         continue;

@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "worker/daemon/fault.h"
 #include "worker/pipeline/entry.h"
@@ -87,6 +88,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   const auto progress = [&](const std::string& step) { queue_.Progress(task, step).IgnoreError(); };
 
   auto execution = executor.Execute(*message, descriptors, task.tenant, progress);
+  Failpoint("worker.executed");
   if (execution.ok() && execution->end == Execution::End::kResult && executor.abandoned() != Abandon::kLost) {
     const absl::StatusOr<TaskOutput>& output = execution->output;
     if (!output.ok()) {
@@ -163,6 +165,7 @@ absl::StatusOr<std::string> TaskRunner::StoreResult(const LeasedTask& task, cons
     result.files.push_back({name, digest});
     files.push_back({{"path", name}, {"bytes", digest.bytes}, {"sha256", digest.Hex()}});
   }
+  Failpoint("worker.artifact_stored");
   if (!output.parity.empty()) {
     ASSIGN_OR_RETURN(result.parity, store(scratch, output.parity));
   }
@@ -180,6 +183,7 @@ absl::StatusOr<std::string> TaskRunner::StoreResult(const LeasedTask& task, cons
   result.entry = Dump(entry);
   auto digest = WriteBlob(store_, task.tenant, result.ToJson());
   if (!digest.ok()) return StoreTrouble(digest.status(), "store the result");
+  Failpoint("worker.result_stored");
   return digest->ToString();
 }
 
@@ -200,6 +204,7 @@ void TaskRunner::Commit(const LeasedTask& task, const Settlement& settlement, Ex
   for (;;) {
     const auto outcome = queue_.Commit(commit);
     if (outcome.ok()) {
+      Failpoint("worker.committed");
       const bool ours = *outcome == CommitOutcome::kCommitted || *outcome == CommitOutcome::kAlready;
       LogDebug(ours ? "committed" : "the task had become another's", {{"request", task.request},
                                                                       {"task", std::to_string(task.index)},
@@ -226,6 +231,7 @@ std::optional<TaskReturn> TaskRunner::RetryOf(Failure failure, const LeasedTask&
 
 void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement) {
   const std::optional<TaskReturn> how = RetryOf(settlement.failure, task, settlement.reason);
+  Failpoint("worker.returning");
   const auto outcome = queue_.Return(task, how.value_or(TaskReturn{.reason = settlement.reason}));
   LogWarning("returned a task", {{"request", task.request},
                                  {"task", std::to_string(task.index)},

@@ -1,0 +1,193 @@
+"""The processes of a farm, each one real: Redis behind a proxy, coordinators, workers, clients. All can be killed and started again."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+import time
+
+from proxy import Proxy
+
+LEASE = 2.0  # seconds
+
+
+class Violation(Exception):
+    """An invariant does not hold."""
+
+
+def await_true(condition, patience, what):
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > end:
+            raise Violation(f"{what}: not within {patience} s")
+        time.sleep(0.02)
+
+
+class Daemon:
+    """One place in the farm, filled by one process after the other. Its log goes on through all of them."""
+
+    def __init__(self, farm, name, binary, arguments):
+        self.farm, self.name, self.binary, self.arguments = farm, name, binary, arguments
+        self.log = farm.folder / f"{name}.log"
+        self.process = None
+        self.lock = threading.RLock()  # held while a schedule does something to it
+
+    def start(self, failpoints=""):
+        """Starts it with `failpoints` armed and waits until it says that it is ready, or has died at one of them."""
+        environment = dict(os.environ, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.farm.hits_log))
+        read, write = os.pipe()
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([self.binary, *self.arguments, "--ready-fd", str(write)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            pass_fds=[write], env=environment, start_new_session=True)
+        os.close(write)
+        with os.fdopen(read, "rb") as ready:
+            return ready.readline() != b""
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self, number=signal.SIGKILL):
+        if self.alive():
+            self.process.send_signal(number)
+
+    def wait(self, patience):
+        """Its exit code; None if it has not ended by then."""
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self):
+        """As an operator does it: it must leave by itself, with 0."""
+        if not self.alive():
+            return
+        self.kill(signal.SIGCONT)
+        self.kill(signal.SIGTERM)
+        code = self.wait(30)
+        if code != 0:
+            self.kill()
+            raise Violation(f"{self.name}: SIGTERM ended it with {code}")
+
+
+class Redis:
+    def __init__(self, folder):
+        self.folder = folder
+        self.socket = str(folder / "redis.sock")
+        self.process = None
+
+    def start(self):
+        # Every write is on disk before it is acknowledged: a kill -9 takes nothing back that anyone was told.
+        config = f"port 0\nunixsocket {self.socket}\ndir {self.folder}\nappendonly yes\nappendfsync always\nsave ''\nmaxmemory-policy noeviction\n"
+        with open(self.folder / "redis.log", "ab") as log:
+            self.process = subprocess.Popen(["redis-server", "-"], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+        self.process.stdin.write(config.encode())
+        self.process.stdin.close()
+        await_true(lambda: self.command("PING") == "PONG", 20, "redis-server answers")
+
+    def command(self, *words):
+        done = subprocess.run(["redis-cli", "-s", self.socket, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return done.stdout.strip()
+
+    def lines(self, *words):
+        text = self.command(*words)
+        return text.split("\n") if text else []
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def restart(self, number):
+        self.signal(number)
+        self.process.wait()
+        self.start()
+
+
+class Farm:
+    COORDINATORS, WORKERS = 2, 4
+
+    def __init__(self, folder, binaries, coordinators=COORDINATORS, workers=WORKERS):
+        self.folder, self.binaries = folder, binaries
+        self.hits_log = folder / "failpoints.log"
+        self.hits_log.touch()
+        # A file system of its own, so that it can be filled.
+        self.disk = folder / "disk"
+        self.disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192m,mode=700", "chaos", str(self.disk)], check=True)
+        self.store, self.scratch = self.disk / "store", self.disk / "scratch"
+        self.scratch.mkdir()
+        self.redis = Redis(folder)
+        self.redis.start()
+        self.redis_proxy = Proxy(self.redis.socket)
+        common = ["--redis", self.redis_proxy.address, "--store", str(self.store), "--lease", str(LEASE), "--log-level", "debug"]
+        self.coordinators, self.doors = [], []
+        for i in range(coordinators):
+            socket = folder / f"c{i}.sock"
+            self.coordinators.append(Daemon(self, f"coordinator{i}", binaries / "slipway-coordinator", ["--listen", f"unix:{socket}", *common]))
+            self.doors.append(Proxy(str(socket)))
+        self.workers = [Daemon(self, f"worker{i}", binaries / "slipway-worker",
+                               ["--slots", "1", "--scratch", str(self.scratch), "--drain-timeout", "20", *common]) for i in range(workers)]
+        for daemon in self.daemons():
+            if not daemon.start():
+                raise Violation(f"{daemon.name} did not start: {daemon.log.read_text()[-500:]}")
+
+    def daemons(self):
+        return self.coordinators + self.workers
+
+    def hits(self):
+        """Failpoints at which a process acted, so far."""
+        return {line.split()[0] for line in self.hits_log.read_text().splitlines()}
+
+    def client(self, door, arguments, failpoints=""):
+        """Starts `slipway export` at a coordinator's proxy."""
+        environment = dict(os.environ, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.hits_log))
+        return subprocess.Popen([self.binaries / "slipway", "export", "--server", self.doors[door].address, "--json", *arguments], env=environment,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def commits(self):
+        """(request, task) → how often a worker was told that it had committed it."""
+        counts = {}
+        for worker in self.workers:
+            for match in re.finditer(r"\] committed request=(\S+) task=(\d+) ", worker.log.read_text(errors="replace")):
+                counts[match.groups()] = counts.get(match.groups(), 0) + 1
+        return counts
+
+    def open_tasks(self):
+        script = ("local n = 0 for _, k in ipairs(redis.call('KEYS', '{slipway:0}:v*:request:*')) do n = n + tonumber(redis.call('HGET', k, 'o')) end "
+                  "return n")
+        text = self.redis.command("EVAL", script, "0")
+        return int(text) if text.isdigit() else -1
+
+    def end(self):
+        """Ends everything in order; what is wrong with the way it ends."""
+        problems = []
+        for daemon in self.workers + self.coordinators:
+            try:
+                daemon.end()
+            except Violation as violation:
+                problems.append(str(violation))
+        for proxy in [*self.doors, self.redis_proxy]:
+            proxy.close()
+        self.redis.command("SHUTDOWN", "NOSAVE")
+        self.redis.process.wait()
+        problems += [f"left in the scratch folder: {path.name}" for path in self.scratch.iterdir()]
+        subprocess.run(["umount", "-l", str(self.disk)], check=True)
+        return problems
+
+
+def descendants_of(pid):
+    """All processes below `pid`, zombies included."""
+    found, frontier = [], [pid]
+    while frontier:
+        parent = frontier.pop()
+        try:
+            threads = list(pathlib.Path(f"/proc/{parent}/task").iterdir())
+        except OSError:
+            continue
+        for thread in threads:
+            try:
+                children = [int(child) for child in (thread / "children").read_text().split()]
+            except OSError:
+                continue
+            found += children
+            frontier += children
+    return found

@@ -1,0 +1,84 @@
+"""A TCP proxy that a schedule can cut, slow down or silence."""
+import selectors
+import socket
+import threading
+import time
+
+
+class Proxy:
+    """Listens on 127.0.0.1 and passes bytes on to `upstream` ("127.0.0.1:PORT" or a Unix socket's path)."""
+
+    def __init__(self, upstream):
+        self.upstream = upstream
+        self.delay = 0.0      # seconds that everything is held back
+        self.silent = False   # nothing passes, nothing is closed
+        self._pairs = set()
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self):
+        """Ends every connection, as a router that lost its table does."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, set()
+        for pair in pairs:
+            for end in pair:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def close(self):
+        self._listener.close()
+        self.cut()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _connect(self):
+        if self.upstream.startswith("/"):
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(self.upstream)
+            return far
+        host, port = self.upstream.rsplit(":", 1)
+        return socket.create_connection((host, int(port)))
+
+    def _serve(self, near):
+        try:
+            far = self._connect()
+        except OSError:
+            near.close()
+            return
+        pair = (near, far)
+        with self._lock:
+            self._pairs.add(pair)
+        try:
+            self._pump(near, far)
+        except OSError:
+            pass
+        finally:
+            with self._lock:
+                self._pairs.discard(pair)
+            near.close()
+            far.close()
+
+    def _pump(self, near, far):
+        with selectors.DefaultSelector() as selector:
+            selector.register(near, selectors.EVENT_READ, far)
+            selector.register(far, selectors.EVENT_READ, near)
+            while True:
+                for key, _ in selector.select(timeout=1):
+                    data = key.fileobj.recv(65536)
+                    if not data:
+                        return
+                    if self.delay:
+                        time.sleep(self.delay)
+                    while self.silent:
+                        time.sleep(0.02)
+                    key.data.sendall(data)

@@ -1,0 +1,159 @@
+"""What a schedule does to a farm. Each event leaves everything running again; most of them overlap with others' work."""
+import os
+import signal
+import time
+
+from farm import LEASE, descendants_of
+
+KILL_PATIENCE = 20  # seconds a failpoint gets to be hit before its daemon is started anew
+
+
+class World:
+    def __init__(self, farm, log):
+        self.farm, self.log = farm, log
+
+    # --- daemons
+
+    def restart_at(self, daemon, failpoint, passage):
+        """Kills the daemon, starts it with the failpoint armed, lets it die there and starts it again. False: it never came there."""
+        with daemon.lock:
+            daemon.kill()
+            daemon.wait(10)
+            daemon.start(f"{failpoint}=kill@{passage}")
+            end = time.monotonic() + KILL_PATIENCE
+            while daemon.wait(0.2) is None and time.monotonic() < end:
+                if failpoint == "worker.returning":  # a task goes back when its process is killed
+                    for child in descendants_of(daemon.process.pid)[1:]:
+                        self.kill_process(child)
+            died = not daemon.alive()
+            if not died:
+                daemon.kill()
+                daemon.wait(10)
+            time.sleep(0.1)
+            daemon.start()
+        return died
+
+    def kill_daemon(self, random):
+        daemon = random.choice(self.farm.daemons())
+        with daemon.lock:
+            self.log(f"kill -9 {daemon.name}")
+            daemon.kill()
+            daemon.wait(10)
+            time.sleep(random.uniform(0, 0.5))
+            daemon.start()
+
+    def drain_worker(self, random):
+        worker = random.choice(self.farm.workers)
+        with worker.lock:
+            self.log(f"SIGTERM {worker.name}")
+            worker.end()
+            worker.start()
+
+    def stop_worker(self, random):
+        """Past its lease; then it wakes and goes on as if nothing had been."""
+        worker = random.choice(self.farm.workers)
+        with worker.lock:
+            self.log(f"SIGSTOP {worker.name}")
+            worker.kill(signal.SIGSTOP)
+            time.sleep(LEASE + random.uniform(0.8, 1.5))
+            worker.kill(signal.SIGCONT)
+
+    def kill_child(self, random):
+        """A converter, a judge or the zygote of a worker."""
+        worker = random.choice(self.farm.workers)
+        with worker.lock:
+            children = descendants_of(worker.process.pid) if worker.alive() else []
+            if not children:
+                return
+            victim = random.choice(children)
+            self.log(f"kill -9 process {victim} below {worker.name}")
+            self.kill_process(victim)
+            # Without its zygote a worker cannot go on, and says so; whoever supervises it starts it again.
+            if worker.wait(0.5) is not None:
+                worker.start()
+
+    @staticmethod
+    def kill_process(pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    # --- Redis
+
+    def restart_redis(self, random):
+        number = random.choice([signal.SIGKILL, signal.SIGTERM])
+        self.log(f"Redis: signal {number}, start")
+        self.farm.redis.restart(number)
+
+    def pause_redis(self, random):
+        self.log("Redis: SIGSTOP")
+        self.farm.redis.signal(signal.SIGSTOP)
+        time.sleep(random.uniform(0.5, LEASE * 1.5))
+        self.farm.redis.signal(signal.SIGCONT)
+
+    def fill_redis(self, random):
+        self.log("Redis: full")
+        self.farm.redis.command("CONFIG", "SET", "maxmemory", "1mb")
+        time.sleep(random.uniform(0.5, 1.5))
+        self.farm.redis.command("CONFIG", "SET", "maxmemory", "0")
+
+    def flush_scripts(self, random):
+        self.log("Redis: SCRIPT FLUSH")
+        self.farm.redis.command("SCRIPT", "FLUSH")
+
+    # --- network
+
+    def cut_connections(self, random):
+        proxy = random.choice([self.farm.redis_proxy, *self.farm.doors])
+        self.log(f"cut {proxy.upstream}")
+        proxy.cut()
+
+    def delay_connections(self, random):
+        proxy = random.choice([self.farm.redis_proxy, *self.farm.doors])
+        self.log(f"slow {proxy.upstream}")
+        proxy.delay = random.uniform(0.01, 0.1)
+        time.sleep(random.uniform(0.5, 1.5))
+        proxy.delay = 0.0
+
+    def silence_connections(self, random):
+        proxy = random.choice([self.farm.redis_proxy, *self.farm.doors])
+        self.log(f"silent {proxy.upstream}")
+        proxy.silent = True
+        time.sleep(random.uniform(0.5, LEASE * 1.5))
+        proxy.silent = False
+        proxy.cut()
+
+    # --- disk
+
+    def fill_disk(self, random):
+        self.log("disk full")
+        ballast = self.farm.disk / "ballast"
+        try:
+            with open(ballast, "wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(1 << 20))
+        except OSError:
+            pass
+        time.sleep(random.uniform(0.3, 1.0))
+        ballast.unlink()
+
+    def corrupt_blob(self, random):
+        blobs = sorted(p for p in (self.farm.store / "t").glob("*/[0-9a-f][0-9a-f]/*") if p.stat().st_size > 0)
+        if not blobs:
+            return
+        blob = random.choice(blobs)
+        self.log(f"corrupt {blob.name[:12]}")
+        try:
+            blob.chmod(0o600)
+            with open(blob, "r+b") as file:
+                file.seek(random.randrange(blob.stat().st_size))
+                byte = file.read(1)
+                file.seek(-1, os.SEEK_CUR)
+                file.write(bytes([byte[0] ^ 1 << random.randrange(8)]))
+            blob.chmod(0o444)
+        except OSError:
+            pass
+
+    EVENTS = (kill_daemon, kill_daemon, drain_worker, stop_worker, stop_worker, kill_child, kill_child, kill_child, restart_redis, pause_redis, fill_redis,
+              flush_scripts, cut_connections, cut_connections, delay_connections, silence_connections, fill_disk, corrupt_blob, corrupt_blob)
