@@ -8,8 +8,8 @@ A calm farm first makes every artifact once. Then clients export the same models
 Clients are interrupted and killed too, and run again until their cells are there, as their users would.
 
 Invariants: every run of a client ends; every requested cell is in a manifest whose hashes hold; artifacts are byte-equal to the calm farm's; a model that
-can be converted never ends failed once the faults are over; no task is committed twice; no task, lease, token or delay is left in Redis; daemons end on
-SIGTERM with 0; no process and no scratch file is left. The seed decides models, requests and the schedule's order; threads' timing it cannot decide.
+can be converted never ends failed once the faults are over; no task is committed twice, none is told so in vain, each result is a blob; a worker that
+lives and is not cut off keeps its leases; what comes back is served first; no task, lease, token or delay is left in Redis; daemons end on SIGTERM with 0; no process and no scratch file is left. The seed decides models, requests and the schedule's order; threads' timing it cannot decide.
 
 Exit: 0 without a violation, 1 with one (the folder with all logs is kept and named), 2 usage.
 """
@@ -34,6 +34,7 @@ from world import World
 
 TARGETS = ("onnx", "tflite", "coreml", "ncnn")
 CLIENTS = 3
+STATES = {"P": "passed", "U": "unverified", "G": "parity_failed", "F": "failed", "C": "cancelled", "S": "skipped"}  # letters of a task's record
 PR_SET_CHILD_SUBREAPER = 36
 CLIENT_PATIENCE = 180  # seconds after which a client counts as hung
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -71,6 +72,7 @@ class Run:
         self.calm_artifacts = {}
         self.cells = 0
         self.reruns = 0
+        self.submissions = 0  # runs of clients
         self.schedule_over = threading.Event()
 
     def log(self, text):
@@ -141,6 +143,8 @@ class Run:
         trouble, calm_tries = job.trouble, 0
         while True:
             settled = self.schedule_over.is_set()
+            with self.lock:
+                self.submissions += 1
             client = self.farm.client(random.randrange(len(self.farm.doors)), arguments, f"{job.failpoint}=kill" if job.failpoint else "")
             if trouble and not job.failpoint:
                 time.sleep(job.after)
@@ -273,14 +277,15 @@ class Run:
             jobs = self.jobs(points)
             clients = [threading.Thread(target=self.serve, args=(jobs,)) for _ in range(CLIENTS)]
             lanes = [threading.Thread(target=self.lane, args=item) for item in self.schedule(world, points).items()]
-            supervisor = threading.Thread(target=self.supervise)
-            for thread in [*clients, *lanes, supervisor]:
+            guards = [threading.Thread(target=self.supervise), threading.Thread(target=self.watch_order)]
+            for thread in [*clients, *lanes, *guards]:
                 thread.start()
             for thread in lanes:
                 thread.join()
             self.log("the schedule is over")
             self.schedule_over.set()
-            supervisor.join()
+            for thread in guards:
+                thread.join()
             for daemon in self.farm.daemons():
                 if not daemon.alive():
                     daemon.start()
@@ -288,28 +293,63 @@ class Run:
                 thread.join()
             for name in sorted(set(points) - self.farm.hits()):
                 self.violate(f"failpoint {name} was never hit")
-            self.settle()
+            self.settle(world)
         finally:
             for problem in self.farm.end():
                 self.violate(problem)
 
-    def settle(self):
-        """Requests whose client was killed go on without it; when they have ended, nothing is held."""
+    def watch_order(self):
+        """Looks again and again: a task that has been served waits at the head of its flow."""
+        script = """
+          for _, key in ipairs(redis.call('KEYS', '{slipway:0}:v*:ready:*')) do
+            local prefix, id = string.match(key, '^(.*:)ready:[^:]+:([^:]+)$')
+            for _, index in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+              local attempts = string.match(redis.call('HGET', prefix .. 'tasks:' .. id, index) or '', '^%a\n%d+\n(%d+)')
+              if attempts and attempts ~= '0' and tonumber(redis.call('ZSCORE', key, index)) >= 0 then return id .. ' ' .. index end
+            end
+          end
+          return ''"""
+        while not self.schedule_over.wait(0.1):
+            if found := self.farm.redis.command("EVAL", script, "0"):
+                if len(found.split()) == 2:
+                    self.violate(f"a returned task does not wait at the head of its flow: {found}")
+                    return
+
+    def settle(self, world):
+        """Requests whose client was killed go on without it; when they have ended, nothing is held and everything is accounted for."""
         try:
             await_true(lambda: self.farm.open_tasks() == 0, 60, "every task ends")
         except Violation as violation:
             self.violate(f"{violation}: {self.farm.open_tasks()} are open")
         redis = self.farm.redis
-        prefix = redis.command("EVAL", "return redis.call('KEYS', '{slipway:0}:v*:meta')[1]", "0")[:-len("meta")]
+        prefix = redis.prefix()
         for key, count in (("leases", "ZCARD"), ("tokens", "HLEN"), ("delayed", "ZCARD"), ("unfinished", "ZCARD"), ("deadlines", "ZCARD")):
             if (left := redis.command(count, prefix + key)) != "0":
                 self.violate(f"{left} entries are left in {key}")
-        for pattern in ("ready:*", "flows:*", "tenants:*", "blocked:*", "elsewhere:*"):
-            if left := redis.lines("KEYS", prefix.replace("{", "[{]") + pattern):
+        pattern = prefix.replace("{", "[{]")
+        for name in ("ready:*", "flows:*", "tenants:*", "blocked:*", "elsewhere:*"):
+            if left := redis.lines("KEYS", pattern + name):
                 self.violate(f"keys are left: {left[:3]}")
-        for (request, task), count in self.farm.commits().items():
-            if count > 1:
-                self.violate(f"task {task} of {request} was committed {count} times")
+        requests = redis.lines("KEYS", pattern + "request:*")
+        if len(requests) > self.submissions:
+            self.violate(f"{self.submissions} runs of clients made {len(requests)} requests")
+
+        records = self.farm.records()
+        for (request, task), states in self.farm.commits().items():
+            if len(states) > 1:
+                self.violate(f"task {task} of {request} was committed {len(states)} times")
+            if (request, task) in records and STATES.get(records[request, task][0]) != states[0]:
+                self.violate(f"task {task} of {request} was committed {states[0]}, but is {STATES.get(records[request, task][0])}")
+        lost = {name.replace("/", "-") for name in self.farm.damaged()} | {name.replace("/", "-") for name in world.corrupted}
+        stored = {path.name for path in (self.farm.store / "t").glob("*/[0-9a-f][0-9a-f]/*")}
+        for (request, task), record in records.items():
+            result = record[8].replace("/", "-")
+            if result and result not in stored and result not in lost:
+                self.violate(f"the result of task {task} of {request} is no blob")
+        excused = self.farm.excused()
+        for key in redis.lines("KEYS", pattern + "history:*"):
+            for worker in set(re.findall(r"worker (\S+) lost its lease", redis.command("HVALS", key))) - excused:
+                self.violate(f"{worker} lost a lease, though it lived and nothing held it up")
 
     def run(self):
         self.calm()

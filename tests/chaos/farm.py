@@ -1,4 +1,5 @@
 """The processes of a farm, each one real: Redis behind a proxy, coordinators, workers, clients. All can be killed and started again."""
+import json
 import os
 import pathlib
 import re
@@ -9,7 +10,7 @@ import time
 
 from proxy import Proxy
 
-LEASE = 2.0  # seconds
+LEASE = 3.0  # seconds
 
 
 class Violation(Exception):
@@ -25,12 +26,16 @@ def await_true(condition, patience, what):
 
 
 class Daemon:
-    """One place in the farm, filled by one process after the other. Its log goes on through all of them."""
+    """One place in the farm, filled by one process after the other, with a way to Redis of its own. Its log goes on through all of them."""
 
     def __init__(self, farm, name, binary, arguments):
-        self.farm, self.name, self.binary, self.arguments = farm, name, binary, arguments
+        self.farm, self.name, self.binary = farm, name, binary
+        self.redis = Proxy(farm.redis.socket)
+        self.arguments = [*arguments, "--redis", self.redis.address, "--store", str(farm.store), "--lease", str(LEASE), "--log-level", "debug"]
         self.log = farm.folder / f"{name}.log"
         self.process = None
+        self.id = None        # what it calls itself in the queue (workers)
+        self.excused = set()  # ids that may have lost leases: they were killed, stopped or cut off
         self.lock = threading.RLock()  # held while a schedule does something to it
 
     def start(self, failpoints=""):
@@ -42,13 +47,23 @@ class Daemon:
                                             pass_fds=[write], env=environment, start_new_session=True)
         os.close(write)
         with os.fdopen(read, "rb") as ready:
-            return ready.readline() != b""
+            words = ready.readline().decode().split()
+        if words:
+            self.id = words[-1]
+            if failpoints:
+                self.excuse()
+        return bool(words)
+
+    def excuse(self):
+        self.excused.add(self.id)
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
     def kill(self, number=signal.SIGKILL):
         if self.alive():
+            if number != signal.SIGTERM:
+                self.excuse()
             self.process.send_signal(number)
 
     def wait(self, patience):
@@ -62,7 +77,6 @@ class Daemon:
         """As an operator does it: it must leave by itself, with 0."""
         if not self.alive():
             return
-        self.kill(signal.SIGCONT)
         self.kill(signal.SIGTERM)
         code = self.wait(30)
         if code != 0:
@@ -93,12 +107,17 @@ class Redis:
         text = self.command(*words)
         return text.split("\n") if text else []
 
+    def prefix(self):
+        """What the farm's keys begin with."""
+        return self.command("EVAL", "return redis.call('KEYS', '{slipway:0}:v*:meta')[1]", "0").removesuffix("meta")
+
     def signal(self, number):
         self.process.send_signal(number)
 
-    def restart(self, number):
+    def restart(self, number, pause):
         self.signal(number)
         self.process.wait()
+        time.sleep(pause)
         self.start()
 
 
@@ -117,15 +136,13 @@ class Farm:
         self.scratch.mkdir()
         self.redis = Redis(folder)
         self.redis.start()
-        self.redis_proxy = Proxy(self.redis.socket)
-        common = ["--redis", self.redis_proxy.address, "--store", str(self.store), "--lease", str(LEASE), "--log-level", "debug"]
         self.coordinators, self.doors = [], []
         for i in range(coordinators):
             socket = folder / f"c{i}.sock"
-            self.coordinators.append(Daemon(self, f"coordinator{i}", binaries / "slipway-coordinator", ["--listen", f"unix:{socket}", *common]))
+            self.coordinators.append(Daemon(self, f"coordinator{i}", binaries / "slipway-coordinator", ["--listen", f"unix:{socket}"]))
             self.doors.append(Proxy(str(socket)))
         self.workers = [Daemon(self, f"worker{i}", binaries / "slipway-worker",
-                               ["--slots", "1", "--scratch", str(self.scratch), "--drain-timeout", "20", *common]) for i in range(workers)]
+                               ["--slots", "1", "--scratch", str(self.scratch), "--drain-timeout", "20"]) for i in range(workers)]
         for daemon in self.daemons():
             if not daemon.start():
                 raise Violation(f"{daemon.name} did not start: {daemon.log.read_text()[-500:]}")
@@ -144,12 +161,29 @@ class Farm:
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def commits(self):
-        """(request, task) → how often a worker was told that it had committed it."""
-        counts = {}
+        """(request, task) → the states that workers were told they had committed for it."""
+        found = {}
         for worker in self.workers:
-            for match in re.finditer(r"\] committed request=(\S+) task=(\d+) ", worker.log.read_text(errors="replace")):
-                counts[match.groups()] = counts.get(match.groups(), 0) + 1
-        return counts
+            for request, task, state in re.findall(r"\] committed request=(\S+) task=(\d+) state=(\S+) ", worker.log.read_text(errors="replace")):
+                found.setdefault((request, task), []).append(state)
+        return found
+
+    def damaged(self):
+        """Digests of blobs that a daemon found damaged and dropped."""
+        return {digest for daemon in self.daemons() for digest in re.findall(r"damaged blob dropped .*digest=(\S+)", daemon.log.read_text(errors="replace"))}
+
+    def excused(self):
+        return set().union(*(worker.excused for worker in self.workers))
+
+    def records(self):
+        """(request, task) → the fields of its record."""
+        prefix = self.redis.prefix()
+        records = {}
+        for key in self.redis.lines("KEYS", prefix.replace("{", "[{]") + "tasks:*"):
+            fields = json.loads(self.redis.command("EVAL", "return cjson.encode(redis.call('HGETALL', KEYS[1]))", "1", key))
+            for task, record in zip(fields[::2], fields[1::2]):
+                records[key.rpartition(":")[2], task] = record.split("\n")
+        return records
 
     def open_tasks(self):
         script = ("local n = 0 for _, k in ipairs(redis.call('KEYS', '{slipway:0}:v*:request:*')) do n = n + tonumber(redis.call('HGET', k, 'o')) end "
@@ -165,7 +199,7 @@ class Farm:
                 daemon.end()
             except Violation as violation:
                 problems.append(str(violation))
-        for proxy in [*self.doors, self.redis_proxy]:
+        for proxy in [*self.doors, *(daemon.redis for daemon in self.daemons())]:
             proxy.close()
         self.redis.command("SHUTDOWN", "NOSAVE")
         self.redis.process.wait()

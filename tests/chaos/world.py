@@ -11,6 +11,7 @@ KILL_PATIENCE = 20  # seconds a failpoint gets to be hit before its daemon is st
 class World:
     def __init__(self, farm, log):
         self.farm, self.log = farm, log
+        self.corrupted = set()  # names of blobs
 
     # --- daemons
 
@@ -82,14 +83,16 @@ class World:
     # --- Redis
 
     def restart_redis(self, random):
+        """Also for longer than a lease: workers that live must keep what they hold."""
         number = random.choice([signal.SIGKILL, signal.SIGTERM])
-        self.log(f"Redis: signal {number}, start")
-        self.farm.redis.restart(number)
+        pause = random.choice([0, LEASE * 1.2])
+        self.log(f"Redis: signal {number}, start after {pause} s")
+        self.farm.redis.restart(number, pause)
 
     def pause_redis(self, random):
         self.log("Redis: SIGSTOP")
         self.farm.redis.signal(signal.SIGSTOP)
-        time.sleep(random.uniform(0.5, LEASE * 1.5))
+        time.sleep(random.uniform(0.5, LEASE * 1.3))
         self.farm.redis.signal(signal.SIGCONT)
 
     def fill_redis(self, random):
@@ -104,20 +107,26 @@ class World:
 
     # --- network
 
+    def any_proxy(self, random):
+        """Between a client and a coordinator, or between a daemon and Redis."""
+        daemon = random.choice(self.farm.daemons())
+        daemon.excuse()
+        return random.choice([daemon.redis, daemon.redis, *self.farm.doors])
+
     def cut_connections(self, random):
-        proxy = random.choice([self.farm.redis_proxy, *self.farm.doors])
+        proxy = self.any_proxy(random)
         self.log(f"cut {proxy.upstream}")
         proxy.cut()
 
     def delay_connections(self, random):
-        proxy = random.choice([self.farm.redis_proxy, *self.farm.doors])
+        proxy = self.any_proxy(random)
         self.log(f"slow {proxy.upstream}")
         proxy.delay = random.uniform(0.01, 0.1)
         time.sleep(random.uniform(0.5, 1.5))
         proxy.delay = 0.0
 
     def silence_connections(self, random):
-        proxy = random.choice([self.farm.redis_proxy, *self.farm.doors])
+        proxy = self.any_proxy(random)
         self.log(f"silent {proxy.upstream}")
         proxy.silent = True
         time.sleep(random.uniform(0.5, LEASE * 1.5))
@@ -144,6 +153,7 @@ class World:
             return
         blob = random.choice(blobs)
         self.log(f"corrupt {blob.name[:12]}")
+        self.corrupted.add(blob.name)
         try:
             blob.chmod(0o600)
             with open(blob, "r+b") as file:
@@ -155,5 +165,6 @@ class World:
         except OSError:
             pass
 
-    EVENTS = (kill_daemon, kill_daemon, drain_worker, stop_worker, stop_worker, kill_child, kill_child, kill_child, restart_redis, pause_redis, fill_redis,
+    EVENTS = (kill_daemon, kill_daemon, drain_worker, stop_worker, stop_worker, kill_child, kill_child, kill_child, restart_redis, restart_redis,
+              pause_redis, fill_redis,
               flush_scripts, cut_connections, cut_connections, delay_connections, silence_connections, fill_disk, corrupt_blob, corrupt_blob)
