@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -167,6 +168,8 @@ absl::Status Run(Flags flags) {
   RETURN_IF_ERROR(ReadPassword(flags));
   RETURN_IF_ERROR(ReadWeights(flags));
   flags.queue.lease = absl::Seconds(flags.lease_seconds);
+  // Well within the third of a lease after which it would think that nobody has maintained the queue.
+  flags.coordinator.maintain_every = std::min(flags.coordinator.maintain_every, flags.queue.lease / 10);
   flags.coordinator.shard = flags.queue.shard;
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenStore(flags.store, flags.store_options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a real farm under a seeded schedule of faults and checks that nothing is lost, repeated or left behind; docs/testing.md.
-# Usage: tests/chaos.sh --seed N [--tasks M] [--bin DIR] [--keep] [--verbose]      (--help tells more)
+# Usage: tests/chaos.sh --seed N[-M] [--tasks M] [--bin DIR] [--keep] [--verbose]      (--help tells more)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export SLIPWAY_PYTHON=${SLIPWAY_PYTHON:-$here/../.venv/bin/python}

@@ -103,11 +103,11 @@ void Pass(size_t index) {
   switch (action.kind) {
     case Action::Kind::kKill:
       Log(index, "kill");
-      kill(getpid(), SIGKILL);
+      raise(SIGKILL);
       break;
     case Action::Kind::kStop:
       Log(index, "stop");
-      kill(getpid(), SIGSTOP);
+      raise(SIGSTOP);  // to this thread: it does not run on until the process stands
       break;
     default:
       Log(index, "delay");

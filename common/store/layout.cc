@@ -70,6 +70,7 @@ absl::Status StoreLayout::Publish(int fd, const std::filesystem::path& file, std
   Failpoint("store.written");
   if (::rename(file.c_str(), blob.c_str()) != 0 && !(errno == ENOENT && IsFile(fd, blob)))
     return StoreErrno(errno, fmt::format("rename to {}", blob.string()));
+  Failpoint("store.published");
   if (ephemeral_) return absl::OkStatus();
   UniqueFd folder(::open(blob.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid() || ::fsync(folder.get()) != 0)

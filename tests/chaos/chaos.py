@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a farm of real processes under a seeded schedule of faults and checks that nothing is lost. Called by tests/chaos.sh.
 
-A calm farm first makes every artifact once. Then clients export the same models on a farm of two coordinators and four workers, while
+A calm farm first makes every artifact once, and drills.py takes a small one through the four moments that chance seldom meets. Then clients export the same models on a farm of two coordinators and four workers, while
   - each failpoint of common/base/failpoint.h kills its process once (a failpoint that is never hit fails the run),
   - daemons, converters, judges and zygotes are killed or stopped, Redis is restarted, paused, filled and flushed, connections are cut, delayed and
     silenced, the disk is filled, blobs are corrupted.
@@ -28,6 +28,7 @@ import tempfile
 import threading
 import time
 
+import drills
 import models
 from farm import Farm, Violation, await_true, descendants_of
 from world import World
@@ -63,15 +64,14 @@ class Job:
 
 
 class Run:
-    def __init__(self, options, folder):
-        self.options, self.folder = options, folder
-        self.random = random.Random(options.seed)
+    def __init__(self, options, seed, folder):
+        self.options, self.seed, self.folder = options, seed, folder
+        self.random = random.Random(seed)
         self.violations = []
         self.lock = threading.Lock()
         self.start = time.monotonic()
         self.calm_artifacts = {}
         self.cells = 0
-        self.reruns = 0
         self.submissions = 0  # runs of clients
         self.schedule_over = threading.Event()
 
@@ -91,11 +91,10 @@ class Run:
 
     def calm(self):
         folder = self.folder / "calm"
-        folder.mkdir()
-        farm = Farm(folder, self.options.bin, coordinators=1, workers=2)
+        farm = Farm(folder, self.options.bin, coordinators=1, workers=2, lease=15)
         try:
             good = [build.__name__ for build in models.GOOD]
-            models.write(folder / "models", self.options.seed, good)
+            models.write(folder / "models", self.seed, good)
             client = farm.client(0, [str(folder / "models"), "--target", ",".join(TARGETS), "--precision", "fp32", "--out", str(folder / "out")])
             _, errors = client.communicate(timeout=CLIENT_PATIENCE)
             if client.returncode != 0:
@@ -113,6 +112,22 @@ class Run:
         manifest = json.loads((out / "manifest.json").read_text())
         return {(model["model"], artifact["target"]): {file["path"]: file["sha256"] for file in artifact["files"]}
                 for model in manifest["models"] for artifact in model["artifacts"] if artifact["status"] in ("passed", "unverified")}
+
+    # --- the drills
+
+    def drill(self):
+        folder = self.folder / "drills"
+        farm = Farm(folder, self.options.bin, coordinators=1, workers=2, lease=1.5)
+        try:
+            for drill in drills.ALL:
+                sources = folder / drill.__name__
+                models.write(sources, self.seed, ["mlp", "residual", "head"], mark=drill.__name__)
+                drill(farm, sources)
+                self.log(f"drill {drill.__name__}")
+        finally:
+            problems = farm.end()
+        if problems:
+            raise Violation("the drills' farm: " + "; ".join(problems))
 
     # --- clients
 
@@ -136,7 +151,7 @@ class Run:
         folder = self.folder / "jobs" / str(job.number)
         folder.parent.mkdir(exist_ok=True)
         out = folder / "out"
-        models.write(folder, self.options.seed, job.models, mark=str(job.number))
+        models.write(folder, self.seed, job.models, mark=str(job.number))
         arguments = [*(str(folder / f"{name}.onnx") for name in job.models), "--target", ",".join(job.targets), "--precision", "fp32", "--out", str(out)]
         if not job.verify:
             arguments.append("--no-verify")
@@ -162,8 +177,6 @@ class Run:
             calm_tries += settled
             if calm_tries >= 3:
                 raise Violation(f"{problem} (three times after the last fault)")
-            with self.lock:
-                self.reruns += 1
             time.sleep(0.1)
 
     def check(self, job, out, code, errors):
@@ -255,7 +268,7 @@ class Run:
 
     def jobs(self, points):
         """Without end; the first ones have the clients' failpoints."""
-        generator = random.Random(self.options.seed)
+        generator = random.Random(self.seed)
         client_points = [name for name in points if name.startswith("client.")]
         number = 0
         while True:
@@ -269,9 +282,7 @@ class Run:
 
     def storm(self):
         points = failpoints()
-        folder = self.folder / "storm"
-        folder.mkdir()
-        self.farm = Farm(folder, self.options.bin)
+        self.farm = Farm(self.folder / "storm", self.options.bin, coordinators=2, workers=4, lease=3)
         try:
             world = World(self.farm, self.log)
             jobs = self.jobs(points)
@@ -353,6 +364,7 @@ class Run:
 
     def run(self):
         self.calm()
+        self.drill()
         self.storm()
         time.sleep(0.2)
         while True:  # orphans that have ended are ours to reap
@@ -371,9 +383,33 @@ class Run:
                 os.kill(pid, signal.SIGKILL)
 
 
+def run_seed(options, seed):
+    """Whether the run of one seed kept every promise."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="slipway-chaos-"))
+    run = Run(options, seed, folder)
+    try:
+        run.run()
+    except Violation as violation:
+        run.violate(str(violation))
+    seconds = time.monotonic() - run.start
+    print(f"seed {seed}: {run.cells} cells, {run.submissions} runs of clients, {seconds:.0f} s, {len(run.violations)} violations", flush=True)
+    for violation in run.violations:
+        print(f"  {violation}")
+    if run.violations or options.keep:
+        print(f"logs: {folder} (schedule.log, storm/*.log)", flush=True)
+    else:
+        shutil.rmtree(folder)
+    return not run.violations
+
+
+def seeds(text):
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tests/chaos.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, required=True, help="decides models, requests and the order of the faults")
+    parser.add_argument("--seed", type=seeds, required=True, metavar="N[-M]", help="decides models, requests and the order of the faults; N-M: one run each")
     parser.add_argument("--tasks", type=int, default=300, help="cells that clients ask for, at least (default 300)")
     parser.add_argument("--bin", type=pathlib.Path, default=SOURCE / "build/bin", help="folder of the binaries (default build/bin)")
     parser.add_argument("--keep", action="store_true", help="keep the folder with all logs even without a violation")
@@ -381,22 +417,8 @@ def main():
     options = parser.parse_args()
     options.bin = options.bin.resolve()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="slipway-chaos-"))
-    run = Run(options, folder)
-    try:
-        run.run()
-    except Violation as violation:
-        run.violate(str(violation))
-    seconds = time.monotonic() - run.start
-    print(f"seed {options.seed}: {run.cells} cells, {run.reruns} runs again, {seconds:.0f} s, {len(run.violations)} violations")
-    for violation in run.violations:
-        print(f"  {violation}")
-    if run.violations:
-        print(f"logs: {folder} (schedule.log, storm/*.log)")
-        return 1
-    if not options.keep:
-        shutil.rmtree(folder)
-    return 0
+    kept = [run_seed(options, seed) for seed in options.seed]
+    return 0 if all(kept) else 1
 
 
 if __name__ == "__main__":

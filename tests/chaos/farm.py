@@ -10,7 +10,6 @@ import time
 
 from proxy import Proxy
 
-LEASE = 3.0  # seconds
 
 
 class Violation(Exception):
@@ -31,7 +30,7 @@ class Daemon:
     def __init__(self, farm, name, binary, arguments):
         self.farm, self.name, self.binary = farm, name, binary
         self.redis = Proxy(farm.redis.socket)
-        self.arguments = [*arguments, "--redis", self.redis.address, "--store", str(farm.store), "--lease", str(LEASE), "--log-level", "debug"]
+        self.arguments = [*arguments, "--redis", self.redis.address, "--store", str(farm.store), "--lease", str(farm.lease), "--log-level", "debug"]
         self.log = farm.folder / f"{name}.log"
         self.process = None
         self.id = None        # what it calls itself in the queue (workers)
@@ -54,8 +53,16 @@ class Daemon:
                 self.excuse()
         return bool(words)
 
+    def text(self):
+        """Its log."""
+        return self.log.read_text(errors="replace")
+
     def excuse(self):
         self.excused.add(self.id)
+
+    def stopped(self):
+        """Whether a signal holds it."""
+        return pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -122,10 +129,9 @@ class Redis:
 
 
 class Farm:
-    COORDINATORS, WORKERS = 2, 4
-
-    def __init__(self, folder, binaries, coordinators=COORDINATORS, workers=WORKERS):
-        self.folder, self.binaries = folder, binaries
+    def __init__(self, folder, binaries, coordinators, workers, lease):
+        folder.mkdir()
+        self.folder, self.binaries, self.lease = folder, binaries, lease
         self.hits_log = folder / "failpoints.log"
         self.hits_log.touch()
         # A file system of its own, so that it can be filled.
@@ -145,7 +151,7 @@ class Farm:
                                ["--slots", "1", "--scratch", str(self.scratch), "--drain-timeout", "20"]) for i in range(workers)]
         for daemon in self.daemons():
             if not daemon.start():
-                raise Violation(f"{daemon.name} did not start: {daemon.log.read_text()[-500:]}")
+                raise Violation(f"{daemon.name} did not start: {daemon.text()[-500:]}")
 
     def daemons(self):
         return self.coordinators + self.workers
@@ -164,13 +170,13 @@ class Farm:
         """(request, task) → the states that workers were told they had committed for it."""
         found = {}
         for worker in self.workers:
-            for request, task, state in re.findall(r"\] committed request=(\S+) task=(\d+) state=(\S+) ", worker.log.read_text(errors="replace")):
+            for request, task, state in re.findall(r"\] committed request=(\S+) task=(\d+) state=(\S+) ", worker.text()):
                 found.setdefault((request, task), []).append(state)
         return found
 
     def damaged(self):
         """Digests of blobs that a daemon found damaged and dropped."""
-        return {digest for daemon in self.daemons() for digest in re.findall(r"damaged blob dropped .*digest=(\S+)", daemon.log.read_text(errors="replace"))}
+        return {digest for daemon in self.daemons() for digest in re.findall(r"damaged blob dropped .*digest=(\S+)", daemon.text())}
 
     def excused(self):
         return set().union(*(worker.excused for worker in self.workers))

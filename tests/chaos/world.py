@@ -3,7 +3,7 @@ import os
 import signal
 import time
 
-from farm import LEASE, descendants_of
+from farm import descendants_of
 
 KILL_PATIENCE = 20  # seconds a failpoint gets to be hit before its daemon is started anew
 
@@ -56,7 +56,7 @@ class World:
         with worker.lock:
             self.log(f"SIGSTOP {worker.name}")
             worker.kill(signal.SIGSTOP)
-            time.sleep(LEASE + random.uniform(0.8, 1.5))
+            time.sleep(self.farm.lease + random.uniform(0.8, 1.5))
             worker.kill(signal.SIGCONT)
 
     def kill_child(self, random):
@@ -85,14 +85,14 @@ class World:
     def restart_redis(self, random):
         """Also for longer than a lease: workers that live must keep what they hold."""
         number = random.choice([signal.SIGKILL, signal.SIGTERM])
-        pause = random.choice([0, LEASE * 1.2])
+        pause = random.choice([0, self.farm.lease * 1.2])
         self.log(f"Redis: signal {number}, start after {pause} s")
         self.farm.redis.restart(number, pause)
 
     def pause_redis(self, random):
         self.log("Redis: SIGSTOP")
         self.farm.redis.signal(signal.SIGSTOP)
-        time.sleep(random.uniform(0.5, LEASE * 1.3))
+        time.sleep(random.uniform(0.5, self.farm.lease * 1.3))
         self.farm.redis.signal(signal.SIGCONT)
 
     def fill_redis(self, random):
@@ -129,7 +129,7 @@ class World:
         proxy = self.any_proxy(random)
         self.log(f"silent {proxy.upstream}")
         proxy.silent = True
-        time.sleep(random.uniform(0.5, LEASE * 1.5))
+        time.sleep(random.uniform(0.5, self.farm.lease * 1.5))
         proxy.silent = False
         proxy.cut()
 
