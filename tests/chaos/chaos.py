@@ -73,6 +73,7 @@ class Run:
         self.calm_artifacts = {}
         self.cells = 0
         self.submissions = 0  # runs of clients
+        self.ended = 0        # jobs
         self.schedule_over = threading.Event()
 
     def log(self, text):
@@ -141,6 +142,7 @@ class Run:
                 self.cells += job.cells()
             try:
                 self.run_job(job)
+                self.ended += 1
                 shutil.rmtree(self.folder / "jobs" / str(job.number))
             except Violation as violation:
                 self.violate(f"job {job.number} ({','.join(job.models)} × {','.join(job.targets)}): {violation}")
@@ -284,7 +286,7 @@ class Run:
         points = failpoints()
         self.farm = Farm(self.folder / "storm", self.options.bin, coordinators=2, workers=4, lease=3)
         try:
-            world = World(self.farm, self.log)
+            world = World(self.farm, self.log, lambda: self.ended)
             jobs = self.jobs(points)
             clients = [threading.Thread(target=self.serve, args=(jobs,)) for _ in range(CLIENTS)]
             lanes = [threading.Thread(target=self.lane, args=item) for item in self.schedule(world, points).items()]
