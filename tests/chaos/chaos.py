@@ -31,7 +31,7 @@ import time
 import drills
 import models
 from farm import Farm, Violation, await_true, descendants_of
-from world import World
+from world import KILL_PATIENCE, World
 
 TARGETS = ("onnx", "tflite", "coreml", "ncnn")
 CLIENTS = 3
@@ -233,11 +233,13 @@ class Run:
 
     def failpoint_event(self, world, daemons, name, passage):
         def event():
-            for _ in range(4):
+            last = self.ended + 4 * KILL_PATIENCE
+            while self.ended < last:
                 daemon = self.random_daemon(daemons)
                 if world.restart_at(daemon, name, passage) and name in self.farm.hits():
                     self.log(f"{daemon.name} died at {name}")
                     return
+                time.sleep(0.5)  # it may not even have started: Redis or the disk may be full
             self.violate(f"failpoint {name} was never hit")
         return event
 
