@@ -111,7 +111,8 @@ absl::StatusOr<std::vector<ResampledAxis>> ReadResampling(const Node& node) {
     from.push_back(before.IsKnown() ? before.value() : -1);
     to.push_back(after.IsKnown() ? after.value() : -1);
   }
-  for (const size_t i : {1, 2, 3}) {
+  // Sizes may be computed (a batch among them): the result's shape has those that count.
+  for (const size_t i : {1, 2}) {
     if (node.input(i) != nullptr && node.constant(i) == nullptr) return unknown("its parameters are computed");
   }
   const auto given = [&](size_t i) {

@@ -205,6 +205,16 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
       if (atom->left == b) return atom->right * Dim(coefficient);
     }
   }
+  // floor((g*x + c) / (g*d)) = floor((x + floor(c / g)) / d).
+  if (b.IsKnown() && b.constant_ > 1) {
+    int64_t common = b.constant_;
+    for (const auto& [text, term] : a.terms_) common = std::gcd(common, term.second);
+    if (common > 1) {
+      Dim part(FloorDivide(a.constant_, common));
+      for (const auto& [text, term] : a.terms_) part.terms_.emplace(text, std::pair(term.first, term.second / common));
+      return FloorDiv(part, Dim(b.constant_ / common));
+    }
+  }
   Dim whole(0), rest = a;
   if (b.IsKnown() && b.constant_ > 0) {
     // floor((q*d + r) / d) = q + floor(r / d): divisible coefficients and the constant's whole part leave the fraction.
