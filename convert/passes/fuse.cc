@@ -18,6 +18,8 @@ class Fuse final : public Pass {
     rules_.push_back(fuse::RecogniseGelu());
     rules_.push_back(fuse::RecogniseLayerNorm());
     rules_.push_back(fuse::RecognisePixelShuffle());
+    rules_.push_back(fuse::RecogniseRepeat());
+    rules_.push_back(fuse::NearestByWholeFactors());
   }
   std::string_view name() const override { return "fuse"; }
   absl::StatusOr<bool> Run(Graph& graph) const override { return ApplyRules(graph, rules_); }

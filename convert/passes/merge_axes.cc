@@ -1,11 +1,25 @@
 #include "convert/passes/merge_axes.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "common/base/error.h"
 #include "convert/passes/match.h"
 #include "convert/passes/shapes.h"
 
 namespace slipway {
 namespace {
+
+// A Transpose on the way to being others: data of `from` read as `merged`, then its axes in the order `perm`.
+struct Step {
+  Shape from, merged;
+  std::vector<int64_t> perm;
+  Shape moved() const {
+    Shape shape;
+    for (const int64_t axis : perm) shape.push_back(merged[static_cast<size_t>(axis)]);
+    return shape;
+  }
+};
 
 class MergeTransposedAxes final : public Rule {
  public:
@@ -17,56 +31,108 @@ class MergeTransposedAxes final : public Rule {
     const std::vector<int64_t> perm = PermOf(transpose);
     if (!x->shape || x->rank() <= most_ || perm.empty() || !transpose.output()->shape) return false;
     const Shape &in = *x->shape, &out = *transpose.output()->shape;
-    // The result's axes in runs that are neighbours of the data; axes of 1 belong to no run.
-    std::vector<std::vector<int64_t>> runs;
-    for (const int64_t axis : perm) {
-      if (in[static_cast<size_t>(axis)] == Dim(1)) continue;
-      if (!runs.empty() && Next(in, runs.back().back()) == axis) {
-        runs.back().push_back(axis);
-      } else {
-        runs.push_back({axis});
-      }
+    const std::vector<Run> runs = RunsOf(in, perm);
+    if (runs.empty()) return false;
+    const std::vector<Step> steps =
+        static_cast<int64_t>(runs.size()) <= most_ ? std::vector{Whole(in, runs)} : Exchanges(in, runs);
+    std::vector<std::vector<int64_t>> targets;
+    for (const Step& step : steps) {
+      const auto target = ReshapeTarget(step.from, step.merged);
+      if (!target) return false;
+      targets.push_back(*target);
     }
-    if (runs.empty() || static_cast<int64_t>(runs.size()) > most_) return false;
-    // The runs in the data's order.
-    std::vector<size_t> order;
-    for (int64_t axis = 0; axis < x->rank(); ++axis) {
-      for (size_t run = 0; run < runs.size(); ++run) {
-        if (runs[run].front() == axis) order.push_back(run);
-      }
-    }
-    Shape merged;
-    std::vector<int64_t> merged_perm(runs.size());
-    for (const size_t run : order) {
-      merged_perm[run] = static_cast<int64_t>(merged.size());
-      Dim size(1);
-      for (const int64_t axis : runs[run]) size = size * in[static_cast<size_t>(axis)];
-      merged.push_back(size);
-    }
-    Shape moved;
-    for (const int64_t axis : merged_perm) moved.push_back(merged[static_cast<size_t>(axis)]);
-    const auto before = ReshapeTarget(in, merged), after = ReshapeTarget(moved, out);
-    if (!before || !after) return false;
+    const auto last = ReshapeTarget(steps.back().moved(), out);
+    if (!last) return false;
     const std::string name = transpose.output()->name;
-    Value* target = graph.AddConstant(name + "/merged_shape", Tensor::Int64s(*before));
-    ASSIGN_OR_RETURN(Node* const reshape,
-                     AddInferred(graph, OpKind::kReshape, {x, target}, name + "/merged", {}, &transpose));
-    Attributes attributes;
-    attributes.Set("perm", merged_perm);
-    ASSIGN_OR_RETURN(Node* const few, AddInferred(graph, OpKind::kTranspose, {reshape->output()}, name + "/moved",
-                                                  std::move(attributes), &transpose));
-    Value* back = graph.AddConstant(name + "/shape", Tensor::Int64s(*after));
-    RETURN_IF_ERROR(Rewrite(graph, transpose, OpKind::kReshape, {few->output(), back}, {}));
+    for (size_t i = 0; i < steps.size(); ++i) {
+      Value* target = graph.AddConstant(name + "/merged_shape", Tensor::Int64s(targets[i]));
+      ASSIGN_OR_RETURN(Node* const reshape,
+                       AddInferred(graph, OpKind::kReshape, {x, target}, name + "/merged", {}, &transpose));
+      Attributes attributes;
+      attributes.Set("perm", steps[i].perm);
+      ASSIGN_OR_RETURN(Node* const few, AddInferred(graph, OpKind::kTranspose, {reshape->output()}, name + "/moved",
+                                                    std::move(attributes), &transpose));
+      x = few->output();
+    }
+    RETURN_IF_ERROR(Rewrite(graph, transpose, OpKind::kReshape,
+                            {x, graph.AddConstant(name + "/shape", Tensor::Int64s(*last))}, {}));
     return true;
   }
 
  private:
   static constexpr OpKind kKinds[] = {OpKind::kTranspose};
 
+  struct Run {
+    int64_t first;  // axis of the data
+    Dim size;
+  };
+
+  // The result's axes in runs that are neighbours of the data, in the result's order; axes of 1 belong to no run.
+  static std::vector<Run> RunsOf(const Shape& in, const std::vector<int64_t>& perm) {
+    std::vector<Run> runs;
+    int64_t last = -1;
+    for (const int64_t axis : perm) {
+      const Dim& size = in[static_cast<size_t>(axis)];
+      if (size == Dim(1)) continue;
+      if (!runs.empty() && Next(in, last) == axis) {
+        runs.back().size = runs.back().size * size;
+      } else {
+        runs.push_back({axis, size});
+      }
+      last = axis;
+    }
+    return runs;
+  }
+
   // The next axis of the data that is not of size 1.
   static int64_t Next(const Shape& shape, int64_t axis) {
     for (++axis; axis < static_cast<int64_t>(shape.size()) && shape[static_cast<size_t>(axis)] == Dim(1);) ++axis;
     return axis;
+  }
+
+  // Which run of the result stands at each place of the data.
+  static std::vector<size_t> InTheData(const std::vector<Run>& runs) {
+    std::vector<size_t> order(runs.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::sort(order, {}, [&](size_t run) { return runs[run].first; });
+    return order;
+  }
+
+  static Step Whole(const Shape& in, const std::vector<Run>& runs) {
+    Step step{in, {}, std::vector<int64_t>(runs.size())};
+    for (const size_t run : InTheData(runs)) {
+      step.perm[run] = static_cast<int64_t>(step.merged.size());
+      step.merged.push_back(runs[run].size);
+    }
+    return step;
+  }
+
+  // Neighbouring blocks change places until every run stands where the result has it; four axes are enough for each.
+  static std::vector<Step> Exchanges(const Shape& in, const std::vector<Run>& runs) {
+    std::vector<size_t> order = InTheData(runs);
+    std::vector<Step> steps;
+    Shape from = in;
+    for (size_t place = 0; place < order.size(); ++place) {
+      if (order[place] == place) continue;
+      const auto at = static_cast<size_t>(std::ranges::find(order, place) - order.begin());
+      size_t end = at + 1;  // runs behind it that come along
+      while (end < order.size() && order[end] == place + (end - at)) ++end;
+      Step step{from, {}, {}};
+      for (const auto& [begin, until] : {std::pair{size_t{0}, place}, {place, at}, {at, end}, {end, order.size()}}) {
+        if (begin == until) continue;
+        Dim size(1);
+        for (size_t i = begin; i < until; ++i) size = size * runs[order[i]].size;
+        step.merged.push_back(size);
+        step.perm.push_back(static_cast<int64_t>(step.perm.size()));
+      }
+      const size_t first = place == 0 ? 0 : 1;
+      std::swap(step.perm[first], step.perm[first + 1]);
+      std::rotate(order.begin() + static_cast<int64_t>(place), order.begin() + static_cast<int64_t>(at),
+                  order.begin() + static_cast<int64_t>(end));
+      from = step.moved();
+      steps.push_back(std::move(step));
+    }
+    return steps;
   }
 
   const int64_t most_;

@@ -202,5 +202,17 @@ TEST(Evaluate, ReductionsAndProducts) {
                   Attrs().Int("transA", 1).Int("transB", 1).Float("alpha", 0.5f).Float("beta", 3));
 }
 
+// tf2onnx writes 10^9 for an end that TensorFlow's mask leaves out.
+TEST(FoldSlice, EndsBeyondAnySizeAreTheEnd) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 6, Dim::Symbol("W")});
+  const auto numbers = [&](std::vector<int64_t> values) {
+    return make.Constant(Tensor::Int64s(values).Cast(DataType::kInt32));
+  };
+  make.Out(make.Op(kSlice, {x, numbers({0, 1, 0}), numbers({1000000000, 1000000000, 1000000000}), numbers({0, 1, 2})}));
+  const auto folded = ExpectSameAfter(*MakeFoldConstants(), *make.graph, {{"N", 2}, {"W", 3}});
+  EXPECT_EQ(ToString(*folded->outputs()[0]->shape), "[N, 5, W]");
+}
+
 }  // namespace
 }  // namespace slipway::testing

@@ -111,5 +111,48 @@ TEST(Fuse, LayerNormWrittenAsArithmetic) {
   EXPECT_EQ(CountKind(*after, kLayerNormalization), 1);
 }
 
+// Upsampling as Darknet's exporters (Expand) and Keras' (Tile of rows) write it.
+TEST(Fuse, RepeatsAreResizes) {
+  for (const bool tiled : {false, true}) {
+    GraphMaker make;
+    Value* x = make.Op(kReshape, {make.In({1, 3, 4, 5}), make.Ints({1, 3, 4, 1, 5, 1})});
+    x = make.Op(tiled ? kTile : kExpand, {x, make.Ints(tiled ? std::vector<int64_t>{1, 1, 1, 2, 1, 3}
+                                                             : std::vector<int64_t>{1, 3, 4, 2, 5, 3})});
+    make.Out(make.Op(kReshape, {x, make.Ints({1, 3, 8, 15})}));
+    const auto fused = ExpectSameAfter(*MakeFuse(), *make.graph);
+    EXPECT_EQ(CountKind(*fused, kResize), 1);
+  }
+  GraphMaker rows;
+  Value* y = rows.Op(kUnsqueeze, {rows.In({Dim::Symbol("N"), 3, 4, 5}), rows.Ints({3})});
+  y = rows.Op(kTile, {y, rows.Ints({1, 1, 1, 2, 1})});
+  rows.Out(rows.Op(kReshape, {y, rows.Ints({-1, 3, 8, 5})}));
+  EXPECT_EQ(CountKind(*ExpectSameAfter(*MakeFuse(), *rows.graph, {{"N", 2}}), kResize), 1);
+  // The repeats before the rows: whole images, not pixels.
+  GraphMaker images;
+  Value* z = images.Op(kReshape, {images.In({1, 3, 4, 5}), images.Ints({1, 3, 1, 4, 5})});
+  z = images.Op(kExpand, {z, images.Ints({1, 3, 2, 4, 5})});
+  images.Out(images.Op(kReshape, {z, images.Ints({1, 3, 8, 5})}));
+  EXPECT_EQ(CountKind(*ExpectSameAfter(*MakeFuse(), *images.graph), kResize), 0);
+}
+
+TEST(Fuse, NearestByWholeFactorsHasOneForm) {
+  for (const auto& [coordinates, rounding] :
+       std::vector<std::pair<std::string, std::string>>{{"tf_half_pixel_for_nn", "floor"},
+                                                        {"half_pixel", "round_prefer_floor"},
+                                                        {"half_pixel", "round_prefer_ceil"}}) {
+    for (const float factor : {2.0f, 3.0f, 1.5f}) {
+      SCOPED_TRACE(coordinates + rounding + std::to_string(factor));
+      GraphMaker make;
+      Value* scales = make.Constant(Tensor::Float32s({1, 1, factor, 4}));
+      make.Out(make.Op(kResize, {make.In({1, 2, 6, 5}), nullptr, scales},
+                       Attrs().Text("coordinate_transformation_mode", coordinates).Text("nearest_mode", rounding)));
+      const auto fused = ExpectSameAfter(*MakeFuse(), *make.graph);
+      const std::string form =
+          fused->nodes().front()->attributes.String("coordinate_transformation_mode", "half_pixel");
+      EXPECT_EQ(form == "asymmetric", factor != 1.5f);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace slipway::testing

@@ -43,10 +43,36 @@ TEST(MergeAxes, AxesOfOneDoNotPart) {
   EXPECT_EQ(CountKind(*Merged(make, 4), kReshape), 2);
 }
 
-TEST(MergeAxes, WhatMovesApartStays) {
+// Five runs change places two at a time.
+TEST(MergeAxes, WhatMovesApartMovesInSteps) {
+  for (const std::vector<int64_t>& perm :
+       std::vector<std::vector<int64_t>>{{4, 2, 0, 3, 1}, {0, 2, 4, 1, 3}, {4, 3, 2, 1, 0}, {1, 3, 0, 4, 2}}) {
+    GraphMaker make;
+    make.Out(make.Op(kTranspose, {make.In({2, 3, 4, 5, 6})}, Attrs().Ints("perm", perm)));
+    const auto merged = Merged(make, 4);
+    EXPECT_GE(CountKind(*merged, kTranspose), 2);
+    for (const auto& node : merged->nodes()) {
+      if (node->kind == kTranspose) {
+        EXPECT_LE(node->input(0)->rank(), 4);
+      }
+    }
+  }
+}
+
+// Pixel unshuffle: [N, C, H, 2, W, 2] → [N, C, 2, 2, H, W].
+TEST(MergeAxes, BlocksIntoChannels) {
   GraphMaker make;
-  make.Out(make.Op(kTranspose, {make.In({2, 3, 4, 5, 6})}, Attrs().Ints("perm", {4, 2, 0, 3, 1})));
-  EXPECT_EQ(CountKind(*Merged(make, 4), kReshape), 0);
+  Value* x = make.Op(kReshape, {make.In({Dim::Symbol("N"), 3, 8, 12}), make.Ints({-1, 3, 4, 2, 6, 2})});
+  x = make.Op(kTranspose, {x}, Attrs().Ints("perm", {0, 1, 3, 5, 2, 4}));
+  make.Out(make.Op(kReshape, {x, make.Ints({-1, 12, 4, 6})}));
+  EXPECT_EQ(MostAxes(*Merged(make, 4, {{"N", 2}})), 4);
+}
+
+TEST(MergeAxes, SizesThatNoReshapeCanTellStay) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("A"), 3, Dim::Symbol("B"), 5, Dim::Symbol("C")});
+  make.Out(make.Op(kTranspose, {x}, Attrs().Ints("perm", {4, 2, 0, 3, 1})));
+  EXPECT_EQ(CountKind(*Merged(make, 4, {{"A", 2}, {"B", 3}, {"C", 4}}), kReshape), 0);
 }
 
 }  // namespace

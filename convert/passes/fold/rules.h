@@ -14,6 +14,7 @@ std::unique_ptr<Rule> MergeTransposes();         // Transpose ∘ Transpose
 std::unique_ptr<Rule> MergeReshapes();           // Reshape ∘ Reshape and kin; computed shapes → constants
 std::unique_ptr<Rule> InlineIf();                // If of a constant condition
 std::unique_ptr<Rule> BroadcastWithoutExpand();  // an Expand that its readers do themselves
+std::unique_ptr<Rule> OpenEnds();                // Slice to an end beyond any size → to the end
 std::unique_ptr<Rule> GatherToReshape();         // a Gather of all elements in their order
 
 }  // namespace slipway::fold

@@ -19,6 +19,8 @@ std::unique_ptr<Rule> RecogniseSwish();        // x · Sigmoid(x) → Swish
 std::unique_ptr<Rule> RecogniseGelu();         // x/2 · (1 + erf(x/√2)) and its tanh form → Gelu
 std::unique_ptr<Rule> RecogniseLayerNorm();    // (x - mean) / √(var + ε) · scale + bias → LayerNormalization
 std::unique_ptr<Rule> RecognisePixelShuffle();  // Reshape, Transpose, Reshape of six axes → DepthToSpace
+std::unique_ptr<Rule> RecogniseRepeat();        // Reshape, Expand or Tile, Reshape → Resize by whole factors
+std::unique_ptr<Rule> NearestByWholeFactors();  // Resize to the nearest by whole factors, in one form
 
 // Multiplies the outputs of a Conv, ConvTranspose or Gemm by scale[channel] and adds shift[channel], by changing its weights and bias.
 // `node` takes the place of `last` (whose output it then makes). False, changing nothing, when weights or bias are not constant.

@@ -83,10 +83,25 @@ absl::StatusOr<bool> SinkSlice(Graph& graph, Node& node, const Perm& perm) {
   return Finish(graph, node, perm);
 }
 
+// Pads computed at run time, of all axes: Gather puts them into the order.
+absl::StatusOr<bool> SinkComputedPad(Graph& graph, Node& node, const Perm& perm) {
+  if (node.input(3) != nullptr) return false;
+  std::vector<int64_t> order = Inverse(perm);
+  for (size_t i = 0; i < perm.size(); ++i) order.push_back(order[i] + static_cast<int64_t>(perm.size()));
+  const std::string name = node.output()->name + "_pads";
+  ASSIGN_OR_RETURN(Node* const pads,
+                   AddInferred(graph, OpKind::kGather, {node.input(1), graph.AddConstant(name, Tensor::Int64s(order))},
+                               name, {}, &node));
+  graph.SetInput(&node, 1, pads->output());
+  graph.SetInput(&node, 0, SourceOf(node));
+  return Finish(graph, node, perm);
+}
+
 absl::StatusOr<bool> SinkPad(Graph& graph, Node& node, const Perm& perm) {
   const Tensor* pads = node.constant(1);
+  if (pads == nullptr) return SinkComputedPad(graph, node, perm);
   const auto axes = ConstantAxes(node, 3, perm.size(), perm);
-  if (pads == nullptr || !axes) return false;
+  if (!axes) return false;
   // All axes, in order: what every later stage reads most easily.
   const std::vector<int64_t> amounts = pads->ToInt64s();
   const size_t rank = perm.size();

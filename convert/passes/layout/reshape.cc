@@ -145,7 +145,10 @@ class TransposeToReshapeRule final : public Rule {
     }
     // A Transpose that its readers or its producer may still cancel is worth more than a Reshape.
     if (ProducerOf(data, OpKind::kTranspose) != nullptr) return false;
-    const std::optional<std::vector<int64_t>> target = ReshapeTarget(*data->shape, *node.output()->shape);
+    // With several unknown sizes a Reshape's shape would have to be computed; a Transpose needs none.
+    const Shape& moved = *node.output()->shape;
+    if (std::ranges::count_if(moved, [](const Dim& size) { return !size.IsKnown(); }) > 1) return false;
+    const std::optional<std::vector<int64_t>> target = ReshapeTarget(*data->shape, moved);
     if (!target) return false;
     Value* shape = graph.AddConstant(node.output()->name + "_shape", Tensor::Int64s(*target));
     RETURN_IF_ERROR(Rewrite(graph, node, OpKind::kReshape, {data, shape}, {}));
