@@ -311,5 +311,64 @@ TEST(CoremlWriter, TopKOfWhichOneResultIsRead) {
   }
 }
 
+// Sizes, pads and cuts that only the run knows.
+class CoremlRuntimeSizes : public ::testing::Test {
+ protected:
+  Value* Op(OpKind kind, std::vector<Value*> inputs, Attributes attributes = {}) {
+    return (*AddInferred(graph, kind, std::move(inputs), "v", std::move(attributes)))->output();
+  }
+  Value* Ints(std::vector<int64_t> values) { return graph.AddConstant("i", Tensor::Int64s(values)); }
+  Value* Sizes(Value* value, int64_t from) { return Op(OpKind::kShape, {value}, With({{"start", from}})); }
+  void ExpectSame(Value* output) {
+    graph.AddOutput(output);
+    for (const std::map<std::string, int64_t>& sizes :
+         {std::map<std::string, int64_t>{{"N", 1}, {"H", 9}, {"W", 14}}, {{"N", 2}, {"H", 16}, {"W", 8}}}) {
+      const auto error = CompareWithOnnxruntime(graph, sizes);
+      ASSERT_TRUE(error.ok()) << error.status();
+      EXPECT_LT(*error, 1e-5);
+    }
+    const auto folder = TemporaryFolder::Create("/tmp", "slipway-coreml-");
+    const auto emitted = ConvertToCoreml(graph, folder->path());
+    ASSERT_TRUE(emitted.ok()) << emitted.status();
+    const absl::Status checked = CheckPackages({folder->path() / emitted->path});
+    EXPECT_TRUE(checked.ok()) << checked;
+  }
+
+  Graph graph;
+  Value* x = graph.AddInput("x", DataType::kFloat32, {Dim::Symbol("N"), 3, Dim::Symbol("H"), Dim::Symbol("W")});
+  Value* small = Op(OpKind::kMaxPool, {x}, With({{"kernel_shape", Sizes_({4, 4})}, {"strides", Sizes_({4, 4})}}));
+  static std::vector<int64_t> Sizes_(std::vector<int64_t> values) { return values; }
+};
+
+TEST_F(CoremlRuntimeSizes, ResizeToAnothersSize) {
+  Value* sizes = Op(OpKind::kConcat, {Op(OpKind::kShape, {small}, With({{"end", int64_t{2}}})), Sizes(x, 2)},
+                    With({{"axis", int64_t{0}}}));
+  for (const char* mode : {"nearest", "linear"})
+    graph.AddOutput(Op(OpKind::kResize, {small, nullptr, nullptr, sizes}, With({{"mode", std::string(mode)}})));
+  ExpectSame(Op(OpKind::kResize, {small, nullptr, nullptr, sizes}, With({{"mode", std::string("cubic")}})));
+}
+
+TEST_F(CoremlRuntimeSizes, PadsToAnothersSize) {
+  Value* grown = Op(OpKind::kConvTranspose, {small, graph.AddConstant("w", Ramp({3, 2, 4, 4}, -0.5f, 0.07f))},
+                    With({{"strides", Sizes_({4, 4})}}));
+  Value* ends = Op(OpKind::kSub, {Sizes(x, 2), Sizes(grown, 2)});
+  Value* pads = Op(OpKind::kConcat, {Ints({0, 0, 0, 0, 0, 0}), ends}, With({{"axis", int64_t{0}}}));
+  ExpectSame(Op(OpKind::kPad, {grown, pads}));
+}
+
+TEST_F(CoremlRuntimeSizes, CutsToAnothersSize) {
+  Value* cut = Op(OpKind::kSlice, {x, Ints({0, 1}), Sizes(small, 2), Ints({2, 3})});
+  graph.AddOutput(Op(OpKind::kSlice, {x, Sizes(small, 2), Ints({INT64_MAX, -1}), Ints({-2, -1})}));
+  ExpectSame(cut);
+}
+
+TEST_F(CoremlRuntimeSizes, Samples) {
+  Value* grid = graph.AddInput("grid", DataType::kFloat32, {Dim::Symbol("N"), 4, 6, 2});
+  graph.AddOutput(Op(OpKind::kGridSample, {x, grid}, With({{"mode", std::string("nearest")}})));
+  graph.AddOutput(Op(OpKind::kGridSample, {x, grid},
+                     With({{"padding_mode", std::string("reflection")}, {"align_corners", int64_t{1}}})));
+  ExpectSame(Op(OpKind::kGridSample, {x, grid}, With({{"padding_mode", std::string("border")}})));
+}
+
 }  // namespace
 }  // namespace slipway::testing

@@ -6,6 +6,9 @@
 #include "convert/passes/gather_indices.h"
 #include "convert/passes/merge_axes.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/pixel_unshuffle.h"
+#include "convert/passes/scatter_box.h"
+#include "convert/passes/slice_early.h"
 #include "convert/passes/triangle.h"
 #include "convert/targets/coreml/emit.h"
 #include "convert/targets/coreml/interface.h"
@@ -47,6 +50,9 @@ class CoremlProgram final : public Target {
     coreml_writer::AddReshapeRules(rules);
     coreml_writer::AddPoolRules(rules);
     rules.push_back(MakeSliceDilatedPool());
+    rules.push_back(MakeUnshuffleByConvolution());
+    rules.push_back(MakeScatterBoxByConcat());
+    rules.push_back(MakeSliceBeforeMove(5));
     rules.push_back(MakeMergeTransposedAxes(5));
     rules.push_back(MakeDecomposeEinsum());
     rules.push_back(MakeTriangleByMask(false));

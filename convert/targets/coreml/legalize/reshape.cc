@@ -1,6 +1,5 @@
-#include <algorithm>
-
 #include "convert/ir/cast.h"
+#include "convert/passes/negative_pads.h"
 #include "convert/targets/coreml/legalize/builder.h"
 #include "convert/targets/coreml/legalize/rules.h"
 
@@ -38,33 +37,10 @@ absl::StatusOr<bool> BoolAsInt(Graph& graph, Node& node) {
   return to.Replace(to.Op(OpKind::kCast, {to.Op(node.kind, inputs, node.attributes)}, to_type(type)));
 }
 
-// Negative pads cut: Slice, then what is left of the padding.
-absl::StatusOr<bool> CropBySlice(Graph& graph, Node& node) {
-  const Tensor* pads = node.constant(1);
-  if (pads == nullptr || node.input(3) != nullptr || node.inputs[0]->rank() * 2 != pads->size()) return false;
-  std::vector<int64_t> amounts = pads->ToInt64s(), starts, ends, axes;
-  const size_t count = amounts.size() / 2;
-  for (size_t i = 0; i < count; ++i) {
-    if (amounts[i] >= 0 && amounts[i + count] >= 0) continue;
-    axes.push_back(static_cast<int64_t>(i));
-    starts.push_back(std::max<int64_t>(0, -amounts[i]));
-    ends.push_back(amounts[i + count] < 0 ? amounts[i + count] : INT64_MAX);
-    amounts[i] = std::max<int64_t>(0, amounts[i]);
-    amounts[i + count] = std::max<int64_t>(0, amounts[i + count]);
-  }
-  if (axes.empty()) return false;
-  Builder to(graph, node);
-  const auto numbers = [&](const std::vector<int64_t>& values) { return to.Constant(Tensor::Int64s(values)); };
-  std::vector<Value*> inputs = node.inputs;
-  inputs[0] = to.Op(OpKind::kSlice, {inputs[0], numbers(starts), numbers(ends), numbers(axes)});
-  inputs[1] = numbers(amounts);
-  return to.Replace(to.Op(OpKind::kPad, inputs, node.attributes));
-}
-
 }  // namespace
 
 void AddReshapeRules(Rules& rules) {
-  rules.push_back(std::make_unique<FunctionRule>("crop-by-slice", std::vector{OpKind::kPad}, CropBySlice));
+  rules.push_back(MakeCropBySlice());
   rules.push_back(
       std::make_unique<FunctionRule>("flatten-to-reshape", std::vector{OpKind::kFlatten}, FlattenToReshape));
   rules.push_back(std::make_unique<FunctionRule>(

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "convert/ir/resample.h"
+#include "convert/passes/resize_by_gather.h"
 #include "convert/passes/upsample.h"
 #include "convert/targets/coreml/emit.h"
 #include "convert/targets/coreml/legalize/builder.h"
@@ -51,11 +52,11 @@ absl::StatusOr<bool> ResizeByMatrices(Graph& graph, Node& node) {
   return to.Replace(result);
 }
 
-// Sizes that are not known: the factors must be whole.
+// Sizes that are not known: whole factors are a convolution, others gathers.
 absl::StatusOr<bool> ResizeOfAnySize(Graph& graph, Node& node) {
-  const Value* output = node.output();
-  if (CheckNode(node).ok() || (output->shape && IsStatic(*output->shape))) return false;
-  return ResizeByConvolution(graph, node);
+  if (CheckNode(node).ok()) return false;
+  ASSIGN_OR_RETURN(const bool convolved, ResizeByConvolution(graph, node));
+  return convolved ? true : ResizeByGather(graph, node);
 }
 
 }  // namespace

@@ -68,8 +68,34 @@ void Resize(const Node& node, Program& out) {
   out.Emit(node, "upsample_bilinear", std::move(arguments));
 }
 
+// Reflection between pixel edges, which aligned corners do not have, is no mode of resample's.
+absl::Status CheckGridSample(const Node& node) {
+  const std::string mode = node.attributes.String("mode", "bilinear");
+  if (node.input(0)->rank() != 4 || !IsFloat(node.input(0)->type) || !IsFloat(node.input(1)->type))
+    return Unsupported(node, "resample takes float images of 4 axes", "");
+  if (mode != "bilinear" && mode != "nearest")
+    return Unsupported(node, fmt::format("mode '{}' cannot be said", mode), "use bilinear or nearest");
+  if (node.attributes.String("padding_mode", "zeros") == "reflection" && node.attributes.Int("align_corners", 0) == 0)
+    return Unsupported(node, "reflection between pixel edges cannot be said",
+                       "align the corners, or pad with the border");
+  return absl::OkStatus();
+}
+
+void GridSample(const Node& node, Program& out) {
+  const std::string padding = node.attributes.String("padding_mode", "zeros");
+  out.Emit(node, "resample",
+           {{"x", {out.Operand(node, 0)}},
+            {"coordinates", {out.Operand(node, 1)}},
+            {"sampling_mode", {out.Text(node.attributes.String("mode", "bilinear"))}},
+            {"padding_mode", {out.Text(padding == "zeros" ? "constant" : padding)}},
+            {"padding_value", {out.Float(0)}},
+            {"coordinates_mode", {out.Text("normalized_minus_one_to_one")}},
+            {"align_corners", {out.Bool(node.attributes.Int("align_corners", 0) != 0)}}});
+}
+
 constexpr OpEmitter kEmitters[] = {
     {OpKind::kResize, Resize, CheckResize},
+    {OpKind::kGridSample, GridSample, CheckGridSample},
 };
 
 }  // namespace

@@ -85,13 +85,82 @@ absl::StatusOr<Bounds> ReadBounds(const Node& node) {
   return bounds;
 }
 
+bool HasComputedBounds(const Node& node) { return node.constant(1) == nullptr || node.constant(2) == nullptr; }
+
+// What slice_by_index takes of each axis, bounds computed at run time among them: numbers or parts of `bounds`, all else `rest`.
+std::string ComputedBounds(const Node& node, Program& out, size_t input, const std::vector<int64_t>& axes) {
+  const int64_t rank = node.input(0)->rank();
+  const bool ends = input == 2;
+  const auto single = [&](const std::string& list, int64_t at) {
+    return out.Helper(node, "slice_by_size", {{"x", {list}}, {"begin", {out.Ints({at})}}, {"size", {out.Ints({1})}}},
+                      mil::INT32, {Dim(1)});
+  };
+  const std::string sizes =
+      ends ? out.Helper(node, "shape", {{"x", {out.Operand(node, 0)}}}, mil::INT32, {Dim(rank)}) : "";
+  std::vector<std::string> parts;
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    const auto at = std::ranges::find(axes, axis) - axes.begin();
+    if (at == static_cast<int64_t>(axes.size())) {
+      parts.push_back(ends ? single(sizes, axis) : out.Ints({0}));
+    } else if (const Tensor* numbers = node.constant(input); numbers != nullptr) {
+      constexpr int64_t kFar = std::numeric_limits<int32_t>::max();
+      parts.push_back(ends && numbers->ToInt64s()[at] >= kFar
+                          ? single(sizes, axis)
+                          : out.Ints({std::clamp(numbers->ToInt64s()[at], -kFar, kFar)}));
+    } else {
+      parts.push_back(single(out.Operand(node, input), at));
+    }
+  }
+  return out.Helper(node, "concat", {{"values", parts}, {"axis", {out.Int(0)}}, {"interleave", {out.Bool(false)}}},
+                    mil::INT32, {Dim(rank)});
+}
+
+std::vector<int64_t> SliceAxes(const Node& node) {
+  std::vector<int64_t> axes;
+  if (node.constant(3) != nullptr) axes = node.constant(3)->ToInt64s();
+  for (int64_t& axis : axes) axis += axis < 0 ? node.input(0)->rank() : 0;
+  if (node.input(3) == nullptr) {
+    const Shape& count = *node.input(1)->shape;
+    for (int64_t axis = 0; axis < count[0].value(); ++axis) axes.push_back(axis);
+  }
+  return axes;
+}
+
 absl::Status CheckSlice(const Node& node) {
+  if (HasComputedBounds(node)) {
+    const bool counted = node.input(1)->shape && node.input(1)->rank() == 1 && (*node.input(1)->shape)[0].IsKnown();
+    if ((node.input(3) != nullptr && node.constant(3) == nullptr) || !counted)
+      return Unsupported(node, "its axes are computed", "give the input's size with --shape");
+    for (const int64_t step : node.constant(4) != nullptr ? node.constant(4)->ToInt64s() : std::vector<int64_t>{}) {
+      if (step < 1)
+        return Unsupported(node, "it runs backwards between computed bounds", "give the input's size with --shape");
+    }
+    if (node.input(4) != nullptr && node.constant(4) == nullptr)
+      return Unsupported(node, "its steps are computed", "give the input's size with --shape");
+    return absl::OkStatus();
+  }
   const auto bounds = ReadBounds(node);
   return bounds.ok() ? absl::OkStatus()
                      : Unsupported(node, Message(bounds.status()), "give the input's size with --shape");
 }
 
 void Slice(const Node& node, Program& out) {
+  if (HasComputedBounds(node)) {
+    const std::vector<int64_t> axes = SliceAxes(node);
+    std::vector<int64_t> strides(static_cast<size_t>(node.input(0)->rank()), 1);
+    for (size_t i = 0; i < axes.size() && node.constant(4) != nullptr; ++i)
+      strides[static_cast<size_t>(axes[i])] = node.constant(4)->ToInt64s()[i];
+    const std::string none = out.Bools(std::vector<bool>(strides.size(), false));
+    out.Emit(node, "slice_by_index",
+             {{"x", {out.Operand(node, 0)}},
+              {"begin", {ComputedBounds(node, out, 1, axes)}},
+              {"end", {ComputedBounds(node, out, 2, axes)}},
+              {"stride", {out.Ints(strides)}},
+              {"begin_mask", {none}},
+              {"end_mask", {none}},
+              {"squeeze_mask", {none}}});
+    return;
+  }
   const Bounds bounds = *ReadBounds(node);
   out.Emit(node, "slice_by_index",
            {{"x", {out.Operand(node, 0)}},

@@ -111,7 +111,24 @@ void ReadResize(OpReader& op) {
   EmitResize(op, x, mode == "LINEAR" ? "linear" : "nearest", CoordinatesOf(op, sizes), sizes);
 }
 
+void ReadResample(OpReader& op) {
+  const std::string mode = op.String("sampling_mode", ""), padding = op.String("padding_mode", "");
+  const std::string coordinates = op.String("coordinates_mode", "");
+  const bool corners = op.Bool("align_corners", false);
+  if (mode != "bilinear" && mode != "nearest") return op.Malformed("sampling_mode '" + mode + "' is not one of MIL's");
+  if (coordinates != "normalized_minus_one_to_one")
+    return op.Refuse("coordinates_mode '" + coordinates + "' is not read");
+  if (padding != "constant" && padding != "border" && !(padding == "reflection" && corners))
+    return op.Refuse("padding_mode '" + padding + "' is not read");
+  if (padding == "constant" && op.Float("padding_value", 0) != 0) return op.Refuse("a padding_value is not read");
+  op.Emit(OpKind::kGridSample, {op.Input("x"), op.Input("coordinates")},
+          Attrs({{"mode", mode},
+                 {"padding_mode", padding == "constant" ? std::string("zeros") : padding},
+                 {"align_corners", int64_t{corners}}}));
+}
+
 constexpr OpEntry kOps[] = {
+    {"resample", ReadResample},
     {"resize", ReadResize},
     {"resize_bilinear", ReadResizeBilinear},
     {"resize_nearest_neighbor", ReadResizeNearest},

@@ -96,9 +96,23 @@ void ReadSplit(OpReader& op) {
   }
 }
 
+// Computed pads of all axes: (begin, end) of each, where ONNX has all begins before all ends.
+void ReadComputedPad(OpReader& op, Value* x, Value* pad) {
+  const int64_t rank = op.RankOf(x);
+  if (!op.ok()) return;
+  if (!pad->shape || *pad->shape != Shape{Dim(2 * rank)} || op.String("mode", "constant") != "constant")
+    return op.Refuse("computed pads of some axes, or not of a constant, are not read");
+  Value* pairs = op.Add(OpKind::kReshape, {op.CastTo(pad, DataType::kInt64), op.ConstInt64s({rank, 2})});
+  Value* rows = op.Add(OpKind::kTranspose, {pairs}, Attrs({{"perm", std::vector<int64_t>{1, 0}}}));
+  Value* pads = op.Add(OpKind::kReshape, {rows, op.ConstInt64s({2 * rank})});
+  Value* value = op.Has("constant_val") ? op.Input("constant_val") : op.ConstLike(x, 0);
+  op.Emit(OpKind::kPad, {x, pads, value}, Attrs({{"mode", std::string("constant")}}));
+}
+
 // MIL pads the last axes, axis by axis.
 void ReadPad(OpReader& op) {
   Value* x = op.Input("x");
+  if (Value* pad = op.Input("pad"); pad != nullptr && !pad->constant) return ReadComputedPad(op, x, pad);
   const std::string mode = op.String("mode", "constant");
   const size_t rank = static_cast<size_t>(op.RankOf(x));
   const std::vector<int64_t> pad = op.Ints("pad");
