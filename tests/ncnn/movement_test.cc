@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "convert/ir/cast.h"
 #include "tests/ncnn/case.h"
 
 namespace slipway::testing {
@@ -70,6 +71,9 @@ TEST(NcnnSlice, Cuts) {
   t.op(OpKind::kSlice, {x, t.ints({1, 0}), t.ints({INT64_MAX, INT64_MAX}), t.ints({2, 3}), t.ints({2, 2})});
   t.op(OpKind::kSlice, {x, t.ints({-1}), t.ints({INT64_MIN}), t.ints({3}), t.ints({-1})});
   t.op(OpKind::kSlice, {t.x({6, 5}), t.ints({1}), t.ints({4})});
+  t.op(OpKind::kSlice, {x, t.ints({0, 1}), t.ints({INT64_MAX, 8}), t.ints({1, 2}), t.ints({2, 3})});
+  t.op(OpKind::kSlice, {x, t.ints({1}), t.ints({INT64_MAX}), t.ints({-3}), t.ints({3})});
+  t.op(OpKind::kSlice, {t.x({1, 7, 5}), t.ints({0, 1}), t.ints({7, 5}), t.ints({1, 2}), t.ints({2, 2})});
   t.op(OpKind::kSlice, {t.x({1, 2, 3, 4, 5}), t.ints({1, 1}), t.ints({3, 4}), t.ints({2, 4})});
   t.op(OpKind::kGather, {x, t.ints({3})}, {{"axis", int64_t{1}}});
   t.op(OpKind::kGather, {x, t.graph->AddConstant("s", Tensor::From<int64_t>({}, {-1}))}, {{"axis", int64_t{2}}});
@@ -120,6 +124,30 @@ TEST(NcnnSlice, PartsOfFiveAxes) {
   for (Value* part : std::vector<Value*>(t.last->outputs)) t.op(OpKind::kSqueeze, {part, t.ints({0})});
   t.Expect();
 }
+
+// Attention in windows: several samples, so that five axes are longer than one.
+TEST(NcnnSlice, PartsOfFiveLongAxes) {
+  Case t;
+  Value* x = t.op(OpKind::kReshape, {t.x({6, 9, 24}), t.ints({6, 9, 3, 2, 4})});
+  Value* y = t.op(OpKind::kTranspose, {x}, {{"perm", Ints{2, 0, 3, 1, 4}}});
+  std::vector<Value*> parts;
+  for (const int64_t i : {0, 1, 2})
+    parts.push_back(
+        t.op(OpKind::kGather, {y, t.graph->AddConstant("i", Tensor::From<int64_t>({}, {i}))}, {{"axis", int64_t{0}}}));
+  Value* keys = t.op(OpKind::kTranspose, {parts[1]}, {{"perm", Ints{0, 1, 3, 2}}});
+  Value* weights = t.op(OpKind::kSoftmax, {t.op(OpKind::kMatMul, {parts[0], keys})}, {{"axis", int64_t{-1}}});
+  t.op(OpKind::kMatMul, {weights, parts[2]});
+  t.Expect();
+}
+
+TEST(NcnnReshape, BlocksOfFiveLongAxes) {
+  Case t;
+  Value* x = t.op(OpKind::kReshape, {t.x({1, 3, 8, 12}), t.ints({1, 3, 4, 2, 6, 2})});
+  Value* y = t.op(OpKind::kTranspose, {x}, {{"perm", Ints{0, 1, 3, 5, 2, 4}}});
+  t.op(OpKind::kReshape, {y, t.ints({1, 12, 4, 6})});
+  t.Expect(-1, 1, 0);
+}
+
 TEST(NcnnSlice, Pads) {
   Case t;
   Value* x = t.x({1, 3, 6, 7});
@@ -129,6 +157,7 @@ TEST(NcnnSlice, Pads) {
   t.op(OpKind::kPad, {x, t.ints({0, 1, 0, 0, 0, 2, 0, 0}), t.number(-1)});
   t.op(OpKind::kPad, {t.x({5}), t.ints({2, 1})});
   t.op(OpKind::kPad, {t.x({1, 4, 5}), t.ints({0, 1, 2, 0, 0, 1})});
+  t.op(OpKind::kPad, {x, t.ints({0, 0, -1, 2, 0, 0, 1, -2})});
   t.Expect(-1, 1, 0);
 }
 
@@ -163,6 +192,82 @@ TEST(NcnnResize, UnknownSizes) {
         t.graph->AddConstant("scales", Tensor::Float32s({1, 1, 2, 2}))},
        {{"mode", std::string("linear")}});
   t.Expect(-1, 1, 1e-5, {{"H", 5}, {"W", 8}});
+}
+
+TEST(NcnnSelect, TopKOfAnyAxisAndEnd) {
+  for (const int64_t axis : {1, 2, -1}) {
+    for (const int64_t largest : {0, 1}) {
+      SCOPED_TRACE(::testing::Message() << axis << largest);
+      Case t;
+      t.op(OpKind::kTopK, {t.x({1, 4, 5, 6}), t.ints({3})}, {{"axis", axis}, {"largest", largest}}, 2);
+      t.Expect(-1, 1, 0);
+    }
+  }
+  // Equal elements: the first comes first.
+  Case t;
+  t.op(OpKind::kTopK, {t.op(OpKind::kRound, {t.x({1, 12})}), t.ints({12})}, {}, 2);
+  t.Expect(-1, 1, 0);
+}
+
+TEST(NcnnSelect, OneHotAndWholeNumbersMoved) {
+  for (const int64_t axis : {1, 3, -1}) {
+    SCOPED_TRACE(axis);
+    Case t;
+    Value* index = t.op(OpKind::kArgMax, {t.x({1, 5, 3, 4})}, {{"axis", int64_t{1}}, {"keepdims", int64_t{0}}});
+    Value* hot = t.op(OpKind::kOneHot, {index, t.ints({5}), t.ints({0, 1})}, {{"axis", axis}});
+    Value* moved = t.op(OpKind::kTranspose, {hot}, {{"perm", Ints{0, 3, 1, 2}}});
+    t.op(OpKind::kCast, {moved}, {{"to", ElementTypeCode(DataType::kFloat32)}});
+    t.Expect(-1, 1, 0);
+  }
+}
+
+TEST(NcnnSelect, WholeNumbersCompared) {
+  Case t;
+  Value* places = t.op(OpKind::kArgMax, {t.x({1, 5, 3, 4})}, {{"axis", int64_t{1}}});
+  for (const OpKind kind : {OpKind::kEqual, OpKind::kGreater, OpKind::kLessOrEqual}) {
+    Value* hit = t.op(kind, {places, t.graph->AddConstant("n", Tensor::From<int64_t>({1, 1, 1, 4}, {0, 1, 2, 4}))});
+    t.op(OpKind::kCast, {hit}, {{"to", ElementTypeCode(DataType::kFloat32)}});
+  }
+  t.Expect(-1, 1, 0);
+}
+
+TEST(NcnnSelect, RunningSums) {
+  for (const int64_t axis : {1, 2, -1}) {
+    Case t;
+    t.op(OpKind::kCumSum, {t.x({1, 4, 5, 6}), t.graph->AddConstant("a", Tensor::From<int64_t>({}, {axis}))});
+    t.Expect();
+  }
+}
+
+// A decoder's interpolate(x, size=skip.shape[-2:]).
+TEST(NcnnResize, ToAnothersSize) {
+  Case t;
+  Value* x = t.x({1, 3, Dim::Symbol("H"), Dim::Symbol("W")});
+  Value* small = t.op(OpKind::kConv, {x, t.c({4, 3, 3, 3})}, {{"strides", Ints{2, 2}}});
+  Value* skip = t.op(OpKind::kConv, {x, t.c({2, 3, 3, 3})});
+  for (const auto& [mode, coordinates, like] : std::vector<std::tuple<std::string, std::string, Value*>>{
+           {"linear", "half_pixel", x}, {"linear", "align_corners", skip}, {"nearest", "asymmetric", skip}}) {
+    Value* front = t.op(OpKind::kShape, {small}, {{"end", int64_t{2}}});
+    Value* back = t.op(OpKind::kShape, {like}, {{"start", int64_t{2}}});
+    t.op(OpKind::kResize, {small, nullptr, nullptr, t.op(OpKind::kConcat, {front, back}, {{"axis", int64_t{0}}})},
+         {{"mode", mode}, {"coordinate_transformation_mode", coordinates}, {"nearest_mode", std::string("floor")}});
+  }
+  t.op(OpKind::kRelu, {skip});
+  t.Expect(-1, 1, 1e-5, {{"H", 11}, {"W", 8}});
+}
+
+TEST(NcnnResize, Samples) {
+  for (const char* mode : {"bilinear", "nearest"}) {
+    for (const char* padding : {"zeros", "border", "reflection"}) {
+      for (const int64_t corners : {0, 1}) {
+        SCOPED_TRACE(::testing::Message() << mode << " " << padding << " " << corners);
+        Case t;
+        t.op(OpKind::kGridSample, {t.x({1, 3, 5, 7}), t.x({1, 4, 6, 2})},
+             {{"mode", std::string(mode)}, {"padding_mode", std::string(padding)}, {"align_corners", corners}});
+        t.Expect(-1.5f, 1.5f);
+      }
+    }
+  }
 }
 
 TEST(NcnnGraph, AnInputThatIsAnOutputAndManyReaders) {

@@ -22,8 +22,9 @@ absl::Status CheckValue(const Node& node, const Value* value) {
   if (!value->shape)
     return Unsupported(node, fmt::format("the rank of '{}' is not known", value->name),
                        "fix the input sizes with --shape");
-  // Whole numbers are held as float32, which is exact up to 2^24; nothing but casts computes with them.
-  const bool whole = node.kind == OpKind::kCast && IsInteger(value->type);
+  // Whole numbers are held as float32, which is exact up to 2^24; casts and what only moves data take them. A shape that a Resize reads is no blob.
+  const bool whole = IsInteger(value->type) && (node.kind == OpKind::kCast || node.kind == OpKind::kResize ||
+                                                node.kind == OpKind::kConcat || FindOpEmitter(node.kind)->moves_data);
   if (value->type != DataType::kFloat32 && value->type != DataType::kBool && !whole) {
     return Unsupported(node, fmt::format("'{}' is of {}", value->name, Name(value->type)),
                        "NCNN computes in float32; whole numbers have to fold away");

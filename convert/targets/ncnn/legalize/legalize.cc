@@ -9,7 +9,11 @@
 #include "convert/passes/fold/rules.h"
 #include "convert/passes/gather_indices.h"
 #include "convert/passes/merge_axes.h"
+#include "convert/passes/negative_pads.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/pixel_unshuffle.h"
+#include "convert/passes/scatter_box.h"
+#include "convert/passes/slice_early.h"
 #include "convert/passes/triangle.h"
 
 namespace slipway::ncnn {
@@ -38,6 +42,10 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeLowerGemm());
   rules.push_back(MakeSplitPadFromPool());
   rules.push_back(MakeSliceDilatedPool());
+  rules.push_back(MakeUnshuffleByConvolution());
+  rules.push_back(MakeScatterBoxByConcat());
+  rules.push_back(MakeSliceBeforeMove(4));
+  rules.push_back(MakeCropBySlice());
   rules.push_back(MakeMergeTransposedAxes(4));
   rules.push_back(MakeDecomposeEinsum());
   rules.push_back(MakeTriangleByMask(true));
@@ -46,16 +54,22 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeFoldVariadic());
   rules.push_back(MakeExpandToTile());
   rules.push_back(MakeSplitStridedSlice());
+  rules.push_back(MakeStepByColumn());
   rules.push_back(MakeGatherToSlice());
   rules.push_back(MakeComposeActivation());
   rules.push_back(MakeComposeLogSoftmax());
   rules.push_back(MakeComposeLogic());
   rules.push_back(MakeWidenPower());
+  rules.push_back(MakeWidenComparison());
   rules.push_back(MakeExpandPower());
   rules.push_back(MakeLowerBatchNorm());
   rules.push_back(MakeFoldBatch());
   rules.push_back(MakeResizeByMatrices());
+  rules.push_back(MakeResizeLikeAnother());
+  rules.push_back(MakeResizeByFilters());
   rules.push_back(MakeLocateExtreme());
+  rules.push_back(MakeRankByComparison());
+  rules.push_back(MakeOneHotByComparison());
   rules.push_back(MakeComposeRemainder());
   rules.push_back(MakeComposeSpecialValues());
   rules.push_back(MakeFuseActivation());

@@ -90,6 +90,27 @@ class WidenPower final : public Rule {
   }
 };
 
+// Whole numbers are compared as what they are held as.
+class WidenComparison final : public Rule {
+ public:
+  std::string_view name() const override { return "widen-comparison"; }
+  std::span<const OpKind> kinds() const override {
+    static constexpr std::array kKinds = {OpKind::kEqual, OpKind::kGreater, OpKind::kGreaterOrEqual, OpKind::kLess,
+                                          OpKind::kLessOrEqual};
+    return kKinds;
+  }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+    if (!IsInteger(node.input(0)->type) || !IsInteger(node.input(1)->type)) return false;
+    Composer c(graph, node);
+    const auto number = [&](Value* value) {
+      return value->IsConstant() ? c.Constant(value->constant->Cast(DataType::kFloat32))
+                                 : c.Add(OpKind::kCast, {value}, With("to", ElementTypeCode(DataType::kFloat32)));
+    };
+    Value *a = number(node.input(0)), *b = number(node.input(1));
+    return c.Finish(node.kind, {a, b}, node.attributes);
+  }
+};
+
 // x - y · q, the quotient rounded towards 0 (fmod) or down.
 class ComposeRemainder final : public Rule {
  public:
@@ -144,6 +165,7 @@ class ComposeSpecialValues final : public Rule {
 std::unique_ptr<Rule> MakeComposeRemainder() { return std::make_unique<ComposeRemainder>(); }
 std::unique_ptr<Rule> MakeComposeSpecialValues() { return std::make_unique<ComposeSpecialValues>(); }
 std::unique_ptr<Rule> MakeLocateExtreme() { return std::make_unique<LocateExtreme>(); }
+std::unique_ptr<Rule> MakeWidenComparison() { return std::make_unique<WidenComparison>(); }
 std::unique_ptr<Rule> MakeWidenPower() { return std::make_unique<WidenPower>(); }
 
 }  // namespace slipway::ncnn

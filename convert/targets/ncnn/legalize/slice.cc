@@ -9,6 +9,8 @@
 namespace slipway::ncnn {
 namespace {
 
+constexpr size_t kMostRuns = 256;
+
 // Steps over an image's height and width → Slice with steps of 1, then a pool over windows of one element.
 class SplitStridedSlice final : public Rule {
  public:
@@ -40,7 +42,63 @@ class SplitStridedSlice final : public Rule {
   }
 };
 
-constexpr size_t kMostRuns = 256;
+// Steps over other axes of known size: rows of `step` elements, of which one column is cut; a Gather where the last row would reach beyond the data.
+class StepByColumn final : public Rule {
+ public:
+  std::string_view name() const override { return "step-by-column"; }
+  std::span<const OpKind> kinds() const override {
+    static constexpr std::array kKinds = {OpKind::kSlice};
+    return kKinds;
+  }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& slice) const override {
+    Value* x = slice.input(0);
+    const auto in = x->shape ? StaticShape(*x->shape) : std::nullopt;
+    if (!in || slice.constant(1) == nullptr || slice.constant(2) == nullptr || slice.constant(3) == nullptr ||
+        slice.constant(4) == nullptr)
+      return false;
+    std::vector<int64_t> starts = slice.constant(1)->ToInt64s(), ends = slice.constant(2)->ToInt64s(),
+                         axes = slice.constant(3)->ToInt64s(), steps = slice.constant(4)->ToInt64s();
+    const auto stepped = std::ranges::find_if(steps, [](int64_t step) { return step > 1; });
+    if (stepped == steps.end()) return false;
+    const auto which = stepped - steps.begin();
+    const auto axis = static_cast<size_t>(axes[which] < 0 ? axes[which] + x->rank() : axes[which]);
+    const int64_t size = (*in)[axis], step = *stepped;
+    const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + size : at, 0, size); };
+    const int64_t start = bound(starts[which]), count = (bound(ends[which]) - start + step - 1) / step;
+    // The rows may begin before the first element that is wanted, and reach no further than the data.
+    const int64_t first = std::min(start, size - count * step);
+    const bool rows_fit = first >= 0 && start - first < step;
+    if (count < 1 || (!rows_fit && count > static_cast<int64_t>(kMostRuns))) return false;
+    int64_t outer = 1, inner = 1;
+    for (size_t i = 0; i < axis; ++i) outer *= (*in)[i];
+    for (size_t i = axis + 1; i < in->size(); ++i) inner *= (*in)[i];
+    Composer c(graph, slice);
+    const auto ints = [&](std::vector<int64_t> values) { return c.Constant(Tensor::Int64s(values)); };
+    const auto cut = [&](Value* value, int64_t begin, int64_t end, int64_t along) {
+      return c.Add(OpKind::kSlice, {value, ints({begin}), ints({end}), ints({along})});
+    };
+    std::vector<int64_t> shape = *in;
+    shape[axis] = count;
+    Value* picked = nullptr;
+    if (rows_fit) {
+      Value* rows = x;
+      if (first != 0 || count * step != size) rows = cut(x, first, first + count * step, static_cast<int64_t>(axis));
+      rows = c.Add(OpKind::kReshape, {rows, ints({outer, count, step * inner})});
+      picked =
+          c.Add(OpKind::kReshape, {cut(rows, (start - first) * inner, (start - first + 1) * inner, 2), ints(shape)});
+    } else {
+      std::vector<int64_t> places;
+      for (int64_t i = 0; i < count; ++i) places.push_back(start + i * step);
+      Attributes along;
+      along.Set("axis", static_cast<int64_t>(axis));
+      picked = c.Add(OpKind::kGather, {x, ints(places)}, std::move(along));
+    }
+    // The other axes' bounds stay.
+    for (auto* list : {&starts, &ends, &axes, &steps}) list->erase(list->begin() + which);
+    if (starts.empty()) return c.Finish(OpKind::kIdentity, {picked});
+    return c.Finish(OpKind::kSlice, {picked, ints(starts), ints(ends), ints(axes), ints(steps)});
+  }
+};
 
 // Gather of one constant index, or of a run of them, is a cut; of several runs, cuts put together.
 class GatherToSlice final : public Rule {
@@ -97,6 +155,7 @@ class GatherToSlice final : public Rule {
 }  // namespace
 
 std::unique_ptr<Rule> MakeSplitStridedSlice() { return std::make_unique<SplitStridedSlice>(); }
+std::unique_ptr<Rule> MakeStepByColumn() { return std::make_unique<StepByColumn>(); }
 std::unique_ptr<Rule> MakeGatherToSlice() { return std::make_unique<GatherToSlice>(); }
 
 }  // namespace slipway::ncnn

@@ -1,4 +1,4 @@
-// Reduction.
+// Reduction, CumulativeSum.
 #include <algorithm>
 
 #include "common/base/error.h"
@@ -62,15 +62,37 @@ absl::Status Emit(const Node& node, Emitter& emitter) {
                        {{0, type}, {1, int64_t{0}}, {3, axes}, {4, int64_t{keep}}, {5, int64_t{1}}});
 }
 
+// Of the blob.
+int64_t CumSumAxis(const Node& node) {
+  const int64_t given = node.constant(1)->ToInt64s()[0];
+  const int64_t axis = given < 0 ? given + node.input(0)->rank() : given;
+  return axis - (DropsBatch(*node.input(0)) ? 1 : 0);
+}
+
+absl::Status CheckCumSum(const Node& node) {
+  if (node.constant(1) == nullptr)
+    return Unsupported(node, "a computed axis", "NCNN's CumulativeSum has it as a parameter");
+  if (node.attributes.Int("exclusive", 0) != 0 || node.attributes.Int("reverse", 0) != 0)
+    return Unsupported(node, "an exclusive or reverse sum", "NCNN's CumulativeSum has neither");
+  if (CumSumAxis(node) < 0) return Unsupported(node, "a sum over the batch", "NCNN's blobs hold one sample");
+  if (BlobShape(*node.input(0)).size() > 3) return Unsupported(node, "four axes", "NCNN's CumulativeSum takes three");
+  return absl::OkStatus();
+}
+
+absl::Status EmitCumSum(const Node& node, Emitter& emitter) {
+  return emitter.Layer("CumulativeSum", node, {node.input(0)}, {node.output()}, {{0, CumSumAxis(node)}});
+}
+
 }  // namespace
 
 std::span<const OpEmitter> ReduceOps() {
   static constexpr OpEmitter kOps[] = {
-      {OpKind::kReduceSum, Check, Emit},    {OpKind::kReduceSumSquare, Check, Emit},
-      {OpKind::kReduceMean, Check, Emit},   {OpKind::kReduceMax, Check, Emit},
-      {OpKind::kReduceMin, Check, Emit},    {OpKind::kReduceProd, Check, Emit},
-      {OpKind::kReduceL1, Check, Emit},     {OpKind::kReduceL2, Check, Emit},
-      {OpKind::kReduceLogSum, Check, Emit}, {OpKind::kReduceLogSumExp, Check, Emit},
+      {OpKind::kReduceSum, Check, Emit},          {OpKind::kReduceSumSquare, Check, Emit},
+      {OpKind::kReduceMean, Check, Emit},         {OpKind::kReduceMax, Check, Emit},
+      {OpKind::kReduceMin, Check, Emit},          {OpKind::kReduceProd, Check, Emit},
+      {OpKind::kReduceL1, Check, Emit},           {OpKind::kReduceL2, Check, Emit},
+      {OpKind::kReduceLogSum, Check, Emit},       {OpKind::kReduceLogSumExp, Check, Emit},
+      {OpKind::kCumSum, CheckCumSum, EmitCumSum},
   };
   return kOps;
 }

@@ -1,4 +1,5 @@
-// Interp.
+// Interp, GridSample.
+#include <algorithm>
 #include <cmath>
 
 #include "common/base/error.h"
@@ -35,7 +36,14 @@ Scales ScalesOf(const Node& node) {
   return scales.size() == 4 ? Scales{scales[2], scales[3]} : Scales{};
 }
 
-absl::Status Check(const Node& node) {
+// The image whose height and width rule resize-like-another found to be the result's.
+const Value* ReferenceOf(const Node& node) {
+  const Value* sizes = node.input(3);
+  if (sizes == nullptr || sizes->producer == nullptr || sizes->producer->kind != OpKind::kShape) return nullptr;
+  return node.attributes.Ints("axes") == std::vector<int64_t>{2, 3} ? sizes->producer->input(0) : nullptr;
+}
+
+absl::Status CheckResize(const Node& node) {
   const Value *x = node.input(0), *y = node.output();
   if (x->rank() != 4 || !DropsBatch(*x) || !DropsBatch(*y))
     return Unsupported(node, "an input that is not one image",
@@ -46,7 +54,7 @@ absl::Status Check(const Node& node) {
   const Scales scales = ScalesOf(node);
   for (const size_t axis : {2, 3}) {
     const double scale = axis == 2 ? scales.height : scales.width;
-    if (!out[axis].IsKnown() && scale == 0)
+    if (!out[axis].IsKnown() && scale == 0 && ReferenceOf(node) == nullptr)
       return Unsupported(node, "sizes that are not known", "give the Resize scales, or fix the sizes with --shape");
   }
   if (attributes.Int("antialias", 0) != 0 || attributes.Int("exclude_outside", 0) != 0)
@@ -86,7 +94,7 @@ absl::Status Check(const Node& node) {
   return absl::OkStatus();
 }
 
-absl::Status Emit(const Node& node, Emitter& emitter) {
+absl::Status EmitResize(const Node& node, Emitter& emitter) {
   const Value *x = node.input(0), *y = node.output();
   const Shape in = BlobShape(*x), out = BlobShape(*y);
   const std::string mode = node.attributes.String("mode", "nearest");
@@ -96,6 +104,11 @@ absl::Status Emit(const Node& node, Emitter& emitter) {
           : mode == "linear" ? kLinear
                              : kCubic},
       {6, int64_t{node.attributes.String("coordinate_transformation_mode", "half_pixel") == "align_corners"}}};
+  if (const Value* reference = ReferenceOf(node); reference != nullptr) {
+    // Sizes other than 0 say that the ratio of the sizes is the scale; the second blob's are taken.
+    for (const int id : {3, 4, 5}) params.emplace_back(id, int64_t{1});
+    return emitter.Layer("Interp", node, {x, reference}, {y}, std::move(params));
+  }
   if (scales.height != 0 && (mode == "nearest" || !out[1].IsKnown() || !out[2].IsKnown())) {
     params.emplace_back(1, static_cast<float>(scales.height));
     params.emplace_back(2, static_cast<float>(scales.width));
@@ -109,10 +122,45 @@ absl::Status Emit(const Node& node, Emitter& emitter) {
   return emitter.Layer("Interp", node, {x}, {y}, std::move(params));
 }
 
+// Only as what tells a Resize its sizes: no blob is made of it.
+absl::Status CheckShape(const Node& node) {
+  const bool reference = std::ranges::all_of(node.output()->uses, [](const slipway::Use& use) {
+    return use.node != nullptr && use.node->kind == OpKind::kResize && use.input == 3 &&
+           ReferenceOf(*use.node) != nullptr;
+  });
+  if (reference && !node.output()->uses.empty()) return absl::OkStatus();
+  return Unsupported(node, "NCNN has no layer for it",
+                     "cut it off with --cut-outputs, or compute it outside the model");
+}
+
+absl::Status EmitShape(const Node&, Emitter&) { return absl::OkStatus(); }
+
+constexpr std::string_view kSampling[] = {"bilinear", "nearest", "bicubic"};
+constexpr std::string_view kBorders[] = {"zeros", "border", "reflection"};
+
+absl::Status CheckGridSample(const Node& node) {
+  const Value *x = node.input(0), *grid = node.input(1);
+  if ((x->rank() != 4 && x->rank() != 5) || !DropsBatch(*x) || !DropsBatch(*grid))
+    return Unsupported(node, "an input that is not one image", "NCNN's blobs hold one sample: export with batch 1");
+  return absl::OkStatus();
+}
+
+absl::Status EmitGridSample(const Node& node, Emitter& emitter) {
+  const auto number = [](std::span<const std::string_view> names, const std::string& name) {
+    return int64_t{std::ranges::find(names, name) - names.begin() + 1};
+  };
+  return emitter.Layer("GridSample", node, {node.input(0), node.input(1)}, {node.output()},
+                       {{0, number(kSampling, node.attributes.String("mode", "bilinear"))},
+                        {1, number(kBorders, node.attributes.String("padding_mode", "zeros"))},
+                        {2, node.attributes.Int("align_corners", 0)}});
+}
+
 }  // namespace
 
 std::span<const OpEmitter> ResizeOps() {
-  static constexpr OpEmitter kOps[] = {{OpKind::kResize, Check, Emit}};
+  static constexpr OpEmitter kOps[] = {{OpKind::kResize, CheckResize, EmitResize},
+                                       {OpKind::kShape, CheckShape, EmitShape, true},
+                                       {OpKind::kGridSample, CheckGridSample, EmitGridSample}};
   return kOps;
 }
 
