@@ -57,6 +57,51 @@ TEST(TfliteConv, DynamicSizes) {
   }
 }
 
+TEST(TfliteConv, VolumesInGroupsAndTransposed) {
+  const Sizes batches = {{{"N", 1}}, {{"N", 2}}};
+  for (const int64_t groups : {1, 2, 4}) {
+    GraphMaker make;
+    Value* data = make.In({Dim::Symbol("N"), 4, 5, 6, 7});
+    ExpectSame(make,
+               make.Op(kConv, {data, make.Random({8, 4 / groups, 3, 3, 2}), make.Random({8})},
+                       Attrs().Int("group", groups).Ints("strides", {1, 2, 1}).Ints("pads", {1, 1, 0, 1, 0, 1})),
+               batches);
+  }
+  for (const int64_t groups : {1, 2}) {
+    SCOPED_TRACE(groups);
+    GraphMaker make;
+    Value* data = make.In({Dim::Symbol("N"), 4, 3, 4, 5});
+    make.Out(make.Op(kConvTranspose, {data, make.Random({4, 6 / groups, 2, 2, 2}), make.Random({6})},
+                     Attrs().Int("group", groups).Ints("strides", {2, 2, 2})));
+    ExpectSame(make,
+               make.Op(kConvTranspose, {data, make.Random({4, 6 / groups, 3, 4, 3})},
+                       Attrs()
+                           .Int("group", groups)
+                           .Ints("strides", {2, 2, 1})
+                           .Ints("pads", {1, 1, 0, 1, 1, 1})
+                           .Ints("output_padding", {1, 0, 0})),
+               batches);
+  }
+}
+
+TEST(TfliteConv, TransposedOfAnyBatch) {
+  GraphMaker make;
+  Value* data = make.In({Dim::Symbol("N"), 4, 5, 6});
+  ExpectSame(make,
+             make.Op(kConvTranspose, {data, make.Random({4, 3, 3, 5}), make.Random({3})},
+                     Attrs().Ints("strides", {1, 3}).Ints("pads", {1, 2, 1, 2})),
+             {{{"N", 1}}, {{"N", 3}}});
+}
+
+TEST(TfliteConv, LinesOfAnyLength) {
+  GraphMaker make;
+  Value* data = make.In({Dim::Symbol("N"), 3, Dim::Symbol("L")});
+  Value* conv = make.Op(kConv, {data, make.Random({4, 3, 3}), make.Random({4})},
+                        Attrs().Ints("dilations", {2}).Ints("pads", {4, 0}));
+  ExpectSame(make, make.Op(kMaxPool, {make.Op(kRelu, {conv})}, Attrs().Ints("kernel_shape", {2}).Ints("strides", {2})),
+             {{{"N", 1}, {"L", 16}}, {{"N", 2}, {"L", 11}}});
+}
+
 TEST(TfliteConv, OneDimensional) {
   GraphMaker make;
   Value* data = make.In({2, 3, 17});

@@ -98,5 +98,47 @@ TEST(TfliteShape, MirrorsOfRuntimeSizes) {
   ExpectSameAt(make, kTwoSizes);
 }
 
+// The difference of two sizes as pads: a decoder's F.pad(u, (0, skip.W - u.W, 0, skip.H - u.H)).
+TEST(TfliteShape, PadsToAnothersSize) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 3, Dim::Symbol("H"), Dim::Symbol("W")});
+  Value* half = make.Op(kMaxPool, {x}, Attrs().Ints("kernel_shape", {4, 4}).Ints("strides", {4, 4}));
+  Value* small = make.Op(kConvTranspose, {half, make.Random({3, 4, 4, 4})}, Attrs().Ints("strides", {4, 4}));
+  const auto sizes = [&](Value* value) { return make.Op(kShape, {value}, Attrs().Int("start", 2)); };
+  Value* ends = make.Op(kSub, {sizes(x), sizes(small)});
+  Value* pads = make.Op(kConcat, {make.Ints({0, 0, 0, 0, 0, 0}), ends}, Attrs().Int("axis", 0));
+  make.Out(make.Conv(make.Op(kPad, {small, pads}), 2, 1));
+  ExpectSameAt(make, {{{"N", 1}, {"H", 6}, {"W", 8}}, {{"N", 2}, {"H", 11}, {"W", 5}}});
+}
+
+// Positions for as many steps as there are: pe[:, :x.size(1)].
+TEST(TfliteShape, CutsToAnothersSize) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), Dim::Symbol("H"), 4});
+  Value* count = make.Op(kShape, {x}, Attrs().Int("start", 1).Int("end", 2));
+  Value* cut = make.Op(kSlice, {make.Random({1, 20, 4}), make.Ints({0}), count, make.Ints({1})});
+  make.Out(make.Op(kAdd, {x, cut}));
+  Value* rest = make.Op(kSlice, {make.Random({1, 20, 4}), count, make.Ints({INT64_MAX}), make.Ints({1})});
+  make.Out(rest);
+  ExpectSameAt(make, {{{"N", 1}, {"H", 6}}, {{"N", 2}, {"H", 11}}});
+}
+
+TEST(TfliteShape, SamplesOfAnyBatch) {
+  GraphMaker make;
+  Value *x = make.In({Dim::Symbol("N"), 3, 5, 7}), *grid = make.In({Dim::Symbol("N"), 4, 6, 2});
+  make.Out(make.Op(kGridSample, {make.Conv(x, 4, 1), grid}));
+  make.Out(make.Op(kGridSample, {x, grid}, Attrs().Text("padding_mode", "border").Int("align_corners", 1)));
+  ExpectSameAt(make, {{{"N", 1}}, {{"N", 2}}});
+}
+
+TEST(TfliteShape, CubicOfAnySize) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 3, Dim::Symbol("H"), Dim::Symbol("W")});
+  Value* scales = make.Constant(Tensor::Float32s({1, 1, 2, 2}));
+  make.Out(make.Op(kResize, {make.Conv(x, 2, 3), nullptr, scales},
+                   Attrs().Text("mode", "cubic").Text("coordinate_transformation_mode", "align_corners")));
+  ExpectSameAt(make, kTwoSizes);
+}
+
 }  // namespace
 }  // namespace slipway::testing

@@ -113,6 +113,19 @@ int32_t ModelBuilder::Intermediate(std::string name, DataType type, const Shape&
   return AddTensor(std::move(name), type, shape, 0);
 }
 
+void ModelBuilder::Squeeze(int32_t input, int64_t axis, int32_t output) {
+  Op(schema::BuiltinOperator::SQUEEZE, {input}, {output}, 1, schema::BuiltinOptions::SqueezeOptions,
+     [axis](flatbuffers::FlatBufferBuilder& buffer) {
+       const auto dims = buffer.CreateVector(std::vector<int32_t>{static_cast<int32_t>(axis)});
+       return schema::CreateSqueezeOptions(buffer, dims).Union();
+     });
+}
+
+void ModelBuilder::ExpandDims(int32_t input, int64_t axis, int32_t output) {
+  const int32_t at = Int("axis", axis);
+  OpWith<schema::ExpandDimsOptions>(schema::BuiltinOperator::EXPAND_DIMS, {input, at}, {output}, 1, [](auto&) {});
+}
+
 void ModelBuilder::Op(schema::BuiltinOperator op, std::vector<int32_t> inputs, std::vector<int32_t> outputs,
                       int version, schema::BuiltinOptions type, OptionsMaker options) {
   const std::pair code{op, version};

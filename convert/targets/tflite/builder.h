@@ -46,6 +46,10 @@ class ModelBuilder {
   // A tensor between two operators of one node.
   int32_t Intermediate(std::string name, DataType type, const Shape& shape);
 
+  // SQUEEZE and EXPAND_DIMS of one axis, for sizes that a RESHAPE cannot say.
+  void Squeeze(int32_t input, int64_t axis, int32_t output);
+  void ExpandDims(int32_t input, int64_t axis, int32_t output);
+
   void Op(schema::BuiltinOperator op, std::vector<int32_t> inputs, std::vector<int32_t> outputs, int version = 1,
           schema::BuiltinOptions type = schema::BuiltinOptions::NONE, OptionsMaker options = nullptr);
   // The same with a table of options without fields, or with those that `fill` sets: Op<schema::SoftmaxOptions>(…, builder.add_beta(1)).

@@ -4,7 +4,10 @@
 
 #include "common/base/error.h"
 #include "convert/passes/einsum.h"
+#include "convert/passes/grid_sample.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/pixel_unshuffle.h"
+#include "convert/passes/scatter_box.h"
 #include "convert/passes/triangle.h"
 #include "convert/targets/target.h"
 #include "convert/targets/tflite/builder.h"
@@ -47,6 +50,9 @@ const Rules& BeforeLayout() {
     AddGemmRules(*made);
     AddMovementRules(*made);
     made->push_back(MakeDecomposeEinsum());
+    made->push_back(MakeGridSampleByGather());
+    made->push_back(MakeUnshuffleByConvolution());
+    made->push_back(MakeScatterBoxByConcat());
     made->push_back(MakeTriangleByMask(false));
     return made;
   }();

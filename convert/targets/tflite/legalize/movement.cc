@@ -3,6 +3,7 @@
 #include "common/base/error.h"
 #include "convert/ir/cast.h"
 #include "convert/passes/match.h"
+#include "convert/passes/negative_pads.h"
 #include "convert/targets/tflite/legalize/legalize.h"
 
 namespace slipway::tflite {
@@ -32,31 +33,6 @@ absl::StatusOr<bool> GatherFromStart(Graph& graph, Node& node) {
   const Tensor moved = Tensor::From<int64_t>(indices->shape(), values).Cast(indices->type());
   graph.SetInput(&node, 1, graph.AddConstant(given->name + "/from_start", moved));
   return true;
-}
-
-// Negative pads cut: Slice, then what is left of the padding.
-absl::StatusOr<bool> CropBySlice(Graph& graph, Node& node) {
-  const Tensor* pads = node.constant(1);
-  if (pads == nullptr || (node.input(3) != nullptr && node.constant(3) == nullptr)) return false;
-  std::vector<int64_t> amounts = pads->ToInt64s(), starts, ends, axes;
-  if (std::none_of(amounts.begin(), amounts.end(), [](int64_t pad) { return pad < 0; })) return false;
-  const size_t count = amounts.size() / 2;
-  std::vector<int64_t> all;
-  for (size_t i = 0; i < count; ++i)
-    all.push_back(node.constant(3) != nullptr ? node.constant(3)->ToInt64s()[i] : static_cast<int64_t>(i));
-  for (size_t i = 0; i < count; ++i) {
-    if (amounts[i] >= 0 && amounts[i + count] >= 0) continue;
-    axes.push_back(all[i]);
-    starts.push_back(std::max<int64_t>(0, -amounts[i]));
-    ends.push_back(amounts[i + count] < 0 ? amounts[i + count] : INT64_MAX);
-    amounts[i] = std::max<int64_t>(0, amounts[i]);
-    amounts[i + count] = std::max<int64_t>(0, amounts[i + count]);
-  }
-  Expansion e(graph, node);
-  std::vector<Value*> inputs = node.inputs;
-  inputs[0] = e.Op(kSlice, {inputs[0], e.Axes(starts), e.Axes(ends), e.Axes(axes)});
-  inputs[1] = e.Axes(amounts);
-  return e.Become(kPad, inputs, node.attributes);
 }
 
 // mode edge and wrap: slices repeated at the ends.
@@ -196,7 +172,7 @@ absl::StatusOr<bool> RuntimeShape(Graph& graph, Node& node) {
 
 void AddMovementRules(Rules& rules) {
   rules.push_back(MakeRule("gather-from-start", {kGather}, GatherFromStart));
-  rules.push_back(MakeRule("crop-by-slice", {kPad}, CropBySlice));
+  rules.push_back(MakeCropBySlice());
   rules.push_back(MakeRule("edge-pad-to-concat", {kPad}, EdgePad));
   rules.push_back(MakeRule("split-to-slices", {kSplit}, SplitToSlices));
   rules.push_back(MakeRule("depth-to-space-crd", {kDepthToSpace}, DepthToSpaceCrd));

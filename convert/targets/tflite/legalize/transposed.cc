@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "common/base/error.h"
 #include "convert/ir/spatial.h"
@@ -51,13 +52,13 @@ Tensor Rows(const Tensor& tensor, int64_t begin, int64_t count) {
 }
 
 absl::StatusOr<bool> SplitGroups(Graph& graph, Node& node) {
-  const int64_t groups = node.attributes.Int("group", 1);
-  if (groups == 1 || node.constant(1) == nullptr || node.input(0)->rank() != 4 ||
+  const int64_t groups = node.attributes.Int("group", 1), rank = node.input(0)->rank();
+  if (groups == 1 || node.constant(1) == nullptr || rank < 4 || rank > 5 ||
       (node.input(2) != nullptr && node.constant(2) == nullptr))
     return false;
   const Tensor& weight = *node.constant(1);
   const int64_t in = weight.shape()[0] / groups, out = weight.shape()[1];
-  const int64_t axis = ChannelAxis(node, 4);
+  const int64_t axis = ChannelAxis(node, rank);
   Expansion e(graph, node);
   Attributes attributes = node.attributes;
   attributes.Erase("group");
@@ -74,16 +75,17 @@ absl::StatusOr<bool> SplitGroups(Graph& graph, Node& node) {
 // Without pads the whole result is made, then cut. Output padding stays: TRANSPOSE_CONV is told its result's size.
 absl::StatusOr<bool> WithoutPads(Graph& graph, Node& node) {
   const absl::StatusOr<SpatialParams> p = ReadSpatialParams(node);
-  if (!p.ok() || !p->channels_last || p->rank != 2) return false;
+  if (!p.ok() || !p->channels_last || p->rank < 2) return false;
+  const auto rank = static_cast<size_t>(p->rank);
   std::vector<int64_t> begin = p->pads_begin, end = p->pads_end, extra = p->output_padding;
   const std::vector<int64_t> wanted = node.attributes.Ints("output_shape");
-  if (wanted.size() >= 2) {
+  if (wanted.size() >= rank) {
     const bool upper = node.attributes.String("auto_pad", "NOTSET") == "SAME_UPPER";
-    for (size_t i = 0; i < 2; ++i) {
+    for (size_t i = 0; i < rank; ++i) {
       const Dim& size = (*node.input(0)->shape)[i + 1];
       if (!size.IsKnown()) return false;
       const int64_t whole = (size.value() - 1) * p->strides[i] + (p->kernel[i] - 1) * p->dilations[i] + 1 + extra[i];
-      const int64_t total = whole - wanted[wanted.size() - 2 + i];
+      const int64_t total = whole - wanted[wanted.size() - rank + i];
       if (total < 0) extra[i] -= total;
       const int64_t half = std::max<int64_t>(0, total) / 2;
       begin[i] = upper ? half : std::max<int64_t>(0, total) - half;
@@ -102,12 +104,39 @@ absl::StatusOr<bool> WithoutPads(Graph& graph, Node& node) {
   Value* whole = e.Op(kConvTranspose, inputs, attributes);
   std::vector<int64_t> ends;
   for (int64_t pad : end) ends.push_back(pad == 0 ? INT64_MAX : -pad);
-  return e.Become(kSlice, {whole, e.Axes(begin), e.Axes(ends), e.Axes({1, 2})});
+  std::vector<int64_t> axes(rank);
+  std::iota(axes.begin(), axes.end(), int64_t{1});
+  return e.Become(kSlice, {whole, e.Axes(begin), e.Axes(ends), e.Axes(axes)});
+}
+
+constexpr int64_t kMostWeights = int64_t{1} << 24;
+
+// CONV_3D has no groups: the weights of others are zeros.
+absl::StatusOr<bool> DenseVolumes(Graph& graph, Node& node) {
+  const int64_t groups = node.attributes.Int("group", 1);
+  if (groups == 1 || node.input(0)->rank() != 5 || node.constant(1) == nullptr) return false;
+  const Tensor weight = node.constant(1)->Cast(DataType::kFloat32);
+  const std::vector<int64_t>& shape = weight.shape();
+  const int64_t outputs = shape[0], inputs = shape[1], taps = shape[2] * shape[3] * shape[4];
+  if (weight.size() > kMostWeights / groups) return false;
+  auto [dense, bytes] = Tensor::Allocate(DataType::kFloat32, {outputs, inputs * groups, shape[2], shape[3], shape[4]});
+  const size_t row = static_cast<size_t>(inputs * taps) * sizeof(float);
+  for (int64_t out = 0; out < outputs; ++out) {
+    const auto at = static_cast<size_t>(out * groups + out / (outputs / groups));
+    std::memcpy(bytes.data() + at * row, weight.bytes().data() + static_cast<size_t>(out) * row, row);
+  }
+  Expansion e(graph, node);
+  Attributes attributes = node.attributes;
+  attributes.Erase("group");
+  std::vector<Value*> inputs_of = node.inputs;
+  inputs_of[1] = e.Constant(dense);
+  return e.Become(kConv, inputs_of, attributes);
 }
 
 }  // namespace
 
 void AddTransposedRules(Rules& rules) {
+  rules.push_back(MakeRule("dense-volumes", {kConv}, DenseVolumes));
   rules.push_back(MakeRule("split-groups", {kConvTranspose}, SplitGroups));
   rules.push_back(MakeRule("dilate-weights", {kConvTranspose}, DilateWeights));
   rules.push_back(MakeRule("transposed-without-pads", {kConvTranspose}, WithoutPads));

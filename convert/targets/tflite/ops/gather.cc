@@ -24,11 +24,25 @@ void EmitGather(const Node& node, ModelBuilder& out) {
 }
 
 absl::Status CheckGatherNd(const Node& node) {
-  if (node.attributes.Int("batch_dims", 0) != 0) return Unsupported(node, "batch_dims", "");
+  if (node.attributes.Int("batch_dims", 0) != 0 && (!node.input(1)->shape || node.input(1)->shape->back() != Dim(1)))
+    return Unsupported(node, "batch_dims with indices of several axes", "fix the input's sizes with --shape");
   return CheckRank(node, node.input(0), 8);
 }
 
+// With batch axes: GATHER, whose result keeps the indices' last axis, of one.
 void EmitGatherNd(const Node& node, ModelBuilder& out) {
+  if (const int64_t batch = node.attributes.Int("batch_dims", 0); batch != 0) {
+    const int64_t last = node.input(1)->rank() - 1;
+    Shape shape = *node.output()->shape;
+    shape.insert(shape.begin() + last, Dim(1));
+    const int32_t gathered = out.Intermediate(node.output()->name + "/gathered", node.output()->type, shape);
+    out.OpWith<schema::GatherOptions>(BuiltinOperator::GATHER, {out.Value(node.input(0)), out.Value(node.input(1))},
+                                      {gathered}, 1, [=](auto& options) {
+                                        options.add_axis(batch);
+                                        options.add_batch_dims(batch);
+                                      });
+    return out.Squeeze(gathered, last, out.Value(node.output()));
+  }
   out.OpWith<schema::GatherNdOptions>(BuiltinOperator::GATHER_ND, {out.Value(node.input(0)), out.Value(node.input(1))},
                                       {out.Value(node.output())}, 1, [](auto&) {});
 }

@@ -1,4 +1,6 @@
-// RESHAPE, TRANSPOSE, BROADCAST_TO, TILE, and what is a RESHAPE in TFLite: Identity, Flatten, Squeeze, Unsqueeze.
+// RESHAPE, SQUEEZE, EXPAND_DIMS, TRANSPOSE, BROADCAST_TO, TILE, and what is a RESHAPE in TFLite: Identity, Flatten, Squeeze, Unsqueeze.
+#include <algorithm>
+
 #include "convert/passes/match.h"
 #include "convert/targets/tflite/ops/ops.h"
 
@@ -22,12 +24,23 @@ std::optional<std::vector<int64_t>> ConstantTarget(const Node& node) {
   return target;
 }
 
+// The axis of 1 that a Squeeze or Unsqueeze takes away or adds; nullopt for several.
+std::optional<int64_t> OneAxis(const Node& node) {
+  if ((node.kind != OpKind::kSqueeze && node.kind != OpKind::kUnsqueeze) || node.constant(1) == nullptr ||
+      node.constant(1)->size() != 1)
+    return std::nullopt;
+  const int64_t axis = node.constant(1)->ToInt64s()[0];
+  const int64_t rank = std::max(node.input(0)->rank(), node.output()->rank());
+  return axis < 0 ? axis + rank : axis;
+}
+
 absl::Status CheckReshape(const Node& node) {
   if (node.output()->rank() < 0) return Unsupported(node, "a result of unknown rank", "");
   if (ConstantTarget(node)) return absl::OkStatus();
   if (node.kind == OpKind::kIdentity) return absl::OkStatus();
   if (node.kind == OpKind::kReshape && node.constant(1) == nullptr && node.input(1)->type == DataType::kInt32)
     return absl::OkStatus();
+  if (OneAxis(node)) return absl::OkStatus();
   return Unsupported(node,
                      fmt::format("a result of shape {} with several unknown sizes", ToString(*node.output()->shape)),
                      "rule runtime-shape computes it");
@@ -41,6 +54,10 @@ void EmitReshape(const Node& node, ModelBuilder& out) {
     out.Op(BuiltinOperator::TILE, {out.Value(node.input(0)), out.Ints(node.output()->name + "/ones", ones)},
            {out.Value(node.output())});
     return;
+  }
+  if (const auto axis = OneAxis(node); !target && axis) {
+    const int32_t data = out.Value(node.input(0)), result = out.Value(node.output());
+    return node.kind == OpKind::kSqueeze ? out.Squeeze(data, *axis, result) : out.ExpandDims(data, *axis, result);
   }
   const int32_t shape = target ? out.Ints(node.output()->name + "/shape", *target) : out.Value(node.input(1));
   out.Op(BuiltinOperator::RESHAPE, {out.Value(node.input(0)), shape}, {out.Value(node.output())}, 1,
