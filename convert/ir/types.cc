@@ -205,10 +205,18 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
       if (atom->left == b) return atom->right * Dim(coefficient);
     }
   }
+  // floor((floor(x / c) + k) / d) = floor((x + k*c) / (c*d)): a chain of strides is one division.
+  if (b.IsKnown() && b.constant_ > 1 && a.terms_.size() == 1 && a.terms_.begin()->second.second == 1) {
+    const Dim::Atom& atom = *a.terms_.begin()->second.first;
+    if (atom.kind == Dim::Atom::Kind::kFloorDivision && atom.right.IsKnown() && atom.right.constant_ > 1) {
+      const Dim divisor = atom.right * b, dividend = atom.left + Dim(a.constant_) * atom.right;
+      if (divisor.IsKnown() && !dividend.Overflows()) return FloorDiv(dividend, divisor);
+    }
+  }
   // floor((g*x + c) / (g*d)) = floor((x + floor(c / g)) / d).
   if (b.IsKnown() && b.constant_ > 1) {
     int64_t common = b.constant_;
-    for (const auto& [text, term] : a.terms_) common = std::gcd(common, term.second);
+    for (const auto& [text, term] : a.terms_) common = term.second == INT64_MIN ? 1 : std::gcd(common, term.second);
     if (common > 1) {
       Dim part(FloorDivide(a.constant_, common));
       for (const auto& [text, term] : a.terms_) part.terms_.emplace(text, std::pair(term.first, term.second / common));

@@ -21,6 +21,7 @@ TEST(Dim, FloorDivisionTakesOutWholeParts) {
   EXPECT_EQ(FloorDiv(kH + Dim(5), Dim(2)), FloorDiv(kH + Dim(1), Dim(2)) + Dim(2));
   EXPECT_EQ(FloorDiv(Dim(-7), Dim(2)), Dim(-4));
   EXPECT_EQ(FloorDiv(Dim(8) * kH + Dim(3), Dim(16)), FloorDiv(kH, Dim(2)));
+  EXPECT_EQ(FloorDiv(FloorDiv(kH - Dim(1), Dim(2)) + Dim(3), Dim(4)), FloorDiv(kH + Dim(5), Dim(8)));
   EXPECT_EQ(FloorDiv(Dim(6) * kH - Dim(5), Dim(4)), FloorDiv(Dim(3) * kH - Dim(3), Dim(2)));
   EXPECT_EQ(FloorDiv(kH * Dim::Symbol("W"), kH), Dim::Symbol("W"));
 }
