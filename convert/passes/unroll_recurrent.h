@@ -1,0 +1,14 @@
+// LSTM, GRU and RNN step by step: for targets that have none.
+#pragma once
+
+#include <memory>
+
+#include "convert/passes/pass.h"
+
+namespace slipway {
+
+// A recurrent op of constant weights over a known number of steps (at most 512), in either or both directions, with the usual activations, as products of matrices
+// and gates a step (ONNX, Operators.md: LSTM, GRU, RNN). Left alone: sequence lengths, peepholes, clipping, coupled gates, batch-major layout.
+std::unique_ptr<Rule> MakeUnrollRecurrent();
+
+}  // namespace slipway
