@@ -7,7 +7,9 @@
 
 namespace slipway {
 
-// Gather by a constant of two or more axes (blocks of an image, as exporters write unfold) → Gather by its list, Reshape.
+// Gather by a constant of two or more axes (blocks of an image, as exporters write unfold) → Gather by its list, Reshape. GatherND by constants without batch axes (x[:, [3, 1]]
+// and adaptive pools, as PyTorch's newer exporter writes them) → Reshape of the axes that the indices name to one, Gather, Reshape.
 std::unique_ptr<Rule> MakeFlattenGatherIndices();
+std::unique_ptr<Rule> MakeFlattenGatherNd();
 
 }  // namespace slipway

@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "convert/passes/match.h"
 #include "convert/passes/shapes.h"
+#include "convert/passes/steps.h"
 
 namespace slipway {
 namespace {
@@ -138,8 +139,57 @@ class MergeTransposedAxes final : public Rule {
   const int64_t most_;
 };
 
+class ReduceByRuns final : public Rule {
+ public:
+  explicit ReduceByRuns(int64_t most) : most_(most) {}
+  std::string_view name() const override { return "reduce-by-runs"; }
+  std::span<const OpKind> kinds() const override { return kKinds; }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& reduce) const override {
+    Value* x = reduce.input(0);
+    const Tensor* given = reduce.constant(1);
+    if (x->rank() <= most_ || given == nullptr || given->size() == 0 || !reduce.output()->shape) return false;
+    std::vector<bool> reduced(x->shape->size(), false);
+    for (const int64_t axis : given->ToInt64s())
+      reduced[static_cast<size_t>(axis < 0 ? axis + x->rank() : axis)] = true;
+    // All sizes first: nothing is changed where a Reshape cannot tell one.
+    Shape shape = *x->shape;
+    std::vector<std::vector<int64_t>> targets;
+    Shape from = shape;
+    for (size_t end = shape.size(); end > 0;) {
+      if (!reduced[end - 1]) {
+        --end;
+        continue;
+      }
+      size_t begin = end;
+      while (begin > 0 && reduced[begin - 1]) --begin;
+      Shape view(3, Dim(1));
+      for (size_t i = 0; i < shape.size(); ++i) {
+        Dim& size = view[i < begin ? 0 : i < end ? 1 : 2];
+        size = size * shape[i];
+      }
+      const auto target = ReshapeTarget(from, view);
+      if (!target) return false;
+      targets.push_back(*target);
+      for (size_t i = begin; i < end; ++i) shape[i] = Dim(1);
+      from = {view[0], view[2]};
+      end = begin;
+    }
+    const auto last = ReshapeTarget(from, *reduce.output()->shape);
+    if (!last) return false;
+    Steps s(graph, reduce);
+    for (const std::vector<int64_t>& target : targets)
+      x = s.Op(reduce.kind, {s.Reshape(x, target), s.Ints({1})}, Steps::With("keepdims", int64_t{0}));
+    return s.Become(OpKind::kReshape, {x, s.Ints(*last)});
+  }
+
+ private:
+  static constexpr OpKind kKinds[] = {OpKind::kReduceMean, OpKind::kReduceSum, OpKind::kReduceMax, OpKind::kReduceMin};
+  const int64_t most_;
+};
+
 }  // namespace
 
+std::unique_ptr<Rule> MakeReduceByRuns(int64_t most) { return std::make_unique<ReduceByRuns>(most); }
 std::unique_ptr<Rule> MakeMergeTransposedAxes(int64_t most) { return std::make_unique<MergeTransposedAxes>(most); }
 
 }  // namespace slipway

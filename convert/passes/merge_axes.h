@@ -11,4 +11,7 @@ namespace slipway {
 // Reshape → Transpose of the merged axes → Reshape. Reshapes around it are merged with these.
 std::unique_ptr<Rule> MakeMergeTransposedAxes(int64_t most);
 
+// A mean, sum or extreme over axes of a value of more than `most`: one after the other of its runs of neighbours, as the middle of three axes.
+std::unique_ptr<Rule> MakeReduceByRuns(int64_t most);
+
 }  // namespace slipway

@@ -16,7 +16,9 @@ namespace slipway {
 // Adds nodes before `node`. After an error every later call does nothing, and Become() tells it.
 class Steps {
  public:
-  Steps(Graph& graph, Node& node) : graph_(graph), node_(node), name_(node.output()->name) {}
+  Steps(Graph& graph, Node& node) : Steps(graph, node, node.output()->name) {}
+  // For nodes whose first result may be left out.
+  Steps(Graph& graph, Node& node, std::string name) : graph_(graph), node_(node), name_(std::move(name)) {}
 
   Value* Op(OpKind kind, std::vector<Value*> inputs, Attributes attributes = {}) {
     if (!failure_.ok()) return nullptr;
@@ -49,6 +51,19 @@ class Steps {
     if (const absl::Status status = Rewrite(graph_, node_, kind, std::move(inputs), std::move(attributes));
         !status.ok())
       return status;
+    return true;
+  }
+  // Values take the places and names of the node's results; the node is removed.
+  absl::StatusOr<bool> Replace(const std::vector<std::pair<Value*, Value*>>& results) {
+    if (!failure_.ok()) return failure_;
+    std::vector<std::pair<Value*, std::string>> renames;
+    for (const auto& [output, result] : results) {
+      result->origin = output->origin;
+      graph_.ReplaceUses(output, result);
+      renames.emplace_back(result, output->name);
+    }
+    graph_.RemoveNode(&node_);
+    for (const auto& [value, name] : renames) graph_.Rename(value, name);
     return true;
   }
 

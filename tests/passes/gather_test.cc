@@ -73,5 +73,19 @@ TEST(FlattenGatherIndices, TablesBecomeLists) {
   }
 }
 
+// x[:, [3, 1, -1]] and adaptive pools, as PyTorch's newer exporter writes them.
+TEST(FlattenGatherNd, ConstantPlacesBecomeLists) {
+  GraphMaker make;
+  Value* x = make.In({4, 5, Dim::Symbol("N"), 3});
+  make.Out(make.Op(kGatherND, {x, make.Constant(Tensor::From<int64_t>({3, 1}, {3, 1, -1}))}));
+  make.Out(make.Op(kGatherND, {x, make.Constant(Tensor::From<int64_t>({2, 2, 2}, {0, 0, 3, -1, 1, 2, -2, 4}))}));
+  std::vector<std::unique_ptr<Rule>> rules;
+  rules.push_back(MakeFlattenGatherNd());
+  const auto after =
+      ExpectSameAfter([&](Graph& graph) { return ApplyRules(graph, rules).status(); }, *make.graph, {{"N", 2}});
+  EXPECT_EQ(CountKind(*after, kGatherND), 0);
+  EXPECT_EQ(CountKind(*after, kGather), 2);
+}
+
 }  // namespace
 }  // namespace slipway::testing

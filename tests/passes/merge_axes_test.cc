@@ -75,5 +75,30 @@ TEST(MergeAxes, SizesThatNoReshapeCanTellStay) {
   EXPECT_EQ(CountKind(*Merged(make, 4, {{"A", 2}, {"B", 3}, {"C", 4}}), kReshape), 0);
 }
 
+// Adaptive pools: blocks of rows and columns averaged.
+TEST(ReduceByRuns, AxesApartOneRunAtATime) {
+  for (const OpKind kind : {kReduceMean, kReduceSum, kReduceMax, kReduceMin}) {
+    for (const int64_t keep : {0, 1}) {
+      GraphMaker make;
+      Value* x = make.In({Dim::Symbol("N"), 2, 3, 4, 2, 3});
+      make.Out(make.Op(kind, {x, make.Ints({-3, -1, 2})}, Attrs().Int("keepdims", keep)));
+      std::vector<std::unique_ptr<Rule>> rules;
+      rules.push_back(MakeReduceByRuns(4));
+      const auto after = ExpectSameAfter(
+          [&](Graph& graph) {
+            RETURN_IF_ERROR(ApplyRules(graph, rules).status());
+            return MakeFoldConstants()->Run(graph).status();
+          },
+          *make.graph, {{"N", 2}});
+      EXPECT_EQ(CountKind(*after, kind), 2);
+      for (const auto& node : after->nodes()) {
+        if (node->kind == kind) {
+          EXPECT_LE(node->input(0)->rank(), 3);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace slipway::testing
