@@ -89,6 +89,14 @@ TEST(NcnnSlice, ListsAndTablesOfIndices) {
   t.Expect(-1, 1, 0);
 }
 
+TEST(NcnnSlice, LongLists) {
+  Case t;
+  Ints list;
+  for (int64_t i = 0; i < 300; ++i) list.push_back(i * 7 % 20);
+  t.op(OpKind::kGather, {t.x({1, 3, 20, 4}), t.ints(list)}, {{"axis", int64_t{2}}});
+  t.Expect(-1, 1, 0);
+}
+
 TEST(NcnnSlice, TrianglesAndProductsByLetters) {
   Case t;
   Value* x = t.x({1, 4, 5});

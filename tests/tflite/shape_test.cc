@@ -140,5 +140,13 @@ TEST(TfliteShape, CubicOfAnySize) {
   ExpectSameAt(make, kTwoSizes);
 }
 
+TEST(TfliteShape, QuotientsOfSizes) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 3, Dim::Symbol("H"), Dim::Symbol("W")});
+  Value* half = make.Op(kDiv, {make.Op(kShape, {x}, Attrs().Int("start", 2)), make.Ints({2, 3})});
+  make.Out(make.Op(kSlice, {x, make.Ints({0, 0}), half, make.Ints({2, 3})}));
+  ExpectSameAt(make, kTwoSizes);
+}
+
 }  // namespace
 }  // namespace slipway::testing

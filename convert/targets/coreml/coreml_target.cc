@@ -10,6 +10,7 @@
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/slice_early.h"
 #include "convert/passes/triangle.h"
+#include "convert/passes/unroll_recurrent.h"
 #include "convert/targets/coreml/emit.h"
 #include "convert/targets/coreml/interface.h"
 #include "convert/targets/coreml/legalize/rules.h"
@@ -52,8 +53,11 @@ class CoremlProgram final : public Target {
     rules.push_back(MakeSliceDilatedPool());
     rules.push_back(MakeUnshuffleByConvolution());
     rules.push_back(MakeScatterBoxByConcat());
+    rules.push_back(MakeUnrollRecurrent());
     rules.push_back(MakeSliceBeforeMove(5));
     rules.push_back(MakeMergeTransposedAxes(5));
+    rules.push_back(MakeReduceByRuns(5));
+    rules.push_back(MakeFlattenGatherNd());
     rules.push_back(MakeDecomposeEinsum());
     rules.push_back(MakeTriangleByMask(false));
     rules.push_back(MakeFlattenGatherIndices());

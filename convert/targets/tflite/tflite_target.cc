@@ -5,10 +5,12 @@
 #include "common/base/error.h"
 #include "convert/passes/einsum.h"
 #include "convert/passes/grid_sample.h"
+#include "convert/passes/one_index.h"
 #include "convert/passes/passes.h"
 #include "convert/passes/pixel_unshuffle.h"
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/triangle.h"
+#include "convert/passes/unroll_recurrent.h"
 #include "convert/targets/target.h"
 #include "convert/targets/tflite/builder.h"
 #include "convert/targets/tflite/legalize/legalize.h"
@@ -53,6 +55,8 @@ const Rules& BeforeLayout() {
     made->push_back(MakeGridSampleByGather());
     made->push_back(MakeUnshuffleByConvolution());
     made->push_back(MakeScatterBoxByConcat());
+    made->push_back(MakeUnrollRecurrent());
+    made->push_back(MakeOneIndexByComparison());
     made->push_back(MakeTriangleByMask(false));
     return made;
   }();

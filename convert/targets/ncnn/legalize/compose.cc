@@ -27,4 +27,22 @@ absl::StatusOr<bool> Composer::Finish(OpKind kind, std::vector<Value*> inputs, A
   return true;
 }
 
+Value* TimesMatrix(Composer& c, Value* x, std::vector<int64_t>& shape, size_t at, const Tensor& matrix) {
+  const auto shaped = [&](Value* value, const std::vector<int64_t>& sizes) {
+    return c.Add(OpKind::kReshape, {value, c.Constant(Tensor::Int64s(sizes))});
+  };
+  const int64_t from = shape[at], to = matrix.shape()[0];
+  int64_t outer = 1, inner = 1;
+  for (size_t i = 0; i < at; ++i) outer *= shape[i];
+  for (size_t i = at + 1; i < shape.size(); ++i) inner *= shape[i];
+  Attributes swap, transposed;
+  swap.Set("perm", std::vector<int64_t>{0, 2, 1});
+  transposed.Set("transB", int64_t{1});
+  if (inner != 1) x = c.Add(OpKind::kTranspose, {shaped(x, {outer, from, inner})}, swap);
+  x = c.Add(OpKind::kGemm, {shaped(x, {outer * inner, from}), c.Constant(matrix)}, transposed);
+  if (inner != 1) x = c.Add(OpKind::kTranspose, {shaped(x, {outer, inner, to})}, swap);
+  shape[at] = to;
+  return shaped(x, shape);
+}
+
 }  // namespace slipway::ncnn

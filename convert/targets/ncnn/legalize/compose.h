@@ -27,4 +27,7 @@ class Composer {
   absl::Status first_error_;
 };
 
+// Axis `at` of x times a constant matrix [to, from]: [outer, from, inner] → [outer · inner, from], times the matrix, and back. `shape` is x's, and then the result's.
+Value* TimesMatrix(Composer& compose, Value* x, std::vector<int64_t>& shape, size_t at, const Tensor& matrix);
+
 }  // namespace slipway::ncnn

@@ -10,11 +10,13 @@
 #include "convert/passes/gather_indices.h"
 #include "convert/passes/merge_axes.h"
 #include "convert/passes/negative_pads.h"
+#include "convert/passes/one_index.h"
 #include "convert/passes/passes.h"
 #include "convert/passes/pixel_unshuffle.h"
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/slice_early.h"
 #include "convert/passes/triangle.h"
+#include "convert/passes/unroll_recurrent.h"
 
 namespace slipway::ncnn {
 namespace {
@@ -44,9 +46,13 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeSliceDilatedPool());
   rules.push_back(MakeUnshuffleByConvolution());
   rules.push_back(MakeScatterBoxByConcat());
+  rules.push_back(MakeUnrollRecurrent());
   rules.push_back(MakeSliceBeforeMove(4));
   rules.push_back(MakeCropBySlice());
   rules.push_back(MakeMergeTransposedAxes(4));
+  rules.push_back(MakeReduceByRuns(4));
+  rules.push_back(MakeFlattenGatherNd());
+  rules.push_back(MakeOneIndexByComparison());
   rules.push_back(MakeDecomposeEinsum());
   rules.push_back(MakeTriangleByMask(true));
   rules.push_back(MakeFlattenGatherIndices());

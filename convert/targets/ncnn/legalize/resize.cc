@@ -31,32 +31,11 @@ class ResizeByMatrices final : public Rule {
     for (size_t i = 0; i < axes->size(); ++i) {
       if ((*axes)[i].identity) continue;
       crops = crops || std::ranges::count((*axes)[i].outside, true) > 0;
-      x = Resized(c, x, shape, i, (*axes)[i]);
+      x = TimesMatrix(c, x, shape, i, Tensor::From({(*axes)[i].to, (*axes)[i].from}, (*axes)[i].weights));
     }
     if (!crops) return c.Finish(OpKind::kIdentity, {x});
     const float extrapolation = node.attributes.Float("extrapolation_value", 0);
     return c.Finish(OpKind::kAdd, {x, c.Constant(ResizeBorder(*axes, extrapolation))});
-  }
-
- private:
-  static Value* Shaped(Composer& c, Value* x, const std::vector<int64_t>& shape) {
-    return c.Add(OpKind::kReshape, {x, c.Constant(Tensor::Int64s(shape))});
-  }
-
-  // [outer, from, inner] → [outer · inner, from], times the matrix, and back.
-  static Value* Resized(Composer& c, Value* x, std::vector<int64_t>& shape, size_t at, const ResampledAxis& axis) {
-    int64_t outer = 1, inner = 1;
-    for (size_t i = 0; i < at; ++i) outer *= shape[i];
-    for (size_t i = at + 1; i < shape.size(); ++i) inner *= shape[i];
-    Attributes swap, transposed;
-    swap.Set("perm", std::vector<int64_t>{0, 2, 1});
-    transposed.Set("transB", int64_t{1});
-    if (inner != 1) x = c.Add(OpKind::kTranspose, {Shaped(c, x, {outer, axis.from, inner})}, swap);
-    x = Shaped(c, x, {outer * inner, axis.from});
-    x = c.Add(OpKind::kGemm, {x, c.Constant(Tensor::From({axis.to, axis.from}, axis.weights))}, transposed);
-    if (inner != 1) x = c.Add(OpKind::kTranspose, {Shaped(c, x, {outer, inner, axis.to})}, swap);
-    shape[at] = axis.to;
-    return Shaped(c, x, shape);
   }
 };
 

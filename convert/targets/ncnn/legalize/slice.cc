@@ -10,6 +10,7 @@ namespace slipway::ncnn {
 namespace {
 
 constexpr size_t kMostRuns = 256;
+constexpr int64_t kMostPicked = int64_t{1} << 20;
 
 // Steps over an image's height and width → Slice with steps of 1, then a pool over windows of one element.
 class SplitStridedSlice final : public Rule {
@@ -100,7 +101,7 @@ class StepByColumn final : public Rule {
   }
 };
 
-// Gather of one constant index, or of a run of them, is a cut; of several runs, cuts put together.
+// Gather of one constant index, or of a run of them, is a cut; of several runs, cuts put together; of very many, a product with a matrix.
 class GatherToSlice final : public Rule {
  public:
   std::string_view name() const override { return "gather-to-slice"; }
@@ -132,7 +133,7 @@ class GatherToSlice final : public Rule {
     }
     Composer compose(graph, gather);
     if (runs.size() > 1) {
-      if (runs.size() > kMostRuns) return false;
+      if (runs.size() > kMostRuns) return PickByMatrix(graph, gather, at, static_cast<size_t>(axis));
       std::vector<Value*> parts;
       for (const auto& [from, to] : runs) {
         parts.push_back(compose.Add(
@@ -149,6 +150,21 @@ class GatherToSlice final : public Rule {
     if (indices->rank() == 1) return compose.Finish(OpKind::kSlice, bounds);
     Value* cut = compose.Add(OpKind::kSlice, bounds);
     return compose.Finish(OpKind::kSqueeze, {cut, compose.Constant(Tensor::Int64s({axis}))});
+  }
+
+ private:
+  // A row of zeros and a one for each index.
+  static absl::StatusOr<bool> PickByMatrix(Graph& graph, Node& gather, const std::vector<int64_t>& at, size_t axis) {
+    Value* x = gather.input(0);
+    auto shape = StaticShape(*x->shape);
+    if (!shape || x->type != DataType::kFloat32) return false;
+    const int64_t size = (*shape)[axis], count = static_cast<int64_t>(at.size());
+    if (size < 1 || count > kMostPicked / size) return false;
+    std::vector<float> picks(static_cast<size_t>(count * size), 0.0f);
+    for (size_t i = 0; i < at.size(); ++i) picks[i * static_cast<size_t>(size) + static_cast<size_t>(at[i])] = 1;
+    Composer c(graph, gather);
+    Value* picked = TimesMatrix(c, x, *shape, axis, Tensor::From({count, size}, picks));
+    return c.Finish(OpKind::kIdentity, {picked});
   }
 };
 

@@ -3,6 +3,7 @@
 #include "common/base/error.h"
 #include "convert/ir/cast.h"
 #include "convert/passes/match.h"
+#include "convert/passes/shapes.h"
 #include "convert/targets/tflite/legalize/legalize.h"
 
 namespace slipway::tflite {
@@ -42,6 +43,15 @@ absl::StatusOr<bool> IsInf(Graph& graph, Node& node) {
   if (positive && negative) return e.Become(kEqual, {e.Op(kAbs, {node.input(0)}), e.Number(infinity)});
   if (!positive && !negative) return false;
   return e.Become(kEqual, {node.input(0), e.Number(positive ? infinity : -infinity)});
+}
+
+// DIV takes no int64: sizes and what is computed from them fit into int32.
+absl::StatusOr<bool> QuotientOfSizes(Graph& graph, Node& node) {
+  if (node.output()->type != DataType::kInt64 || !ShapeValue(*node.output())) return false;
+  Expansion e(graph, node);
+  const auto narrow = [&](Value* value) { return e.Op(kCast, {value}, With("to", ElementTypeCode(DataType::kInt32))); };
+  Value* quotient = e.Op(kDiv, {narrow(node.input(0)), narrow(node.input(1))});
+  return e.Become(kCast, {quotient}, With("to", ElementTypeCode(DataType::kInt64)));
 }
 
 bool IsNarrow(DataType type) {
@@ -114,6 +124,7 @@ absl::StatusOr<bool> ShiftBytes(Graph& graph, Node& node) {
 }  // namespace
 
 void AddElementwiseRules(Rules& rules) {
+  rules.push_back(MakeRule("quotient-of-sizes", {kDiv}, QuotientOfSizes));
   rules.push_back(MakeRule("chain-variadic", {kSum, kMean, kMin, kMax}, ChainVariadic));
   rules.push_back(MakeRule("reciprocal-to-div", {kReciprocal}, Reciprocal));
   rules.push_back(MakeRule("is-nan-to-equal", {kIsNaN}, IsNaN));
