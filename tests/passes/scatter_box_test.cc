@@ -42,7 +42,9 @@ TEST(ScatterBox, OtherPlacesStay) {
   Value* x = make.In({4, 3});
   for (const std::vector<int64_t>& rows : std::vector<std::vector<int64_t>>{{0, 2}, {1, 0}, {1, 1}})
     make.Out(make.Op(kScatterND, {x, make.Constant(Tensor::From<int64_t>({2, 1}, rows)), make.In({2, 3})}));
-  EXPECT_EQ(CountKind(*Concatenated(make), kScatterND), 3);
+  // A box's corners, but not its order.
+  make.Out(make.Op(kScatterND, {x, make.Constant(Tensor::From<int64_t>({4, 1}, {0, 2, 1, 3})), make.In({4, 3})}));
+  EXPECT_EQ(CountKind(*Concatenated(make), kScatterND), 4);
 }
 
 }  // namespace
