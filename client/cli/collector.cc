@@ -56,7 +56,13 @@ absl::StatusOr<CellOutcome> Collector::Fetch(const v1::Cell& cell) {
   CellOutcome outcome;
   outcome.cell = cell;
   outcome.line = ToLine(cell);
-  if (!cell.has_result()) return outcome;
+  if (!cell.has_result()) {
+    // What failed with its preparation has the queue's word alone, which may be cut short.
+    const auto prepared = outcomes_.find({cell.model(), "", ""});
+    if (cell.state() == v1::CELL_STATE_FAILED && prepared != outcomes_.end() && prepared->second.result)
+      outcome.line.reason = prepared->second.line.reason;
+    return outcome;
+  }
   ASSIGN_OR_RETURN(const Digest digest, FromMessage(cell.result()));
   ASSIGN_OR_RETURN(const std::string json, farm_.DownloadBytes(digest));
   ASSIGN_OR_RETURN(outcome.result, TaskResult::FromJson(json));

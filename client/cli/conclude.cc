@@ -38,7 +38,9 @@ RunEnd Conclude(const absl::Status& followed, const ExportPlan& plan, const Expo
     end.exit_code = ExitCodeOf(followed);
     return end;
   }
-  if (const std::string failure = MachineFailure(plan, run); !failure.empty() && !run.cancelled()) {
+  std::vector<v1::Cell> cells;
+  for (const auto& [key, outcome] : run.outcomes()) cells.push_back(outcome.cell);
+  if (const std::string failure = MachineFailure(cells); !failure.empty() && !run.cancelled()) {
     end.error = failure;
     end.exit_code = kExitMachine;
     return end;

@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "client/cli/conclude.h"
+#include "client/cli/connect.h"
 #include "client/cli/detach.h"
 #include "client/cli/export_run.h"
 #include "client/cli/interrupts.h"
@@ -25,7 +26,6 @@ namespace {
 
 constexpr absl::Duration kStartPatience =
     absl::Seconds(30);  // an embedded farm starts in 0.1 s; a busy machine may take longer
-constexpr absl::Duration kConnectPatience = absl::Seconds(10);
 
 // The judges that the plan's cells need. The calculator makes every reference.
 std::vector<std::string> JudgesOf(const ExportPlan& plan) {
@@ -77,6 +77,11 @@ class Export {
       reporter_->Note(fmt::format("slipway: the farm works on: `slipway fetch {} --wait` brings what it makes",
                                   run_->request_id()));
     }
+    if (end.exit_code == kExitMachine && settings_.Has("server") && !run_->request_id().empty()) {
+      reporter_->Note(
+          fmt::format("slipway: the farm keeps what has passed: `slipway retry {0}`, then `slipway fetch {0} --wait`",
+                      run_->request_id()));
+    }
     // Everything is down before the last line says that it is over.
     client_.reset();
     StopFarm();
@@ -111,7 +116,7 @@ class Export {
       options.shared_store = shared_store_.get();
     }
     RETURN_IF_ERROR(run_->HashInputs(shared_store_.get()));
-    std::string server = settings_.Text("server");
+    std::string server;
     if (embedded_ != nullptr) {
       ASSIGN_OR_RETURN(server, embedded_->WaitReady(absl::Now() + kStartPatience));
       failure_watch_ = std::thread([this] {
@@ -120,7 +125,8 @@ class Export {
       });
     }
     absl::StatusOr<std::unique_ptr<FarmClient>> client =
-        FarmClient::Connect(server, absl::Now() + kConnectPatience, options);
+        embedded_ == nullptr ? ConnectToServer(settings_)
+                             : FarmClient::Connect(server, absl::Now() + kStartPatience, options);
     if (!client.ok()) return run_->aborted().ok() ? client.status() : run_->aborted();
     client_ = *std::move(client);
     return run_->Follow(*client_, out_);

@@ -1,6 +1,7 @@
 #include "client/cli/outcome.h"
 
 #include <algorithm>
+#include <set>
 
 #include "client/report/figures.h"
 #include "convert/capabilities/capabilities.h"
@@ -84,23 +85,18 @@ Outcome MakeOutcome(const ExportPlan& plan, const ExportRun& run, absl::Time now
   return outcome;
 }
 
-std::string MachineFailure(const ExportPlan& plan, const ExportRun& run) {
-  // A task that the model failed has a result blob that says so; one that was tried in vain has the queue's word alone.
-  const auto in_vain = [&](const CellKey& key) {
-    const auto found = run.outcomes().find(key);
-    return found != run.outcomes().end() && found->second.line.state == "failed" && !found->second.result;
-  };
-  std::string reason;
-  for (const ModelArgument& model : plan.models) {
-    const auto prepared = run.outcomes().find({model.name, "", ""});
-    const bool unprepared = prepared != run.outcomes().end() && prepared->second.line.state == "failed";
-    for (const auto& [target, precision] : plan.pairs) {
-      const CellKey cell{model.name, target, precision};
-      if (!in_vain(cell) || (unprepared && !in_vain({model.name, "", ""}))) return "";
-      if (reason.empty()) reason = run.outcomes().at(cell).line.reason;
-    }
+std::string MachineFailure(const std::vector<v1::Cell>& cells) {
+  // A task that the model failed has a result blob that says so; one that was tried in vain has the queue's word alone,
+  // and so have the cells of a failed preparation.
+  const auto failed = [](const v1::Cell& cell) { return cell.state() == v1::CELL_STATE_FAILED; };
+  std::set<std::string> refused;  // models
+  for (const v1::Cell& cell : cells) {
+    if (cell.target().empty() && failed(cell) && cell.has_result()) refused.insert(cell.model());
   }
-  return reason;
+  for (const v1::Cell& cell : cells) {
+    if (failed(cell) && !cell.has_result() && !refused.contains(cell.model())) return ToLine(cell).reason;
+  }
+  return "";
 }
 
 int ExitCodeFor(const std::vector<std::string>& states, bool verify) {

@@ -32,9 +32,9 @@ struct Outcome {
 // Every planned cell has its place, also those of a run that was stopped before they were known.
 Outcome MakeOutcome(const ExportPlan& plan, const ExportRun& run, absl::Time now);
 
-// Why nothing came of the run, if every cell failed by the farm's or the machine's fault (no space in its scratch folder,
-// workers that die again and again); else "".
-std::string MachineFailure(const ExportPlan& plan, const ExportRun& run);
+// Why a cell failed by the farm's or the machine's fault (no space in its scratch folder, workers that die again and
+// again), if one did; else "".
+std::string MachineFailure(const std::vector<v1::Cell>& cells);
 
 // The exit code for cells in these states (manifest's names): docs/cli.md, "Exit codes".
 int ExitCodeFor(const std::vector<std::string>& states, bool verify);

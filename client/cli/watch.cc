@@ -38,27 +38,31 @@ int RunWatch(const Settings& settings, const Arguments& request) {
   const auto leave = [&] { stop.request_stop(); };
   interrupts.Start(leave, leave, leave, timeout ? start + *timeout : absl::InfiniteFuture());
 
-  std::map<uint32_t, CellLine> cells;
+  std::map<uint32_t, v1::Cell> cells;
   bool started = false;
   const absl::Status status =
       (*farm)->Watch(request[0], {.stop = stop.get_token()}, [&](const v1::WatchResponse& change) {
         if (!std::exchange(started, true)) reporter->Started(request[0], change.request().cells());
         for (const v1::Cell& cell : change.cells()) {
-          const CellLine line = ToLine(cell);
-          if (!line.target.empty()) cells[cell.index()] = line;
-          reporter->Changed(line);
+          cells[cell.index()] = cell;
+          reporter->Changed(ToLine(cell));
         }
       });
   interrupts.Stop();
   RunEnd end;
   end.seconds = absl::ToDoubleSeconds(absl::Now() - start);
   std::vector<std::string> states;
-  for (const auto& [index, line] : cells) {
-    states.push_back(line.state);
-    end.cells.push_back(line);
+  std::vector<v1::Cell> ended;
+  for (auto& [index, cell] : cells) {
+    if (!cell.target().empty()) {
+      end.cells.push_back(ToLine(cell));
+      states.push_back(end.cells.back().state);
+    }
+    ended.push_back(std::move(cell));
   }
   if (status.ok()) {
-    end.exit_code = ExitCodeFor(states, spec->options.verify);
+    end.error = MachineFailure(ended);
+    end.exit_code = end.error.empty() ? ExitCodeFor(states, spec->options.verify) : kExitMachine;
   } else if (absl::IsCancelled(status)) {
     end.exit_code = kExitCancelled;  // only the watching ends: the farm works on
   } else {

@@ -1,5 +1,6 @@
 #include "client/embedded/embedded_farm.h"
 
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -94,6 +95,7 @@ void EmbeddedFarm::Stop() {
   stopped_ = true;
   // Shut down rather than closed: another thread may be receiving on it.
   shutdown(channel_.fd(), SHUT_RDWR);
+  kill(supervisor_, SIGCONT);  // a stopped one would not notice
   int status = 0;
   while (waitpid(supervisor_, &status, 0) < 0 && errno == EINTR) {
   }

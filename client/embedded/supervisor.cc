@@ -8,11 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "absl/time/clock.h"
 #include "client/embedded/process.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
@@ -22,10 +24,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kRestarts = 5;    // of one process; then the farm has failed
-constexpr char kLease[] = "5";  // seconds until a killed worker's tasks are made again
-constexpr int kReadyFd = 3;     // the child's number of the pipe on which it says that it is ready
-constexpr int kParentFd = 4;    // the child's number of a pipe that ends with us
+constexpr int kRestarts = 5;                                   // of one process; then the farm has failed
+constexpr char kLease[] = "5";                                 // seconds until a killed worker's tasks are made again
+constexpr absl::Duration kStoppedPatience = absl::Seconds(2);  // for a stopped process to be continued
+constexpr int kReadyFd = 3;   // the child's number of the pipe on which it says that it is ready
+constexpr int kParentFd = 4;  // the child's number of a pipe that ends with us
 
 enum Role { kRedis, kCoordinator, kWorker, kRoles };
 
@@ -33,7 +36,8 @@ struct Process {
   std::string_view name;
   pid_t pid = -1;
   int starts = 0;
-  bool was_ready = false;
+  bool was_ready = false, hung = false;  // hung: stopped for so long that it was killed
+  absl::Time stopped = absl::InfiniteFuture();
   UniqueFd ready;  // its ready pipe, until it said so
 };
 
@@ -161,7 +165,8 @@ class Supervisor {
       fds[0] = {client_.fd(), POLLIN, 0};
       fds[1] = {signals_.get(), POLLIN, 0};
       for (int role = 0; role < kRoles; ++role) fds[2 + role] = {processes_[role].ready.get(), POLLIN, 0};
-      if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return ErrnoStatus(errno, "watch the farm");
+      if (poll(fds.data(), fds.size(), KillStopped()) < 0 && errno != EINTR)
+        return ErrnoStatus(errno, "watch the farm");
       if (fds[0].revents != 0) return absl::OkStatus();  // the client never writes: its end has closed
       for (int role = 0; role < kRoles; ++role) {
         if (fds[2 + role].revents != 0) OnReadyPipe(processes_[role]);
@@ -179,6 +184,23 @@ class Supervisor {
     }
   }
 
+  // A stopped process would hold everything up for ever: killed, it is started again. Milliseconds until one is due, -1:
+  // none is.
+  int KillStopped() {
+    absl::Duration next = absl::InfiniteDuration();
+    for (Process& process : processes_) {
+      const absl::Duration left = process.stopped + kStoppedPatience - absl::Now();
+      if (left > absl::ZeroDuration()) {
+        next = std::min(next, left);
+        continue;
+      }
+      process.hung = true;
+      process.stopped = absl::InfiniteFuture();
+      kill(process.pid, SIGKILL);
+    }
+    return next == absl::InfiniteDuration() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(next)) + 1;
+  }
+
   static void OnReadyPipe(Process& process) {
     char line[64];
     if (read(process.ready.get(), line, sizeof(line)) > 0) process.was_ready = true;
@@ -190,9 +212,14 @@ class Supervisor {
     while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) terminated |= info.ssi_signo == SIGTERM;
     int status = 0;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
       for (int role = 0; role < kRoles; ++role) {
-        if (processes_[role].pid == pid) RETURN_IF_ERROR(OnDeath(static_cast<Role>(role), status));
+        if (processes_[role].pid != pid) continue;
+        if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+          processes_[role].stopped = WIFSTOPPED(status) ? absl::Now() : absl::InfiniteFuture();
+        } else {
+          RETURN_IF_ERROR(OnDeath(static_cast<Role>(role), status));
+        }
       }
     }
     return absl::OkStatus();
@@ -201,8 +228,11 @@ class Supervisor {
   absl::Status OnDeath(Role role, int wait_status) {
     Process& process = processes_[role];
     process.pid = -1;
-    const std::string how = WIFSIGNALED(wait_status) ? fmt::format("was killed by signal {}", WTERMSIG(wait_status))
-                                                     : fmt::format("ended with code {}", WEXITSTATUS(wait_status));
+    process.stopped = absl::InfiniteFuture();
+    const std::string how = process.hung               ? "was stopped and did not go on"
+                            : WIFSIGNALED(wait_status) ? fmt::format("was killed by signal {}", WTERMSIG(wait_status))
+                                                       : fmt::format("ended with code {}", WEXITSTATUS(wait_status));
+    process.hung = false;
     if (process.was_ready && process.starts <= kRestarts) return Start(role);
     return Unavailable("{} {}{}{}", process.name, how,
                        process.starts > 1 ? fmt::format(", {} times", process.starts) : "", LastWords(role));

@@ -76,6 +76,7 @@ CellLine ToLine(const v1::Cell& cell) {
 }
 
 void AddFigures(const TaskResult& result, CellLine& line) {
+  if (!result.reason.empty()) line.reason = OneLine(result.reason);
   const json entry = json::parse(result.entry, nullptr, /*allow_exceptions=*/false);
   if (!entry.is_object()) return;
   if (line.target.empty()) {

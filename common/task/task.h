@@ -89,6 +89,7 @@ struct TaskResult {
   std::vector<ResultFile> files;    // cell: the artifact's files
   std::optional<Digest> parity;     // cell: parity.json
   std::optional<Digest> reference;  // prepare: the reference bundle
+  std::string reason;               // one line unless passed, whole: the queue's is cut
 
   std::string ToJson() const;  // "schema": "slipway.result/1"
   static absl::StatusOr<TaskResult> FromJson(std::string_view json);

@@ -27,11 +27,13 @@ std::string TaskResult::ToJson() const {
   // An entry that is no JSON stays a string, which FromJson refuses: the mistake surfaces with its text.
   json entry_json = json::parse(entry, nullptr, /*allow_exceptions=*/false);
   if (entry_json.is_discarded()) entry_json = entry;
-  return Dump({{"schema", kSchema},
-               {"entry", std::move(entry_json)},
-               {"files", files_json},
-               {"parity", OrNull(parity)},
-               {"reference", OrNull(reference)}});
+  json document = {{"schema", kSchema},
+                   {"entry", std::move(entry_json)},
+                   {"files", files_json},
+                   {"parity", OrNull(parity)},
+                   {"reference", OrNull(reference)}};
+  if (!reason.empty()) document["reason"] = reason;
+  return Dump(document);
 }
 
 absl::StatusOr<TaskResult> TaskResult::FromJson(std::string_view text) {
@@ -48,6 +50,7 @@ absl::StatusOr<TaskResult> TaskResult::FromJson(std::string_view text) {
   }
   if (fields.Has("parity")) result.parity = fields.BlobDigest("parity");
   if (fields.Has("reference")) result.reference = fields.BlobDigest("reference");
+  if (fields.Has("reason")) result.reason = fields.String("reason");
   RETURN_IF_ERROR(fields.Finish());
   return result;
 }

@@ -135,6 +135,13 @@ TEST_F(BrokenWorkerTest, ThatDiesAgainAndAgain) {
   EXPECT_THAT(box_.Leftovers(), IsEmpty());
 }
 
+TEST_F(BrokenWorkerTest, ThatStopsBeforeItWorks) {
+  const Ended ended = RunWithWorker("kill -STOP $$; sleep 1000");
+  EXPECT_EQ(ended.code, 5);
+  EXPECT_THAT(ended.err, HasSubstr("slipway-worker was stopped and did not go on"));
+  EXPECT_THAT(box_.Leftovers(), IsEmpty());
+}
+
 TEST_F(EmbeddedTest, FolderIsPrivate) {
   const auto client = StartAndHang();
   for (const auto& entry : fs::directory_iterator(box_.work().parent_path() / "run")) {

@@ -299,6 +299,18 @@ TEST_F(InterruptedTest, RedisKilled) {
   EXPECT_EQ(Count(Manifest(), "passed"), 48);
 }
 
+// A part that was stopped and is not continued: it would hold the run up for ever.
+TEST_F(InterruptedTest, PartsStopped) {
+  for (const char* part : {"slipway-worker", "slipway-coordinator", "redis-server"}) {
+    SCOPED_TRACE(part);
+    const auto client = StartLongRun();
+    for (const pid_t pid : box_.Processes(part)) kill(pid, SIGSTOP);
+    const Ended ended = client->Wait();
+    EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+    EXPECT_EQ(Count(Manifest(), "passed"), 48);
+  }
+}
+
 TEST_F(InterruptedTest, SupervisorKilled) {
   const auto client = StartLongRun();
   for (const pid_t pid : box_.Processes("slipway")) {
@@ -351,6 +363,41 @@ TEST_F(ExportTest, FullTemporaryDisk) {
     EXPECT_FALSE(fs::exists(box_.work() / "exports"));
     EXPECT_TRUE(fs::is_empty(temporary));
   }
+}
+
+// One model passes, the other finds no room in the farm's scratch folder: trying again may help, so nothing is published.
+TEST_F(ExportTest, OneCellTriedInVainIsTheMachines) {
+  const fs::path temporary = box_.work() / "disk";
+  const SmallDisk disk(temporary, 3800);
+  const Ended ended = box_.Run({"export", PNet(), "mtcnn-onet@" + Weights("onet"), "--target", "onnx", "--jobs", "1"},
+                               {{"TMPDIR", temporary.string()}});
+  EXPECT_EQ(ended.code, 5) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, testing::ContainsRegex("pnet +onnx.* passed")) << ended.out;
+  EXPECT_THAT(ended.err, HasSubstr("No space left on device"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+}
+
+// Longer than what the queue keeps of a reason: of a cell, and of a preparation that failed for all its cells.
+TEST_F(ExportTest, ReasonsAreWhole) {
+  box_.File("make.py", R"(
+import onnx, sys
+from onnx import TensorProto, helper
+for op in ['NonZero', 'NoSuchOp']:
+  x = helper.make_tensor_value_info('x', TensorProto.FLOAT, [4, 4])
+  y = helper.make_tensor_value_info('y', TensorProto.INT64, [2, None])
+  graph = helper.make_graph([helper.make_node(op, ['x'], ['y'], name='n' * 600)], 'g', [x], [y])
+  model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+  open(op + '.onnx', 'wb').write(model.SerializeToString())
+)");
+  const char* python = std::getenv("SLIPWAY_PYTHON");
+  ASSERT_NE(python, nullptr) << "SLIPWAY_PYTHON is not set: run the tests by tests/run.sh";
+  ASSERT_EQ(box_.StartProgram(python, {"make.py"})->Wait().code, 0);
+  const Ended ended = box_.Run({"export", "NonZero.onnx", "NoSuchOp.onnx", "--target", "tflite"});
+  EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
+  const json manifest = Manifest();
+  ASSERT_EQ(manifest["models"].size(), 2u);
+  for (const json& model : manifest["models"])
+    EXPECT_THAT(model["artifacts"][0]["reason"].get<std::string>(), HasSubstr(std::string(600, 'n')));
 }
 
 TEST_F(ExportTest, AFailedPreparationGivesItsReasonOnceAndInTheSummary) {

@@ -254,14 +254,12 @@ TEST_F(FarmClientTest, ShutdownEndsWhatIsUnderWay) {
 }
 
 TEST(FarmClientConnect, NobodyThere) {
-  const absl::Status absent =
-      FarmClient::Connect("unix:/nonexistent/socket", absl::Now() + absl::Milliseconds(50)).status();
+  // Without a deadline: a client that waited for what refuses to begin to answer would never return.
+  const absl::Status absent = FarmClient::Connect("unix:/nonexistent/socket", absl::InfiniteFuture()).status();
   EXPECT_TRUE(absl::IsUnavailable(absent)) << absent;
   EXPECT_THAT(Message(absent), HasSubstr("unix:/nonexistent/socket"));
-  // Refused long before the deadline: what refuses will hardly begin to answer.
-  const absl::Time start = absl::Now();
-  const absl::Status refused = FarmClient::Connect("127.0.0.1:1", start + absl::Minutes(1)).status();
-  EXPECT_LT(absl::Now(), start + absl::Seconds(50));
+  const absl::Status refused = FarmClient::Connect("127.0.0.1:1", absl::InfiniteFuture()).status();
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
   EXPECT_THAT(Message(refused), HasSubstr("no farm listens at 127.0.0.1:1: start slipway-coordinator there"));
   const absl::Status malformed = FarmClient::Connect("farm", absl::Now() + absl::Seconds(10)).status();
   EXPECT_TRUE(absl::IsInvalidArgument(malformed));

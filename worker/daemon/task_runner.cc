@@ -71,8 +71,9 @@ void TaskRunner::Run(const LeasedTask& task, Executor& executor) {
 }
 
 TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& executor) {
-  const auto returned = [](const std::string& reason, Failure failure = Failure::kMachine) {
-    return Settlement{Settlement::What::kReturn, TaskState::kReady, "", reason, failure};
+  const auto returned = [&](const std::string& reason, Failure failure = Failure::kMachine) {
+    return Settlement{Settlement::What::kReturn, TaskState::kReady, "", reason,
+                      RetryOf(failure, task, reason).value_or(TaskReturn{.reason = reason})};
   };
   auto spec = specs_.Get(store_, task.tenant, task.spec);
   if (!spec.ok()) return returned(Message(Annotate(spec.status(), "the request's spec")));
@@ -109,7 +110,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   const Fault fault = FaultOf(*execution, options_.task_timeout);
   LogWarning("a task's process ended",
              {{"request", task.request}, {"task", std::to_string(task.index)}, {"reason", fault.reason}});
-  if (RetryOf(fault.failure, task, fault.reason)) return returned(fault.reason, fault.failure);
+  if (const auto how = RetryOf(fault.failure, task, fault.reason))
+    return {Settlement::What::kReturn, TaskState::kReady, "", fault.reason, *how};
   return Failed(task, &*message, fault.reason);
 }
 
@@ -181,6 +183,7 @@ absl::StatusOr<std::string> TaskRunner::StoreResult(const LeasedTask& task, cons
     entry["jail"] = Name(options_.jail);
   }
   result.entry = Dump(entry);
+  result.reason = output.reason;
   auto digest = WriteBlob(store_, task.tenant, result.ToJson());
   if (!digest.ok()) return StoreTrouble(digest.status(), "store the result");
   Failpoint("worker.result_stored");
@@ -230,9 +233,8 @@ std::optional<TaskReturn> TaskRunner::RetryOf(Failure failure, const LeasedTask&
 }
 
 void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement) {
-  const std::optional<TaskReturn> how = RetryOf(settlement.failure, task, settlement.reason);
   Failpoint("worker.returning");
-  const auto outcome = queue_.Return(task, how.value_or(TaskReturn{.reason = settlement.reason}));
+  const auto outcome = queue_.Return(task, settlement.how);
   LogWarning("returned a task", {{"request", task.request},
                                  {"task", std::to_string(task.index)},
                                  {"reason", settlement.reason},

@@ -79,7 +79,7 @@ class TaskRunner {
     enum class What { kCommit, kReturn, kNothing } what = What::kNothing;
     TaskState state = TaskState::kFailed;
     std::string result, reason;
-    Failure failure = Failure::kMachine;  // of a task that goes back
+    TaskReturn how;  // of a task that goes back
   };
 
   Settlement Decide(const LeasedTask& task, Executor& executor);
