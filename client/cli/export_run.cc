@@ -110,10 +110,23 @@ absl::Status ExportRun::UploadAndSubmit(FarmClient& farm) {
   RETURN_IF_ERROR(Upload(farm));
   RETURN_IF_ERROR(Enter(Phase::kSubmitting));
   ASSIGN_OR_RETURN(const v1::SubmitResponse response, farm.Submit(ToRequest(plan_, key_)));
+  const bool first = request_id_.empty();
   request_id_ = response.request_id();
   Failpoint("client.submitted");
+  if (first && response.joined()) {
+    reporter_.Note(
+        fmt::format("slipway: the farm has this request already, {} (--fresh makes everything again)", request_id_));
+  }
   // A cancellation that came while the request was on its way.
-  if (!Enter(Phase::kWatching).ok()) return farm.Cancel(request_id_);
+  if (!Enter(Phase::kWatching).ok()) return Leave(farm);
+  return absl::OkStatus();
+}
+
+absl::Status ExportRun::Leave(FarmClient& farm) {
+  ASSIGN_OR_RETURN(const bool goes_on, farm.Leave(request_id_, key_));
+  if (!goes_on) return absl::OkStatus();
+  reporter_.Note("slipway: others wait for the request: it goes on for them");
+  left_.request_stop();
   return absl::OkStatus();
 }
 
@@ -122,7 +135,7 @@ absl::Status ExportRun::Watch(FarmClient& farm, OutputFolder& out) {
   // Ending all calls also ends the watch that waits for more.
   Collector collector(farm, out, reporter_, [&] { farm.Shutdown(); });
   std::map<CellKey, uint64_t> fetched;  // versions: a terminal state may be told twice
-  const absl::Status watched = farm.Watch(request_id_, {}, [&](const v1::WatchResponse& change) {
+  absl::Status watched = farm.Watch(request_id_, {.stop = left_.get_token()}, [&](const v1::WatchResponse& change) {
     for (const v1::Cell& cell : change.cells()) {
       if (!IsEnded(cell.state())) {
         reporter_.Changed(ToLine(cell));
@@ -131,6 +144,8 @@ absl::Status ExportRun::Watch(FarmClient& farm, OutputFolder& out) {
       }
     }
   });
+  if (left_.stop_requested() && absl::IsCancelled(watched))
+    watched = absl::OkStatus();  // what has ended so far is ours
   absl::StatusOr<Outcomes> outcomes = collector.Finish();
   if (!outcomes.ok() && !(absl::IsCancelled(outcomes.status()) && !watched.ok())) return outcomes.status();
   RETURN_IF_ERROR(watched);
@@ -155,7 +170,7 @@ void ExportRun::Cancel(const std::string& why) {
     if (phase_ == Phase::kWatching) watching = farm_;
   }
   if (watching == nullptr) return;
-  const absl::Status status = watching->Cancel(request_id_);
+  const absl::Status status = Leave(*watching);
   if (!status.ok()) reporter_.Note("slipway: cannot cancel: " + Message(status));
 }
 

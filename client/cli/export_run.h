@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <mutex>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -51,6 +52,8 @@ class ExportRun {
   absl::Status Upload(FarmClient& farm);
   absl::Status UploadAndSubmit(FarmClient& farm);
   absl::Status Watch(FarmClient& farm, OutputFolder& out);
+  // Waits no more for the request; when others do, neither does the watch.
+  absl::Status Leave(FarmClient& farm);
   // CANCELLED once Cancel() was called.
   absl::Status Enter(Phase phase);
 
@@ -61,6 +64,7 @@ class ExportRun {
   Phase phase_ = Phase::kBefore;
   FarmClient* farm_ = nullptr;
   bool cancelled_ = false, detached_ = false;
+  std::stop_source left_;  // the request goes on for others
   std::string cancel_reason_;
   absl::Status aborted_;
   std::string request_id_;

@@ -47,6 +47,8 @@ constexpr std::array kFlags = {
     Flag{"priority", kInteger, "N", "higher goes first on a shared farm (default: 0)", "export", -100, 100},
     Flag{"detach", kSwitch, "", "submits to the farm, prints the request's id and leaves", "export"},
     Flag{"on-interrupt", kText, "WHAT", "cancel (default), or detach: Ctrl-C leaves the farm working", "export"},
+    Flag{"fresh", kSwitch, "", "makes everything again, whatever equal request the farm has", "export"},
+    Flag{"for-all", kSwitch, "", "ends requests that others wait for, too", "cancel"},
     Flag{"wait", kSwitch, "", "waits until the request has ended", "fetch"},
     Flag{"limit", kInteger, "N", "how many requests to show (default: 20)", "list status", 1, 100000},
     Flag{"timeout", kDuration, "TIME", "cancels what has not ended by then: 90s, 5m, 1h", "export watch"},

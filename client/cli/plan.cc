@@ -99,6 +99,7 @@ absl::StatusOr<ExportPlan> MakePlan(const Settings& settings, const std::vector<
   plan.tolerance = settings.Number("tolerance");
   plan.verify = !settings.Switch("no-verify");
   plan.priority = static_cast<int>(settings.Integer("priority", 0));
+  plan.fresh = settings.Switch("fresh");
   plan.timeout = settings.Duration("timeout");
   if (plan.timeout > kLongestTimeout) {
     return WithKind(InvalidArgument("--timeout: {} is longer than {}", absl::FormatDuration(*plan.timeout),
@@ -114,6 +115,7 @@ v1::SubmitRequest ToRequest(const ExportPlan& plan, const std::string& idempoten
   request.set_idempotency_key(idempotency_key);
   request.set_client_version(SLIPWAY_VERSION);
   request.set_priority(plan.priority);
+  request.set_fresh(plan.fresh);
   if (plan.timeout) {
     request.set_timeout_seconds(
         static_cast<uint32_t>(absl::ToInt64Seconds(absl::Ceil(*plan.timeout, absl::Seconds(1)))));

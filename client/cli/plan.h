@@ -27,6 +27,7 @@ struct ExportPlan {
   std::optional<int64_t> num_classes, input_size;
   bool verify = true;
   int priority = 0;
+  bool fresh = false;                     // joins no equal request
   std::optional<absl::Duration> timeout;  // of the request, from its submission
   std::string out;
 };

@@ -41,7 +41,8 @@ Json ToJson(const v1::RequestInfo& info) {
           {"cells", info.cells()},
           {"open", info.open()},
           {"counts", counts},
-          {"priority", info.priority()}};
+          {"priority", info.priority()},
+          {"waiters", info.waiters()}};
 }
 
 std::vector<std::string> Row(const v1::RequestInfo& info) {

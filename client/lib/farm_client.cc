@@ -122,9 +122,19 @@ absl::StatusOr<RequestStatus> GrpcFarmClient::Get(const std::string& request_id)
   return result;
 }
 
-absl::Status GrpcFarmClient::Cancel(const std::string& request_id) {
+absl::StatusOr<bool> GrpcFarmClient::Leave(const std::string& request_id, const std::string& idempotency_key) {
   v1::CancelRequest request;
   request.set_request_id(request_id);
+  request.set_idempotency_key(idempotency_key);
+  v1::CancelResponse response;
+  RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->Cancel(&context, request, &response); }));
+  return response.goes_on();
+}
+
+absl::Status GrpcFarmClient::Cancel(const std::string& request_id, bool for_all) {
+  v1::CancelRequest request;
+  request.set_request_id(request_id);
+  request.set_for_all(for_all);
   v1::CancelResponse response;
   return Repeat([&](grpc::ClientContext& context) { return exports_->Cancel(&context, request, &response); });
 }

@@ -99,7 +99,10 @@ class FarmClient {
   // again.
   virtual absl::Status Watch(const std::string& request_id, const WatchOptions& options,
                              const std::function<void(const v1::WatchResponse&)>& on_change) = 0;
-  virtual absl::Status Cancel(const std::string& request_id) = 0;  // repeating is fine
+  // Ends a request. FAILED_PRECONDITION (usage): several wait for it, and not `for_all` is asked. Repeating is fine.
+  virtual absl::Status Cancel(const std::string& request_id, bool for_all = false) = 0;
+  // Who submitted it with this key waits no more: ends it unless others wait for it, and says whether they do.
+  virtual absl::StatusOr<bool> Leave(const std::string& request_id, const std::string& idempotency_key) = 0;
   // Opens failed and cancelled cells again; how many. A request that is being cancelled is waited for.
   virtual absl::StatusOr<uint32_t> Retry(const std::string& request_id) = 0;
   // Forgets an ended request. FAILED_PRECONDITION (usage) while cells are open.

@@ -55,7 +55,8 @@ class GrpcFarmClient final : public FarmClient {
   absl::StatusOr<RequestStatus> Get(const std::string& request_id) override;
   absl::Status Watch(const std::string& request_id, const WatchOptions& options,
                      const std::function<void(const v1::WatchResponse&)>& on_change) override;
-  absl::Status Cancel(const std::string& request_id) override;
+  absl::Status Cancel(const std::string& request_id, bool for_all) override;
+  absl::StatusOr<bool> Leave(const std::string& request_id, const std::string& idempotency_key) override;
   absl::StatusOr<uint32_t> Retry(const std::string& request_id) override;
   absl::Status Delete(const std::string& request_id) override;
   absl::StatusOr<std::vector<v1::RequestInfo>> List(uint32_t limit) override;

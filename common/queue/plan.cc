@@ -28,6 +28,17 @@ bool IsPlain(std::string_view text, size_t longest) {
   return text.size() <= longest && std::none_of(text.begin(), text.end(), control);
 }
 
+std::string_view ShareWord(QueuedRequest::Sharing sharing) {
+  switch (sharing) {
+    case QueuedRequest::Sharing::kJoin:
+      return "join";
+    case QueuedRequest::Sharing::kFresh:
+      return "fresh";
+    default:
+      return "";
+  }
+}
+
 absl::Status CheckTasks(const std::vector<QueuedTask>& tasks) {
   if (tasks.empty() || tasks.size() > kMostTasks)
     return InvalidArgument("a request has 1 to {} tasks, not {}", kMostTasks, tasks.size());
@@ -70,6 +81,8 @@ absl::Status CheckRequest(const QueuedRequest& request, const QueueOptions& opti
   if (request.timeout < absl::ZeroDuration() || request.timeout > kLongestTimeout)
     return InvalidArgument("timeout {} is not within 0 and {}", absl::FormatDuration(request.timeout),
                            absl::FormatDuration(kLongestTimeout));
+  if (request.sharing != QueuedRequest::Sharing::kAlone && request.request_digest.empty())
+    return InvalidArgument("a request without digest cannot be shared");
   return CheckTasks(request.tasks);
 }
 
@@ -101,7 +114,9 @@ std::vector<std::vector<std::string>> SubmitCalls(const QueuedRequest& request, 
         fmt::format("{}", limits.weight),
         std::to_string(limits.open_tasks),
         std::to_string(limits.requests_per_minute),
-        std::to_string(limits.bytes)};
+        std::to_string(limits.bytes),
+        std::string(ShareWord(request.sharing)),
+        request.made};
     for (size_t i = begin; i < end; ++i) {
       const QueuedTask& task = request.tasks[i];
       arguments.push_back(fmt::format("{}\n{}\n{}\n{}", task.index, task.task_class, task.cost,

@@ -32,9 +32,13 @@ struct QueuedRequest {
   std::string tenant = "default";
   std::string idempotency_key;  // same tenant and key: the earlier request is returned instead
   std::string request_digest;   // of what was asked; another digest under the same key is ALREADY_EXISTS
-  std::string spec;             // Digest::ToString() of the spec blob
-  int priority = 0;             // higher first among its tenant's
-  uint64_t bytes = 0;           // of its inputs, for the tenant's quota
+  // Whether it may stand for equal requests, that is, those of the same tenant and digest. kJoin: one that is open is
+  // returned instead, and has a waiter more; kFresh: it is made anew, and later ones may join it.
+  enum class Sharing : uint8_t { kAlone, kJoin, kFresh } sharing = Sharing::kAlone;
+  std::string made;    // kJoin: an ended equal request (FindEqual's) that is returned as well
+  std::string spec;    // Digest::ToString() of the spec blob
+  int priority = 0;    // higher first among its tenant's
+  uint64_t bytes = 0;  // of its inputs, for the tenant's quota
   absl::Duration timeout = absl::ZeroDuration();  // after the submit: what has not ended by then is cancelled; 0: none
   std::vector<QueuedTask> tasks;
 };
@@ -116,7 +120,8 @@ struct RequestView {
   absl::Time created;
   uint64_t version = 0;  // the highest of its tasks'
   uint32_t tasks = 0;
-  uint32_t open = 0;  // not terminal
+  uint32_t open = 0;     // not terminal
+  uint32_t waiters = 0;  // who submitted it and have not left; of one that is shared
   std::map<TaskState, uint32_t> counts;
 };
 
@@ -163,9 +168,17 @@ class Queue {
   virtual ~Queue() = default;
 
   // --- requests (coordinators)
-  // The id under which the request stands: its own, or the earlier one's with the same idempotency key.
+  // The id under which the request stands: its own, or the earlier one's with the same idempotency key, or that of an
+  // equal one which it joins.
   virtual absl::StatusOr<std::string> Submit(const QueuedRequest& request) = 0;
-  virtual absl::Status Cancel(const std::string& request) = 0;  // NOT_FOUND; repeating is fine
+  // The newest shared request of this tenant and digest, if there is one.
+  virtual absl::StatusOr<std::optional<RequestView>> FindEqual(const std::string& tenant,
+                                                               const std::string& request_digest) = 0;
+  // For all who wait for it. NOT_FOUND; repeating is fine.
+  virtual absl::Status Cancel(const std::string& request) = 0;
+  // Who submitted it with this key waits no more: cancels it unless others wait for it, and says whether they do. It
+  // then has their highest priority and latest deadline. NOT_FOUND; repeating is fine.
+  virtual absl::StatusOr<bool> Leave(const std::string& request, const std::string& idempotency_key) = 0;
   // Opens failed and cancelled tasks again with fresh attempts, without a deadline; how many. UNAVAILABLE while it is being cancelled.
   virtual absl::StatusOr<uint32_t> Retry(const std::string& request) = 0;
   // Forgets an ended request at once (its blobs stay). FAILED_PRECONDITION while tasks are open; repeating is fine.

@@ -71,6 +71,8 @@ absl::StatusOr<RequestView> ParseRequest(std::string id, std::span<redisReply* c
       whole &= ParseNumber(value, request.tasks);
     else if (name == "o")
       whole &= ParseNumber(value, request.open);
+    else if (name.starts_with("w:"))
+      ++request.waiters;
     else if (name == "q" && sequence != nullptr)
       whole &= ParseNumber(value, *sequence);
     else if (name == "s") {

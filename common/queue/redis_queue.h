@@ -19,7 +19,10 @@ class RedisQueue final : public Queue {
 
   // redis_requests.cc
   absl::StatusOr<std::string> Submit(const QueuedRequest& request) override;
+  absl::StatusOr<std::optional<RequestView>> FindEqual(const std::string& tenant,
+                                                       const std::string& request_digest) override;
   absl::Status Cancel(const std::string& request) override;
+  absl::StatusOr<bool> Leave(const std::string& request, const std::string& idempotency_key) override;
   absl::StatusOr<uint32_t> Retry(const std::string& request) override;
   absl::Status Delete(const std::string& request) override;
   absl::StatusOr<RequestView> GetRequest(const std::string& request) override;
@@ -46,6 +49,7 @@ class RedisQueue final : public Queue {
   absl::Status Ping() override;
 
  private:
+  absl::StatusOr<bool> CancelFor(const std::string& request, const std::string& waiter);
   using Use = std::function<absl::StatusOr<Reply>(Connection&, absl::Time deadline)>;
 
   // Runs `use` on a connection, and once more on a new one if that one was lost: everything here may be repeated.

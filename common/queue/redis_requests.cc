@@ -12,6 +12,7 @@ namespace slipway {
 namespace {
 
 constexpr int64_t kCancelledPerCall = 2000;
+constexpr int64_t kGoesOn = -2;  // cancel.lua's: others wait for the request
 constexpr int64_t kRetriedPerCall = 1000;
 constexpr int kReapedPerCall = 500;
 constexpr uint32_t kTasksPerPage = 1000;
@@ -44,14 +45,34 @@ absl::StatusOr<std::string> RedisQueue::Submit(const QueuedRequest& request) {
   return request.id;
 }
 
-absl::Status RedisQueue::Cancel(const std::string& request) {
+absl::StatusOr<std::optional<RequestView>> RedisQueue::FindEqual(const std::string& tenant,
+                                                                 const std::string& request_digest) {
+  ASSIGN_OR_RETURN(Reply reply, RunCommand({"GET", Key("shared:" + tenant + ":" + request_digest)}));
+  if (IsNil(reply.get())) return std::nullopt;
+  absl::StatusOr<RequestView> view = GetRequest(std::string(Text(reply.get())));
+  if (absl::IsNotFound(view.status())) return std::nullopt;
+  RETURN_IF_ERROR(view.status());
+  return *std::move(view);
+}
+
+// Whether it goes on for others.
+absl::StatusOr<bool> RedisQueue::CancelFor(const std::string& request, const std::string& waiter) {
   for (int64_t from = 0; from >= 0;) {
-    absl::StatusOr<Reply> reply = RunScript("cancel", {request, std::to_string(from), std::to_string(kCancelledPerCall),
-                                                       Milliseconds(std::max(options_.lease, absl::Seconds(1)))});
+    absl::StatusOr<Reply> reply =
+        RunScript("cancel", {request, std::to_string(from), std::to_string(kCancelledPerCall),
+                             Milliseconds(std::max(options_.lease, absl::Seconds(1))), waiter});
     if (!reply.ok()) return Named(reply.status(), request);
     from = Number(reply->get());
+    if (from == kGoesOn) return true;
   }
-  return absl::OkStatus();
+  return false;
+}
+
+absl::Status RedisQueue::Cancel(const std::string& request) { return CancelFor(request, "").status(); }
+
+absl::StatusOr<bool> RedisQueue::Leave(const std::string& request, const std::string& idempotency_key) {
+  if (idempotency_key.empty()) return InvalidArgument("who leaves a request must say under which key it was submitted");
+  return CancelFor(request, idempotency_key);
 }
 
 absl::StatusOr<uint32_t> RedisQueue::Retry(const std::string& request) {

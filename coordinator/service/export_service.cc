@@ -12,6 +12,7 @@
 #include "coordinator/planner/plan.h"
 #include "coordinator/planner/validate.h"
 #include "coordinator/service/caller.h"
+#include "coordinator/service/equal_requests.h"
 #include "coordinator/service/messages.h"
 #include "coordinator/service/requests.h"
 #include "coordinator/service/unary.h"
@@ -52,8 +53,8 @@ grpc::ServerWriteReactor<v1::WatchResponse>* ExportService::Watch(grpc::Callback
 }
 
 grpc::ServerUnaryReactor* ExportService::Cancel(grpc::CallbackServerContext* context, const v1::CancelRequest* request,
-                                                v1::CancelResponse*) {
-  return RunUnary(context, executor_, [=, this] { return DoCancel(TenantOf(*context), *request); });
+                                                v1::CancelResponse* response) {
+  return RunUnary(context, executor_, [=, this] { return DoCancel(TenantOf(*context), *request, *response); });
 }
 
 grpc::ServerUnaryReactor* ExportService::Retry(grpc::CallbackServerContext* context, const v1::RetryRequest* request,
@@ -81,17 +82,22 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
   const std::string spec = plan.spec.ToJson();
   ASSIGN_OR_RETURN(const Digest spec_digest, WriteBlob(store_, tenant, spec));
   Failpoint("coordinator.spec_stored");
-  QueuedRequest queued{
-      .id = shard_ + "-" + RandomHex(16),
-      .tenant = tenant,
-      .idempotency_key = request.idempotency_key(),
-      .request_digest = Digest::Of(fmt::format("{} priority {}", spec_digest.ToString(), request.priority())).Hex(),
-      .spec = spec_digest.ToString(),
-      .priority = request.priority(),
-      .bytes = std::accumulate(plan.inputs.begin(), plan.inputs.end(), uint64_t{0},
-                               [](uint64_t sum, const Digest& digest) { return sum + digest.bytes; }),
-      .timeout = absl::Seconds(request.timeout_seconds()),
-      .tasks = std::move(plan.tasks)};
+  QueuedRequest queued{.id = shard_ + "-" + RandomHex(16),
+                       .tenant = tenant,
+                       .idempotency_key = request.idempotency_key(),
+                       .request_digest = spec_digest.Hex(),
+                       .sharing = MeasuresTheFarm(plan.spec) ? QueuedRequest::Sharing::kAlone
+                                  : request.fresh()          ? QueuedRequest::Sharing::kFresh
+                                                             : QueuedRequest::Sharing::kJoin,
+                       .spec = spec_digest.ToString(),
+                       .priority = request.priority(),
+                       .bytes = std::accumulate(plan.inputs.begin(), plan.inputs.end(), uint64_t{0},
+                                                [](uint64_t sum, const Digest& digest) { return sum + digest.bytes; }),
+                       .timeout = absl::Seconds(request.timeout_seconds()),
+                       .tasks = std::move(plan.tasks)};
+  if (queued.sharing == QueuedRequest::Sharing::kJoin) {
+    ASSIGN_OR_RETURN(queued.made, FindMade(queue_, store_, tenant, queued.request_digest, plan.spec.options.verify));
+  }
   const absl::StatusOr<std::string> id = queue_.Submit(queued);
   Failpoint("coordinator.submitted");
   if (absl::IsAlreadyExists(id.status())) {
@@ -102,9 +108,9 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
   if (!id.ok()) return id.status();
   response.set_request_id(*id);
   response.set_joined(*id != queued.id);
-  LogInfo("submitted", {{"request", *id},
-                        {"models", std::to_string(request.models_size())},
-                        {"tasks", std::to_string(queued.tasks.size())}});
+  LogInfo(response.joined() ? "joined" : "submitted", {{"request", *id},
+                                                       {"models", std::to_string(request.models_size())},
+                                                       {"tasks", std::to_string(queued.tasks.size())}});
   return absl::OkStatus();
 }
 
@@ -131,8 +137,21 @@ absl::Status ExportService::DoGet(const std::string& tenant, const v1::GetReques
   return absl::OkStatus();
 }
 
-absl::Status ExportService::DoCancel(const std::string& tenant, const v1::CancelRequest& request) {
+absl::Status ExportService::DoCancel(const std::string& tenant, const v1::CancelRequest& request,
+                                     v1::CancelResponse& response) {
   ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
+  if (!request.idempotency_key().empty() && !request.for_all()) {
+    ASSIGN_OR_RETURN(const bool goes_on, queue_.Leave(view.id, request.idempotency_key()));
+    response.set_goes_on(goes_on);
+    Failpoint("coordinator.cancelled");
+    LogInfo(goes_on ? "left" : "cancelled", {{"request", view.id}});
+    return absl::OkStatus();
+  }
+  if (view.open > 0 && view.waiters > 1 && !request.for_all()) {
+    return WithKind(FailedPrecondition("{} wait for request {}: it can only be cancelled for all of them (--for-all)",
+                                       view.waiters, view.id),
+                    ErrorKind::kUsage);
+  }
   RETURN_IF_ERROR(queue_.Cancel(view.id));
   Failpoint("coordinator.cancelled");
   LogInfo("cancelled", {{"request", view.id}});

@@ -38,7 +38,7 @@ class ExportService final : public v1::ExportService::CallbackService {
  private:
   absl::Status DoSubmit(const std::string& tenant, const v1::SubmitRequest& request, v1::SubmitResponse& response);
   absl::Status DoGet(const std::string& tenant, const v1::GetRequest& request, v1::GetResponse& response);
-  absl::Status DoCancel(const std::string& tenant, const v1::CancelRequest& request);
+  absl::Status DoCancel(const std::string& tenant, const v1::CancelRequest& request, v1::CancelResponse& response);
   absl::Status DoRetry(const std::string& tenant, const v1::RetryRequest& request, v1::RetryResponse& response);
   absl::Status DoDelete(const std::string& tenant, const v1::DeleteRequest& request);
   absl::Status DoList(const std::string& tenant, const v1::ListRequest& request, v1::ListResponse& response);

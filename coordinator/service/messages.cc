@@ -82,6 +82,7 @@ void SetRequestInfo(const RequestView& request, v1::RequestInfo& info) {
     if (count > 0) (*info.mutable_counts())[std::string(Name(state))] = count;
   }
   info.set_priority(request.priority);
+  info.set_waiters(request.waiters);
 }
 
 void SetWorker(const WorkerView& view, v1::Worker& worker) {

@@ -19,6 +19,7 @@
 #include "worker/daemon/host_pool.h"
 #include "worker/daemon/slot.h"
 #include "worker/daemon/task_runner.h"
+#include "worker/pipeline/entry.h"
 
 namespace slipway {
 namespace {
@@ -59,7 +60,7 @@ class Worker {
       : options_(options), scratch_(std::move(scratch)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     self_.id = WorkerName();
     self_.host = self_.id.substr(0, self_.id.rfind('-'));
-    self_.version = SLIPWAY_VERSION;
+    self_.version = fmt::format("{}+{}", SLIPWAY_VERSION, BuildId());  // coordinators tell builds apart by it
     self_.slots = options.slots;
     self_.classes = {"any"};
   }

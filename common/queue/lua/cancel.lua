@@ -1,15 +1,30 @@
 #!lua flags=allow-oom
 -- Cancels a request: the first call stops it as a whole (no lease, no commit), and each call marks a range of its tasks,
 -- taking their tokens in the same step.
--- KEYS: 1 meta. ARGV: 1 request, 2 first index, 3 how many, 4 ms after which maintenance goes on for a lost caller.
+-- KEYS: 1 meta. ARGV: 1 request, 2 first index, 3 how many, 4 ms after which maintenance goes on for a lost caller, 5 the
+-- idempotency key of one who waits no more, or "": nobody does.
 -- The reason is `cr` of the request when maintenance set it (its deadline has passed), else "cancelled".
--- Returns the index to go on from, or -1 when all is done. Error: GONE.
+-- Returns the index to go on from, -1 when all is done, or -2: it goes on for others who wait for it. Error: GONE.
 --!include farm.lua
 --!include task.lua
+--!include waiters.lua
 local from, count = tonumber(ARGV[2]), tonumber(ARGV[3])
 local r = request(ARGV[1])
 if not r then return redis.error_reply('GONE the request is not there') end
 if r.open == 0 then return -1 end
+
+if ARGV[5] ~= '' and from == 0 and r.state ~= 'C' then
+  local own, all, others = 'w:' .. ARGV[5], waiters(r.id), false
+  for name in pairs(all) do others = others or name ~= own end
+  if others then
+    if all[own] then
+      call('HDEL', r.key, own)
+      forget_key(r.id, r.tenant, ARGV[5])
+      agree(r)
+    end
+    return -2
+  end
+end
 
 if r.state ~= 'C' then
   leave(r.id, r.tenant, call('HGET', r.key, 'cl'))

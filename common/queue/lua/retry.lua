@@ -14,6 +14,7 @@ local before = call('HMGET', r.key, 'rt', 'rn', 'ro')
 local from, opened = 0, 0
 if before[1] == ARGV[2] then from, opened = tonumber(before[2]), tonumber(before[3]) end
 if from < 0 then return {-1, opened} end
+for name, waiter in pairs(from == 0 and waiters(r.id) or {}) do call('HSET', r.key, name, waiter.priority .. ' 0') end
 
 local function reopen(index)
   local t = task(r, index)

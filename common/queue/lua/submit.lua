@@ -4,14 +4,35 @@
 -- KEYS: 1 meta. ARGV: 1 id, 2 request digest, 3 "1" to create, 4 "1" to open, 5 tenant, 6 idempotency key or "",
 -- 7 spec digest, 8 priority, 9 number of tasks, 10 retention in ms, 11 ms after which an unfinished plan is dropped,
 -- 12 classes, comma-separated, 13 ms from now to its deadline (0: none), 14 bytes of its inputs, 15 its tenant's weight,
--- 16 quota of open tasks, 17 of requests a minute, 18 of bytes (0: none), 19… tasks: index \n class \n cost \n index that
--- blocks it or "".
--- Returns {id, state}: the id is an earlier request's when the idempotency key names one. Errors: EXISTS (the key or id
+-- 16 quota of open tasks, 17 of requests a minute, 18 of bytes (0: none), 19 "join" an equal request or be joined, "fresh":
+-- only be joined, or "", 20 an ended request that gives all that this one asks for, or "", 21… tasks: index \n class \n
+-- cost \n index that blocks it or "".
+-- Returns {id, state}: the id is an earlier request's when the idempotency key names one, or when it is joined. Errors: EXISTS (the key or id
 -- stands for something else), FULL (memory), QUOTA (of its tenant), GONE (not created, or dropped meanwhile).
 --!include farm.lua
 --!include task.lua
-local FIRST = 19  -- of the tasks in ARGV
+--!include waiters.lua
+local FIRST = 21  -- of the tasks in ARGV
 local id, digest, create, open, tenant, key = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', ARGV[5], ARGV[6]
+
+local share, shared = ARGV[19], P .. 'shared:' .. ARGV[5] .. ':' .. ARGV[2]
+
+local function deadline(time) return ARGV[13] == '0' and 0 or time + tonumber(ARGV[13]) end
+
+local function wait_for(request_id, time)
+  call('HSET', P .. 'request:' .. request_id, 'w:' .. (key ~= '' and key or '#' .. id),
+       string.format('%d %d', ARGV[8], deadline(time)))
+end
+
+-- An equal request that is under way, or that is known to have made everything.
+local function equal()
+  local found = share == 'join' and call('GET', shared)
+  local r = found and request(found)
+  if not r then return nil end
+  local late = r.deadline > 0 and r.deadline <= now()
+  if r.open > 0 and r.state ~= 'C' and not late then return r end
+  return r.state == 'D' and found == ARGV[20] and r or nil
+end
 
 -- One request takes 60 s / quota of the tenant's time; it may be a minute ahead.
 local function turn()
@@ -53,6 +74,17 @@ if create then
     if earlier ~= id and call('EXISTS', P .. 'request:' .. id) == 1 then
       return redis.error_reply('EXISTS this id was used for another request, ' .. id)
     end
+    local other = equal()
+    if other then
+      if other.open > 0 then
+        wait_for(other.id, now())
+        agree(other)
+        if key ~= '' then call('SET', idempotency, other.id) end
+      else
+        call('ZADD', P .. 'ended', now() + other.retain, other.id)
+      end
+      return {other.id, other.state}
+    end
     if call('HGET', KEYS[1], 'full') == '1' then return redis.error_reply('FULL the queue is above 80 % of its memory') end
     local refused = over_quota()
     if refused then return redis.error_reply('QUOTA ' .. refused) end
@@ -64,9 +96,12 @@ if create then
     call('HINCRBY', P .. 'tenant:' .. tenant, 'by', ARGV[14])
     take_turn()
     if ARGV[13] ~= '0' then
-      local deadline = created + tonumber(ARGV[13])
-      call('HSET', P .. 'request:' .. id, 'dl', deadline)
-      call('ZADD', P .. 'deadlines', deadline, id)
+      call('HSET', P .. 'request:' .. id, 'dl', deadline(created))
+      call('ZADD', P .. 'deadlines', deadline(created), id)
+    end
+    if share ~= '' then
+      wait_for(id, created)
+      call('SET', shared, id)
     end
     call('ZADD', P .. 'requests:' .. tenant, sequence, id)
     if key ~= '' then call('SET', idempotency, id) end

@@ -218,9 +218,28 @@ local function leave(id, tenant, classes)
   end
 end
 
+-- Who waits for a shared request, by field of its hash: {priority, deadline (0: none)}.
+local function waiters(id)
+  local found = {}
+  local fields = call('HGETALL', P .. 'request:' .. id)
+  for i = 1, #fields, 2 do
+    if string.sub(fields[i], 1, 2) == 'w:' then
+      local priority, deadline = string.match(fields[i + 1], '^(%S+) (%S+)$')
+      found[fields[i]] = {priority = tonumber(priority), deadline = tonumber(deadline)}
+    end
+  end
+  return found
+end
+
+-- The idempotency key stands for the request no more.
+local function forget_key(id, tenant, key)
+  local name = P .. 'idempotency:' .. tenant .. ':' .. key
+  if key ~= '' and call('GET', name) == id then call('UNLINK', name) end
+end
+
 -- Forgets a request, and its tenant with the last one.
 local function drop(id)
-  local f = call('HMGET', P .. 'request:' .. id, 't', 'ik', 'cl')
+  local f = call('HMGET', P .. 'request:' .. id, 't', 'ik', 'cl', 'd')
   call('ZREM', P .. 'ended', id)
   call('ZREM', P .. 'unfinished', id)
   call('ZREM', P .. 'deadlines', id)
@@ -228,9 +247,10 @@ local function drop(id)
   local r = request(id)
   count_open(r, r.open, 0)
   leave(id, f[1], f[3])
-  if f[2] ~= '' and call('GET', P .. 'idempotency:' .. f[1] .. ':' .. f[2]) == id then
-    call('UNLINK', P .. 'idempotency:' .. f[1] .. ':' .. f[2])
-  end
+  forget_key(id, f[1], f[2])
+  for name in pairs(waiters(id)) do forget_key(id, f[1], string.sub(name, 3)) end
+  local shared = P .. 'shared:' .. f[1] .. ':' .. f[4]
+  if call('GET', shared) == id then call('UNLINK', shared) end
   call('ZREM', P .. 'requests:' .. f[1], id)
   if call('EXISTS', P .. 'requests:' .. f[1]) == 0 then call('UNLINK', P .. 'tenant:' .. f[1]) end
   call('UNLINK', P .. 'request:' .. id, P .. 'tasks:' .. id, P .. 'versions:' .. id, P .. 'blocked:' .. id,

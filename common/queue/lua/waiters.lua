@@ -1,0 +1,33 @@
+-- What those who wait for a shared request want together, after one has come or gone: the highest priority, and the latest
+-- deadline unless one of them has none.
+local function agree(r)
+  local priority, deadline
+  for _, waiter in pairs(waiters(r.id)) do
+    priority = math.max(priority or waiter.priority, waiter.priority)
+    if waiter.deadline == 0 or deadline == 0 then
+      deadline = 0
+    else
+      deadline = math.max(deadline or 0, waiter.deadline)
+    end
+  end
+  if not priority then return end
+  if deadline == 0 then
+    call('HDEL', r.key, 'dl')
+    call('ZREM', P .. 'deadlines', r.id)
+  else
+    call('HSET', r.key, 'dl', deadline)
+    call('ZADD', P .. 'deadlines', deadline, r.id)
+  end
+  r.deadline = deadline
+  if priority == r.priority then return end
+  for class in string.gmatch(call('HGET', r.key, 'cl'), '[^,]+') do
+    local flows = P .. 'flows:' .. class .. ':' .. r.tenant
+    local score = tonumber(call('ZSCORE', flows, r.id) or nil)
+    if score then
+      local clock = tonumber(call('HGET', P .. 'tenant:' .. r.tenant, 'c:' .. class .. ':' .. priority) or 0)
+      call('ZADD', flows, math.max(clock, score + r.priority * BAND) - priority * BAND, r.id)
+    end
+  end
+  r.priority = priority
+  call('HSET', r.key, 'p', priority)
+end
