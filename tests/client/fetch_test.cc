@@ -5,6 +5,11 @@
 
 #include "absl/time/clock.h"
 #include "client/lib/farm_client.h"
+#include "common/base/error.h"
+#include "common/base/random.h"
+#include "common/queue/queue.h"
+#include "common/store/store.h"
+#include "common/task/task.h"
 #include "tests/client/server.h"
 
 namespace slipway {
@@ -152,6 +157,28 @@ TEST_F(FetchTest, WhatCannotBeFetched) {
   EXPECT_EQ(ended.code, 2);
   EXPECT_THAT(ended.err, HasSubstr("makes no files"));
   EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+}
+
+// The farm is not trusted with our disk: a spec that names files outside OUT is not followed.
+TEST_F(FetchTest, AHostileSpecWritesNothing) {
+  const auto store = OpenLocalStore({.root = box_.work() / "store"}).value();
+  const auto queue = ConnectQueue({.address = redis_.address()}).value();
+  for (const char* name : {"../outside", "..", ".hidden", "manifest.json", ""}) {
+    SCOPED_TRACE(name);
+    RequestSpec spec;
+    spec.models = {{.name = name, .kind = "onnx", .architecture = "", .files = {}}};
+    spec.tasks = {{.kind = SpecTask::Kind::kCell, .model = 0, .target = "onnx", .precision = "fp32"}};
+    QueuedRequest request{.id = "0-" + RandomHex(16),
+                          .request_digest = "d",
+                          .spec = WriteBlob(*store, "default", spec.ToJson()).value().ToString(),
+                          .tasks = {{.task_class = "nobody"}}};
+    ASSERT_TRUE(queue->Submit(request).ok());
+    ASSERT_TRUE(queue->Cancel(request.id).ok());
+    const Ended ended = Run({"fetch", request.id});
+    EXPECT_EQ(ended.code, 5) << ended.out << ended.err;
+    EXPECT_THAT(ended.err, testing::ContainsRegex("names a model '|models.0..name"));
+    EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  }
 }
 
 }  // namespace

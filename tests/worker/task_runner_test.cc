@@ -208,6 +208,7 @@ TEST_F(TaskRunnerTest, AModelsFaultFailsAtOnce) {
   const json entry = json::parse(Result(request).entry);
   EXPECT_EQ(entry["status"], "failed");
   EXPECT_EQ(entry["reason"], View(request).reason);
+  EXPECT_EQ(Result(request).reason, View(request).reason);
   EXPECT_EQ(entry["target"], "onnx");
   EXPECT_TRUE(entry["files"].empty());
 }
