@@ -161,9 +161,9 @@ class Farm:
         return {line.split()[0] for line in self.hits_log.read_text().splitlines()}
 
     def client(self, door, arguments, failpoints=""):
-        """Starts `slipway export` at a coordinator's proxy."""
+        """Starts `slipway export` at a coordinator's proxy; what was made before is made again."""
         environment = dict(os.environ, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.hits_log))
-        return subprocess.Popen([self.binaries / "slipway", "export", "--server", self.doors[door].address, "--json", *arguments], env=environment,
+        return subprocess.Popen([self.binaries / "slipway", "export", "--server", self.doors[door].address, "--json", "--fresh", *arguments], env=environment,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def commits(self):
