@@ -22,7 +22,7 @@ constexpr const char* kExamples = R"(Examples:
   slipway-worker --redis 127.0.0.1:6379 --store /srv/slipway/store
   slipway-worker --redis redis:6379 --store 's3://blobs/farm?endpoint=https://minio:9000' --store-cache /var/cache/slipway
   slipway-worker --redis unix:/run/slipway/redis.sock --redis-password-file /etc/slipway/redis --store /srv/slipway/store \
-      --slots 8 --prewarm onnxruntime,litert,ncnn
+      --slots 8 --prewarm onnxruntime,litert,ncnn --task-memory 6G
 
 Every flag has an environment variable: SLIPWAY_ and its name in capitals, - as _ (SLIPWAY_DRAIN_TIMEOUT=30).
 SIGTERM: take no more tasks, finish those running (at most --drain-timeout), give the rest back. A second one: at once.
@@ -35,6 +35,7 @@ struct Flags {
   int slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::vector<std::string> prewarm;
   double task_timeout = 600, judge_timeout = 120, drain_timeout = 10, lease = 15;
+  uint64_t task_memory = 0;
   int ready_fd = -1, parent_fd = -1;
 };
 
@@ -92,6 +93,12 @@ void AddFlags(CLI::App& app, Flags& flags) {
             ->check(CLI::PositiveNumber)
             ->capture_default_str(),
         "SLIPWAY_JUDGE_TIMEOUT");
+  named(app.add_option("--task-memory", flags.task_memory,
+                       "memory that a converter or judge may take: 4G (default: 3/4 of the machine's, shared out among "
+                       "the slots, at least 2G)")
+            ->transform(CLI::AsSizeValue(false))
+            ->check(CLI::Range(uint64_t{64} << 20, uint64_t{1} << 50)),
+        "SLIPWAY_TASK_MEMORY");
   named(app.add_option("--drain-timeout", flags.drain_timeout, "seconds that running tasks get after SIGTERM")
             ->check(CLI::NonNegativeNumber)
             ->capture_default_str(),
@@ -133,6 +140,7 @@ absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
   options.python = flags.python.empty() ? DefaultPython() : flags.python;
   options.prewarm = flags.prewarm;
   options.task_timeout = absl::Seconds(flags.task_timeout);
+  options.task_memory = flags.task_memory;
   options.judge_timeout = absl::Seconds(flags.judge_timeout);
   options.drain_timeout = absl::Seconds(flags.drain_timeout);
   options.allow_unsandboxed = flags.allow_unsandboxed;

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstdlib>
+#include <new>
 #include <type_traits>
 
 #include "common/base/error.h"
@@ -136,7 +137,8 @@ std::pair<Tensor, std::span<std::byte>> Tensor::Allocate(DataType type, std::vec
   const size_t bytes = static_cast<size_t>(count) * SizeOf(type);
   // calloc: large tensors get zero pages without touching them; aligned for every element type.
   std::shared_ptr<std::byte> storage(static_cast<std::byte*>(std::calloc(std::max<size_t>(bytes, 1), 1)), std::free);
-  Require(storage != nullptr, "out of memory for a tensor");
+  if (storage == nullptr)
+    throw std::bad_alloc();  // as every other allocation: what becomes of it is the process's to say
   std::span<std::byte> writable(storage.get(), bytes);
   return {Tensor(type, std::move(shape), writable, std::shared_ptr<const void>(storage)), writable};
 }

@@ -181,8 +181,17 @@ TEST_F(JailTest, LeavesThreadsAndAbortAlone) {
 }
 
 TEST_F(JailTest, LimitsMemoryWhenAsked) {
-  options_.max_address_space = 1ull << 30;
+  options_.max_memory = 1ull << 30;
   EXPECT_EQ(Run([] { return ::operator new (size_t{2} << 30, std::nothrow) == nullptr ? 0 : 1; }), 0);
+  EXPECT_EQ(Run([] { return ::operator new (size_t{1} << 29, std::nothrow) != nullptr ? 0 : 1; }), 0);
+  // A model of any size can be mapped.
+  const UniqueFd large(open((options_.writable / "large").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(ftruncate(large.get(), off_t{3} << 30), 0);
+  EXPECT_EQ(Run([&] {
+              const auto file = MappedFile::Map(large.get(), "large");
+              return file.ok() && (*file)->bytes().size() == size_t{3} << 30 ? 0 : 1;
+            }),
+            0);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "worker/daemon/child.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <ctime>
 #include <exception>
@@ -66,6 +67,16 @@ int64_t MonotonicNanoseconds() {
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 
+// Where the worker limits its children it is the model that needs too much, the same on the next attempt.
+absl::Status OutOfMemory() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_DATA, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return WithKind(ResourceExhausted("out of memory"), ErrorKind::kMachine);
+  return WithKind(
+      ResourceExhausted("the conversion needs more than {} MiB of memory (--task-memory)", limit.rlim_cur >> 20),
+      ErrorKind::kModel);
+}
+
 absl::StatusOr<TaskOutput> RunTask(Channel& daemon, const TaskMessage& message, std::vector<UniqueFd> fds,
                                    const std::filesystem::path& scratch) {
   if (message.noop)
@@ -80,7 +91,7 @@ absl::StatusOr<TaskOutput> RunTask(Channel& daemon, const TaskMessage& message, 
   try {
     return message.task.kind == SpecTask::Kind::kPrepare ? RunPrepare(inputs, context) : RunCell(inputs, context);
   } catch (const std::bad_alloc&) {
-    return WithKind(ResourceExhausted("out of memory"), ErrorKind::kMachine);
+    return OutOfMemory();
   } catch (const std::filesystem::filesystem_error& error) {
     return ErrnoStatus(error.code().value(), error.what());
   } catch (const std::exception& error) {

@@ -17,6 +17,7 @@
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "worker/daemon/host_pool.h"
+#include "worker/daemon/memory.h"
 #include "worker/daemon/slot.h"
 #include "worker/daemon/task_runner.h"
 #include "worker/pipeline/entry.h"
@@ -85,8 +86,11 @@ class Worker {
     HostPoolOptions host_options;
     host_options.python = options_.python;
     host_options.require_jail = !options_.allow_unsandboxed;
+    host_options.max_memory =
+        options_.task_memory > 0 ? options_.task_memory : DefaultTaskMemory(MachineMemory(), options_.slots);
     hosts_ = std::make_unique<HostPool>(*zygote_, scratch_, host_options);
-    const SlotOptions slot_options{options_.task_timeout, options_.tasks_per_child, !options_.allow_unsandboxed};
+    const SlotOptions slot_options{options_.task_timeout, options_.tasks_per_child, !options_.allow_unsandboxed,
+                                   host_options.max_memory};
     for (int i = 0; i < options_.slots; ++i) {
       slots_.push_back(std::make_unique<Slot>(*zygote_, scratch_, *hosts_, slot_options));
       RETURN_IF_ERROR(slots_.back()->Warm());

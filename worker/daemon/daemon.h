@@ -24,6 +24,7 @@ struct WorkerOptions {
   std::vector<std::string> prewarm;  // judges to start at once
   absl::Duration task_timeout = absl::Minutes(10);
   absl::Duration judge_timeout = absl::Minutes(2);  // for one answer of a judge
+  uint64_t task_memory = 0;                         // bytes of a child or judge; 0: DefaultTaskMemory (memory.h)
   absl::Duration drain_timeout = absl::Seconds(10);
   bool allow_unsandboxed = false;
   int tasks_per_child = 200;  // then a fresh one takes over

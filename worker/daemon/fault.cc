@@ -37,6 +37,9 @@ Fault FaultOf(const Execution& execution, absl::Duration task_timeout) {
                 execution.last_words);
   const bool by_model =
       std::find(std::begin(kModelSignals), std::end(kModelSignals), exit.signal) != std::end(kModelSignals);
+  // Where an allocation that fails cannot be reported upwards, C++ ends the process.
+  if (exit.signal == SIGABRT && execution.last_words.find("std::bad_alloc") != std::string::npos)
+    return {Failure::kModel, "the conversion needs more memory than a task gets (--task-memory)"};
   if (by_model) return {Failure::kCrash, reason};
   if (exit.signal == SIGKILL) return {Failure::kOutOfMemory, reason + " (out of memory?)"};
   // An ordinary exit in the middle of a task is an exit() deep in a library: the model led there.

@@ -96,6 +96,7 @@ absl::StatusOr<HostPool::Hosts::iterator> HostPool::Spawn(const std::string& run
   request.readable = HostReadable(options_.python, request.argv);
   request.openable = {scratch_.path()};
   request.require_jail = options_.require_jail;
+  request.max_memory = options_.max_memory;
   request.connection = ends.second.fd();
   request.errors = errors.fd();
   ASSIGN_OR_RETURN(const uint64_t id, zygote_.Spawn(request));

@@ -20,6 +20,7 @@ namespace slipway {
 struct HostPoolOptions {
   std::filesystem::path python;  // an interpreter with the runtimes; a bare name is looked up in PATH
   bool require_jail = true;
+  uint64_t max_memory = 0;  // bytes of each; 0: unlimited
   absl::Duration start_timeout =
       absl::Seconds(60);  // until a host says hello; importing a runtime on a busy machine takes seconds
   int max_uses = 200;     // loans of one host before it is replaced

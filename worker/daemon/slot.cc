@@ -19,7 +19,8 @@ std::unique_ptr<WarmChild> Slot::TakeChild() {
 absl::Status Slot::Warm() {
   if (child_ != nullptr && child_->Usable() && child_->tasks() < options_.tasks_per_child) return absl::OkStatus();
   TakeChild().reset();
-  ASSIGN_OR_RETURN(auto fresh, WarmChild::Spawn(zygote_, worker_scratch_, hosts_, options_.require_jail));
+  ASSIGN_OR_RETURN(auto fresh,
+                   WarmChild::Spawn(zygote_, worker_scratch_, hosts_, options_.require_jail, options_.task_memory));
   std::lock_guard lock(mutex_);
   child_ = std::move(fresh);
   tenant_.clear();

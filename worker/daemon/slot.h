@@ -15,6 +15,7 @@ struct SlotOptions {
   absl::Duration task_timeout = absl::Minutes(10);
   int tasks_per_child = 200;
   bool require_jail = true;
+  uint64_t task_memory = 0;  // bytes of its child; 0: unlimited
 };
 
 // Owned by one thread, which calls Begin, Execute and End; any thread may ask for the token or abandon the task.

@@ -41,7 +41,7 @@ class Loans {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WarmChild>> WarmChild::Spawn(Zygote& zygote, const WorkerScratch& scratch,
-                                                            HostPool& hosts, bool require_jail) {
+                                                            HostPool& hosts, bool require_jail, uint64_t max_memory) {
   ASSIGN_OR_RETURN(auto ends, Channel::CreatePair());
   setsockopt(ends.first.fd(), SOL_SOCKET, SO_RCVTIMEO, &kStalled, sizeof(kStalled));
   setsockopt(ends.first.fd(), SOL_SOCKET, SO_SNDTIMEO, &kStalled, sizeof(kStalled));
@@ -51,6 +51,7 @@ absl::StatusOr<std::unique_ptr<WarmChild>> WarmChild::Spawn(Zygote& zygote, cons
   request.environment = {"LC_ALL=C.UTF-8", "HOME=" + folder.string(), "TMPDIR=" + folder.string()};
   request.scratch = folder;
   request.require_jail = require_jail;
+  request.max_memory = max_memory;
   request.connection = ends.second.fd();
   request.errors = errors.fd();
   ASSIGN_OR_RETURN(const uint64_t id, zygote.Spawn(request));

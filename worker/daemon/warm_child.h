@@ -35,7 +35,7 @@ class WarmChild {
  public:
   // Returns at once; the child gets ready by itself. `zygote`, `scratch` and `hosts` outlive it.
   static absl::StatusOr<std::unique_ptr<WarmChild>> Spawn(Zygote& zygote, const WorkerScratch& scratch, HostPool& hosts,
-                                                          bool require_jail);
+                                                          bool require_jail, uint64_t max_memory = 0);
   ~WarmChild();  // kills it and removes its folder
 
   // Waits for its hello: the jail it reached. An error says how it ended instead.

@@ -48,6 +48,7 @@ absl::StatusOr<uint64_t> Zygote::Spawn(const SpawnRequest& request) {
                {"argv", request.argv},
                {"environment", request.environment},
                {"scratch", request.scratch.string()},
+               {"max_memory", request.max_memory},
                {"require_jail", request.require_jail},
                {"readable", json::array()},
                {"openable", json::array()}};

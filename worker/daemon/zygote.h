@@ -46,6 +46,7 @@ struct SpawnRequest {
   std::filesystem::path scratch;                // exists; its working folder, and all that it may write to
   std::vector<std::filesystem::path> readable;  // JailOptions
   std::vector<std::filesystem::path> openable;  // JailOptions
+  uint64_t max_memory = 0;                      // JailOptions
   bool require_jail = true;                     // else a kernel without one is accepted
   int connection = -1;                          // becomes descriptor 3
   int errors = -1;                              // becomes stderr

@@ -80,6 +80,7 @@ void ArrangeDescriptors(int connection, int errors) {
   jail.openable = Paths(request.at("openable"));
   jail.writable = scratch;
   jail.may_exec = !argv.empty();
+  jail.max_memory = request.at("max_memory").get<uint64_t>();
   absl::StatusOr<JailLevel> level = EnterJail(jail);
   if (!level.ok()) Fail("cannot enter the jail: " + Message(level.status()));
   if (*level == JailLevel::kNone && request.at("require_jail").get<bool>())

@@ -50,9 +50,8 @@ std::string_view Name(JailLevel level) {
 absl::StatusOr<JailLevel> EnterJail(const JailOptions& options) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "give up new privileges");
   RETURN_IF_ERROR(Limit(RLIMIT_CORE, 0, "switch core dumps off"));
-  if (options.max_address_space > 0) {
-    RETURN_IF_ERROR(Limit(RLIMIT_AS, options.max_address_space, "limit the address space"));
-  }
+  // Private writable mappings: heap and stacks, but not the models, which are mapped for reading.
+  if (options.max_memory > 0) RETURN_IF_ERROR(Limit(RLIMIT_DATA, options.max_memory, "limit the memory"));
   RETURN_IF_ERROR(DropCapabilities());
   ASSIGN_OR_RETURN(const bool confined, RestrictFiles(options));
   ASSIGN_OR_RETURN(const bool filtered, RestrictSystemCalls(options));

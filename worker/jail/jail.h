@@ -21,7 +21,7 @@ struct JailOptions {
       openable;                    // folders whose files can be read by who knows their names; they cannot be listed
   std::filesystem::path writable;  // one scratch folder; empty: none
   bool may_exec = false;           // a host execs its interpreter (from a readable place) after entering
-  uint64_t max_address_space = 0;  // bytes; 0: unlimited
+  uint64_t max_memory = 0;         // bytes of memory of its own (mapped files do not count); 0: unlimited
 };
 
 // Enters the jail for good, in this (single-threaded) process:
