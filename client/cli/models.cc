@@ -7,6 +7,7 @@
 
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/base/file_beside.h"
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/import/zoo/zoo.h"
 
@@ -104,8 +105,10 @@ absl::StatusOr<Candidate> Onnx(const std::string& path) {
   absl::StatusOr<std::vector<std::string>> external = ExternalDataFiles((*file)->bytes());
   if (!external.ok()) return candidate;
   for (const std::string& name : *external) {
-    const std::string beside = (fs::path(path).parent_path() / name).string();
-    if (IsContainedPath(name) && Exists(beside) && !IsFolder(beside)) candidate.model.files.push_back({beside, name});
+    const absl::StatusOr<fs::path> beside = FileBeside(path, name);
+    if (absl::IsNotFound(beside.status())) continue;
+    if (!beside.ok()) return Annotate(beside.status(), "external data");
+    candidate.model.files.push_back({beside->string(), name});
   }
   return candidate;
 }

@@ -235,6 +235,13 @@ open('net/model.onnx', 'wb').write(model.SerializeToString())
   const Ended outside = box_.Run({"export", "net/model.onnx", "--target", "onnx", "--out", "outside"});
   EXPECT_EQ(outside.code, 1) << outside.out << outside.err;
   EXPECT_EQ(Manifest("outside")["models"][0]["source"]["files"].size(), 1u);
+  // Nor by way of a link.
+  ASSERT_EQ(box_.StartProgram(python, {"make.py", ""})->Wait().code, 0);
+  std::filesystem::rename(box_.work() / "net/b.bin", box_.work() / "elsewhere.bin");
+  std::filesystem::create_symlink("../elsewhere.bin", box_.work() / "net/b.bin");
+  const Ended linked = box_.Run({"export", "net/model.onnx", "--target", "onnx", "--out", "linked"});
+  EXPECT_EQ(linked.code, 2) << linked.out << linked.err;
+  EXPECT_THAT(linked.err, testing::HasSubstr("'b.bin' beside net/model.onnx is a link to"));
 }
 
 // --- in the middle of a run. Every model once in every format, on one slot: long enough to be hit.
