@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/base/error.h"
 #include "convert/import/checkpoint/checkpoint.h"
 #include "convert/import/edits.h"
@@ -44,7 +45,7 @@ absl::Status ApplyShapes(Graph& graph, const std::map<std::string, std::vector<i
 
 // Why a model cannot be imported, if for several reasons: every op that is in the way with its first node, all in one line.
 absl::Status AllReasons(const Source& source, const absl::Status& first) {
-  constexpr size_t kMostNodes = 8;
+  constexpr size_t kMostNodes = 8, kMostOps = 40;
   std::vector<ImportRefusal> refused;
   if (KindOf(first) != ErrorKind::kModel || !ImportOnnx(source, &refused).ok() || refused.size() < 2) return first;
   struct Group {
@@ -52,32 +53,33 @@ absl::Status AllReasons(const Source& source, const absl::Status& first) {
     size_t count;
   };
   std::vector<Group> groups;
+  absl::flat_hash_map<std::string_view, size_t> places;  // of ops
   for (const ImportRefusal& refusal : refused) {
-    const auto same = std::ranges::find_if(
-        groups, [&](const Group& group) { return !refusal.op.empty() && group.refusal->op == refusal.op; });
-    if (same != groups.end()) {
-      ++same->count;
-    } else {
+    const auto [place, fresh] = places.emplace(refusal.op, groups.size());
+    if (fresh || refusal.op.empty()) {
       groups.push_back({&refusal, 1});
+    } else {
+      ++groups[place->second].count;
     }
   }
   std::string text = fmt::format("{}: {} faults: ", source.main.path, refused.size());
-  for (size_t i = 0; i < groups.size(); ++i) {
+  for (size_t i = 0; i < groups.size() && i < kMostOps; ++i) {
     const auto& [refusal, count] = groups[i];
     // Beyond the first few only the op: what to look for is then known.
-    if (i < kMostNodes || refusal->op.empty()) {
+    if (i < kMostNodes) {
       text += (i == 0 ? "" : " | ") + Message(refusal->status);
       if (count > 1) text += fmt::format(" (and {} more)", count - 1);
     } else {
-      text += fmt::format(" | {} ({})", refusal->op, count);
+      text += fmt::format(" | {} ({})", refusal->op.empty() ? Message(refusal->status) : refusal->op, count);
     }
   }
+  if (groups.size() > kMostOps) text += fmt::format(" | and {} more", groups.size() - kMostOps);
   return absl::Status(first.code(), text);
 }
 
 absl::StatusOr<Imported> ImportFromOnnx(const Source& source) {
   Imported imported;
-  absl::StatusOr<Model> model = ImportOnnx(source);
+  absl::StatusOr<Model> model = ImportOnnx(source, nullptr, &imported.warnings);
   if (!model.ok()) return AllReasons(source, model.status());
   imported.model = *std::move(model);
   imported.reference = "onnxruntime on the source file";

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kMaxInlined = 100'000;  // nodes of functions: functions that call functions multiply without end
 constexpr int kMaxFunctionDepth = 64;
+constexpr int kMaxNamedDepth = 3;  // messages name so many calls around what is wrong
 
 int64_t OpsetOf(const OpsetImports& opsets, std::string_view domain) {
   for (const auto& [name, version] : opsets) {
@@ -26,7 +27,10 @@ int64_t OpsetOf(const OpsetImports& opsets, std::string_view domain) {
 }  // namespace
 
 GraphImporter::GraphImporter(const ModelView& model, const Source& source, std::vector<ImportRefusal>* refused)
-    : model_(model), source_(source), refused_(refused) {}
+    : model_(model), source_(source), refused_(refused) {
+  for (const FunctionView& function : model.functions)
+    functions_.emplace(std::pair(function.domain, function.name), &function);
+}
 
 absl::Status GraphImporter::Refuse(const absl::Status& status, const NodeView* node) {
   // Functions without end are the model's as a whole.
@@ -37,7 +41,11 @@ absl::Status GraphImporter::Refuse(const absl::Status& status, const NodeView* n
 
 std::string GraphImporter::Fresh(std::string_view base) {
   std::string name(base);
-  for (int i = 1; !names_.insert(name).second; ++i) name = fmt::format("{}_{}", base, i);
+  if (names_.insert(name).second) return name;
+  int& suffix = suffixes_[name];
+  do {
+    name = fmt::format("{}_{}", base, ++suffix);
+  } while (!names_.insert(name).second);
   return name;
 }
 
@@ -200,7 +208,7 @@ absl::Status GraphImporter::AddNodes(const std::vector<NodeView>& nodes, Scope& 
     const size_t before = refused_ != nullptr ? refused_->size() : 0;
     const absl::Status status = AddNode(nodes[i], scope);
     // What is inside of the node: in its function or its graphs.
-    for (size_t k = before; refused_ != nullptr && k < refused_->size(); ++k)
+    for (size_t k = before; refused_ != nullptr && scope.depth < kMaxNamedDepth && k < refused_->size(); ++k)
       (*refused_)[k].status = Annotate((*refused_)[k].status, Describe(nodes[i]));
     if (status.ok()) continue;
     RETURN_IF_ERROR(Refuse(status, &nodes[i]));
@@ -227,10 +235,8 @@ void GraphImporter::AddPlaceholders(const NodeView& node, Scope& scope) {
 }
 
 const FunctionView* GraphImporter::FindFunction(const NodeView& node) const {
-  for (const FunctionView& function : model_.functions) {
-    if (function.name == node.op_type && function.domain == node.domain) return &function;
-  }
-  return nullptr;
+  const auto found = functions_.find(std::pair(node.domain, node.op_type));
+  return found != functions_.end() ? found->second : nullptr;
 }
 
 absl::StatusOr<std::shared_ptr<Graph>> GraphImporter::Subgraph(const GraphView& view, Scope& scope) {
@@ -407,7 +413,7 @@ absl::Status GraphImporter::AddNode(const NodeView& node, Scope& scope) {
   }
   if (const FunctionView* function = FindFunction(node); function != nullptr) {
     const absl::Status status = InlineFunction(*function, node, scope);
-    return status.ok() ? status : annotated(status);
+    return status.ok() || scope.depth >= kMaxNamedDepth ? status : annotated(status);
   }
   const OpImport* import = FindOpImport(node.domain, node.op_type);
   if (import == nullptr) {

@@ -73,10 +73,12 @@ class GraphImporter : public NameSource {
   const ModelView& model_;
   const Source& source_;
   std::vector<ImportRefusal>* refused_;
-  std::vector<Value*> read_by_refused_;          // values of the model's graph
-  std::set<std::string, std::less<>> missing_;   // external data files, once noted
-  absl::flat_hash_set<std::string> names_;       // every name of the model and every made-up one
-  std::map<std::string, int64_t> symbol_sizes_;  // by Source::shapes
+  absl::flat_hash_map<std::pair<std::string_view, std::string_view>, const FunctionView*> functions_;  // domain, name
+  std::vector<Value*> read_by_refused_;             // values of the model's graph
+  std::set<std::string, std::less<>> missing_;      // external data files, once noted
+  absl::flat_hash_set<std::string> names_;          // every name of the model and every made-up one
+  absl::flat_hash_map<std::string, int> suffixes_;  // of made-up names: the last given
+  std::map<std::string, int64_t> symbol_sizes_;     // by Source::shapes
   int64_t inlined_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "convert/import/onnx/model_view.h"
 
 #include "common/base/error.h"
+#include "convert/import/onnx/node_order.h"
 #include "convert/import/onnx/wire.h"
 #include "convert/onnx_form/onnx.pb.h"
 
@@ -8,6 +9,7 @@ namespace slipway::onnx_import {
 namespace {
 
 constexpr int kMaxDepth = 64;
+constexpr size_t kMaxDomains = 1000;
 
 std::string_view CanonicalDomain(std::string_view domain) { return domain == "ai.onnx" ? std::string_view() : domain; }
 
@@ -229,9 +231,13 @@ absl::Status ReadGraph(std::span<const std::byte> bytes, int depth, GraphView& g
       case P::kNameFieldNumber:
         graph.name = reader.String();
         break;
-      case P::kNodeFieldNumber:
-        RETURN_IF_ERROR(ReadNode(reader.Bytes(), depth, graph.nodes.emplace_back()));
+      case P::kNodeFieldNumber: {
+        NodeView& node = graph.nodes.emplace_back();
+        const absl::Status status = ReadNode(reader.Bytes(), depth, node);
+        if (!status.ok())
+          return depth == 0 && absl::IsInvalidArgument(status) ? Annotate(status, Describe(node)) : status;
         break;
+      }
       case P::kInitializerFieldNumber:
         RETURN_IF_ERROR(ReadTensor(reader.Bytes(), graph.initializers.emplace_back()));
         break;
@@ -262,6 +268,8 @@ absl::Status ReadOpset(std::span<const std::byte> bytes, OpsetImports& opsets) {
     if (reader.field() == onnx::OperatorSetIdProto::kDomainFieldNumber) domain = CanonicalDomain(reader.String());
     if (reader.field() == onnx::OperatorSetIdProto::kVersionFieldNumber) version = reader.Int();
   }
+  if (opsets.size() >= kMaxDomains)
+    return InvalidArgument("it imports more than {} opsets; the model is damaged", kMaxDomains);
   opsets.emplace_back(domain, version);
   return reader.status();
 }

@@ -1,37 +1,63 @@
 #include "convert/import/onnx/node_order.h"
 
-#include <map>
 #include <queue>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/base/error.h"
 
 namespace slipway::onnx_import {
 namespace {
 
-using Producers = std::map<std::string_view, size_t>;
-
-// Nodes whose outputs `node` reads, in its sub-graphs too (a name that a sub-graph defines anew costs only an order, no fault).
-void CollectDependencies(const NodeView& node, const Producers& producers, std::vector<size_t>& dependencies) {
-  const auto add = [&](std::string_view name) {
-    const auto found = name.empty() ? producers.end() : producers.find(name);
-    if (found != producers.end()) dependencies.push_back(found->second);
-  };
-  for (std::string_view input : node.inputs) add(input);
-  for (const AttributeView& attribute : node.attributes) {
-    if (attribute.g == nullptr) continue;
-    Producers outer = producers;
-    for (const NodeView& inner : attribute.g->nodes) {
-      for (std::string_view output : inner.outputs) outer.erase(output);
-    }
-    for (const ValueInfoView& input : attribute.g->inputs) outer.erase(input.name);
-    for (const NodeView& inner : attribute.g->nodes) CollectDependencies(inner, outer, dependencies);
-    for (const ValueInfoView& output : attribute.g->outputs) {
-      const auto found = outer.find(output.name);
-      if (found != outer.end()) dependencies.push_back(found->second);
+// The nodes that one node waits for.
+class Dependencies {
+ public:
+  explicit Dependencies(const std::vector<NodeView>& nodes) {
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      for (std::string_view output : nodes[i].outputs) {
+        if (!output.empty()) producers_.emplace(output, i);  // a second definition is reported where it is made
+      }
     }
   }
-}
+
+  std::vector<size_t> Of(const NodeView& node) {
+    found_.clear();
+    Collect(node);
+    return found_;
+  }
+
+ private:
+  void Read(std::string_view name) {
+    const auto producer = name.empty() ? producers_.end() : producers_.find(name);
+    if (producer == producers_.end()) return;
+    if (const auto hidden = hidden_.find(name); hidden == hidden_.end() || hidden->second == 0)
+      found_.push_back(producer->second);
+  }
+
+  // What an inner graph defines hides what has the same name outside.
+  void Hide(const GraphView& graph, int by) {
+    for (const ValueInfoView& input : graph.inputs) hidden_[input.name] += by;
+    for (const TensorView& tensor : graph.initializers) hidden_[tensor.name] += by;
+    for (const NodeView& node : graph.nodes) {
+      for (std::string_view output : node.outputs) hidden_[output] += by;
+    }
+  }
+
+  void Collect(const NodeView& node) {
+    for (std::string_view input : node.inputs) Read(input);
+    for (const AttributeView& attribute : node.attributes) {
+      if (attribute.g == nullptr) continue;
+      Hide(*attribute.g, 1);
+      for (const NodeView& inner : attribute.g->nodes) Collect(inner);
+      for (const ValueInfoView& output : attribute.g->outputs) Read(output.name);
+      Hide(*attribute.g, -1);
+    }
+  }
+
+  absl::flat_hash_map<std::string_view, size_t> producers_;
+  absl::flat_hash_map<std::string_view, int> hidden_;  // how many graphs around the reader define the name
+  std::vector<size_t> found_;
+};
 
 // Of the nodes that wait for ever, those that something on a cycle waits for: not those that only stand behind one.
 std::vector<size_t> WithoutDeadEnds(const std::vector<std::vector<size_t>>& consumers,
@@ -79,19 +105,12 @@ absl::Status OnCycle(const NodeView& node) {
 }
 
 absl::StatusOr<std::vector<size_t>> NodeOrder(const std::vector<NodeView>& nodes, std::vector<size_t>* cyclic) {
-  Producers producers;
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    for (std::string_view output : nodes[i].outputs) {
-      if (!output.empty()) producers.emplace(output, i);  // a second definition is reported where it is made
-    }
-  }
+  Dependencies dependencies(nodes);
   std::vector<std::vector<size_t>> consumers(nodes.size());
   std::vector<size_t> waiting(nodes.size(), 0);
   bool sorted = true;
   for (size_t i = 0; i < nodes.size(); ++i) {
-    std::vector<size_t> dependencies;
-    CollectDependencies(nodes[i], producers, dependencies);
-    for (size_t producer : dependencies) {
+    for (size_t producer : dependencies.Of(nodes[i])) {
       sorted &= producer < i;
       consumers[producer].push_back(i);
       ++waiting[i];

@@ -6,7 +6,9 @@
 #include "common/base/error.h"
 #include "convert/import/onnx/graph_import.h"
 #include "convert/import/onnx/model_view.h"
+#include "convert/ir/cast.h"
 #include "convert/onnx_form/onnx_form.h"
+#include "convert/passes/passes.h"
 
 namespace slipway {
 namespace {
@@ -15,6 +17,7 @@ using onnx_import::AttributeView;
 using onnx_import::GraphView;
 using onnx_import::NodeView;
 using onnx_import::TensorView;
+using onnx_import::ValueInfoView;
 
 void CollectExternal(const TensorView& tensor, std::set<std::string>& names) {
   const auto location = tensor.external_data.find("location");
@@ -41,7 +44,48 @@ void CollectExternal(const std::vector<NodeView>& nodes, std::set<std::string>& 
   }
 }
 
-absl::StatusOr<Model> Read(const Source& source, std::vector<ImportRefusal>* refused) {
+bool Contradict(const ValueInfoView& declared, const Shape& shape) {
+  if (declared.shape.size() != shape.size()) return true;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const std::optional<int64_t>& size = declared.shape[i].value;
+    if (size && *size >= 0 && shape[i].IsKnown() && shape[i].value() != *size) return true;
+  }
+  return false;
+}
+
+std::string ToString(const std::vector<onnx_import::DimView>& shape) {
+  std::string text;
+  for (const onnx_import::DimView& dim : shape) {
+    text += text.empty() ? "" : ", ";
+    text += dim.value ? fmt::format("{}", *dim.value) : dim.parameter.empty() ? "?" : std::string(dim.parameter);
+  }
+  return fmt::format("[{}]", text);
+}
+
+// What the file declares of its outputs against what the nodes make. Another type is an error to every runtime; a wrong shape (the input's sizes
+// were changed by hand, say) is to none.
+absl::Status CheckOutputs(const GraphView& view, Graph& graph, std::vector<std::string>* warnings) {
+  if (!MakeInferShapes()->Run(graph).ok()) return absl::OkStatus();  // whoever uses the graph hears of it
+  for (size_t i = 0; i < view.outputs.size(); ++i) {
+    const ValueInfoView& declared = view.outputs[i];
+    const Value* value = graph.outputs()[i];
+    if (value->producer == nullptr) continue;
+    const DataType type = ElementTypeOfCode(declared.element_type);
+    if (type != DataType::kUndefined && value->type != DataType::kUndefined && type != value->type) {
+      return InvalidArgument("{}: the file declares the output '{}' as {}, but the node makes {}",
+                             Describe(*value->producer), declared.name, Name(type), Name(value->type));
+    }
+    if (warnings != nullptr && declared.has_shape && value->shape && Contradict(declared, *value->shape)) {
+      warnings->push_back(fmt::format("{}: the file declares the output '{}' as {}, but the node makes {}",
+                                      Describe(*value->producer), declared.name, ToString(declared.shape),
+                                      ToString(*value->shape)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Model> Read(const Source& source, std::vector<ImportRefusal>* refused,
+                           std::vector<std::string>* warnings) {
   if (source.main.file == nullptr) return InvalidArgument("no file");
   ASSIGN_OR_RETURN(const onnx_import::ModelView view, onnx_import::ReadModelView(source.main.file->bytes()));
   Model model;
@@ -62,13 +106,16 @@ absl::StatusOr<Model> Read(const Source& source, std::vector<ImportRefusal>* ref
   if (!view.producer_version.empty()) model.producer += " " + std::string(view.producer_version);
   onnx_import::GraphImporter importer(view, source, refused);
   ASSIGN_OR_RETURN(model.graph, importer.Import());
+  if (refused == nullptr && !source.interface.EditsGraph())
+    RETURN_IF_ERROR(CheckOutputs(view.graph, *model.graph, warnings));
   return model;
 }
 
 }  // namespace
 
-absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused) {
-  absl::StatusOr<Model> model = Read(source, refused);
+absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused,
+                                 std::vector<std::string>* warnings) {
+  absl::StatusOr<Model> model = Read(source, refused, warnings);
   if (!model.ok()) return Annotate(model.status(), source.main.path);
   return model;
 }

@@ -22,7 +22,9 @@ struct ImportRefusal {
 // `refused`, if given, receives everything of the model that cannot be imported instead of the first being returned, and what can be is
 // imported around it: the outputs of a refused node are inputs of the graph, of no type and rank, and what it reads are outputs; tensors
 // whose external data is missing are zeros. An error is then returned only where no graph can be made at all.
-absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused = nullptr);
+// `warnings`, if given, receives what the file says of its outputs' shapes and what they are not: such a file can still be converted.
+absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused = nullptr,
+                                 std::vector<std::string>* warnings = nullptr);
 
 // Names of the external data files that a model refers to, relative to its folder, sorted. INVALID_ARGUMENT if one escapes the folder.
 absl::StatusOr<std::vector<std::string>> ExternalDataFiles(std::span<const std::byte> model);

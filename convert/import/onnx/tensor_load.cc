@@ -64,8 +64,9 @@ absl::StatusOr<Tensor> LoadExternal(const TensorView& view, DataType type, int64
   }
   const auto file = source.external.find(std::string(location->second));
   if (file == source.external.end() || file->second.file == nullptr) {
-    return InvalidArgument("tensor '{}': external data file '{}' is missing; put it beside the model", view.name,
-                           location->second);
+    return InvalidArgument(
+        "tensor '{}': external data file '{}' is missing, or a link out of the folder; put it beside the model",
+        view.name, location->second);
   }
   ASSIGN_OR_RETURN(const int64_t offset, ParseExtent(view, "offset", 0));
   ASSIGN_OR_RETURN(const int64_t length, ParseExtent(view, "length", bytes));
