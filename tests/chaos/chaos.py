@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a farm of real processes under a seeded schedule of faults and checks that nothing is lost. Called by tests/chaos.sh.
 
-A calm farm first makes every artifact once, and drills.py takes a small one through the four moments that chance seldom meets. Then clients export the same models on a farm of two coordinators and four workers, while
+A calm farm first makes every artifact once, and drills.py takes a small one through moments that chance seldom meets. Then clients export the same models on a farm of two coordinators and four workers, while
   - each failpoint of common/base/failpoint.h kills its process once (a failpoint that is never hit fails the run),
   - daemons, converters, judges and zygotes are killed or stopped, Redis is restarted, paused, filled and flushed, connections are cut, delayed and
     silenced, the disk is filled, blobs are corrupted.
@@ -73,6 +73,8 @@ class Run:
         self.calm_artifacts = {}
         self.cells = 0
         self.submissions = 0  # runs of clients
+        self.requests = set() # ids that clients were told
+        self.untold = 0       # runs of clients that were told none
         self.ended = 0        # jobs
         self.schedule_over = threading.Event()
 
@@ -167,10 +169,14 @@ class Run:
                 time.sleep(job.after)
                 client.send_signal(signal.SIGINT if trouble == "interrupt" else signal.SIGKILL)
             try:
-                _, errors = client.communicate(timeout=CLIENT_PATIENCE)
+                output, errors = client.communicate(timeout=CLIENT_PATIENCE)
             except subprocess.TimeoutExpired:
                 client.kill()
                 raise Violation(f"its client has not ended after {CLIENT_PATIENCE} s") from None
+            told = set(re.findall(r'"request_id":\s*"([^"]+)"', output))
+            with self.lock:
+                self.requests |= told
+                self.untold += not told
             trouble, job.failpoint = None, None
             self.log(f"job {job.number}: {client.returncode}")
             problem = self.check(job, out, client.returncode, errors)
@@ -345,9 +351,10 @@ class Run:
         for name in ("ready:*", "flows:*", "tenants:*", "blocked:*", "elsewhere:*"):
             if left := redis.lines("KEYS", pattern + name):
                 self.violate(f"keys are left: {left[:3]}")
-        requests = redis.lines("KEYS", pattern + "request:*")
-        if len(requests) > self.submissions:
-            self.violate(f"{self.submissions} runs of clients made {len(requests)} requests")
+        # A lost answer is asked for again, with the same key: no second request.
+        unknown = self.farm.requests() - self.requests
+        if len(unknown) > self.untold:
+            self.violate(f"{len(unknown)} requests that no client knows; {self.untold} runs of clients ended without having been told one")
 
         records = self.farm.records()
         for (request, task), states in self.farm.commits().items():

@@ -94,16 +94,38 @@ def lost_task_goes_first(farm, sources):
 
 
 def redis_away_longer_than_a_lease(farm, sources):
-    """A worker that lives keeps its task when Redis comes back."""
+    """A worker that lives keeps its task when Redis comes back, also if maintenance finds it sooner than the worker does."""
     drill = Drill(farm, sources)
     drill.export(sources / "mlp.onnx")
     drill.first.start(f"worker.executed=delay:{int(farm.lease * 4000)}")
     await_true(lambda: "worker.executed delay" in farm.hits_log.read_text(), PATIENCE, "a task runs for four leases")
     drill.second.start()
+    drill.first.redis.silent = True
     farm.redis.restart(signal.SIGKILL, farm.lease * 1.3)
+    time.sleep(farm.lease * 0.4)
+    drill.first.redis.silent = False
+    drill.first.redis.cut()
     drill.finish(0)
     if f"worker {drill.first.id} lost its lease" in "".join(farm.redis.command("HVALS", key) for key in farm.redis.lines("KEYS", "*:history:*")):
         raise Violation("a worker that lived lost its lease while Redis was away")
 
 
-ALL = (two_holders, cancelled_before_commit, lost_task_goes_first, redis_away_longer_than_a_lease)
+def answer_to_submit_lost(farm, sources):
+    """The coordinator dies between the queue's word and its own: the client asks again and joins its own request."""
+    drill = Drill(farm, sources)
+    coordinator = farm.coordinators[0]
+    coordinator.end()
+    coordinator.start("coordinator.submitted=kill")
+    before = len(farm.requests())
+    drill.export(sources / "mlp.onnx")
+    if coordinator.wait(PATIENCE) is None:
+        raise Violation("the coordinator did not come to coordinator.submitted")
+    coordinator.start()
+    for worker in farm.workers:
+        worker.start()
+    drill.finish(0)
+    if (made := len(farm.requests()) - before) != 1:
+        raise Violation(f"one export made {made} requests")
+
+
+ALL = (two_holders, cancelled_before_commit, lost_task_goes_first, redis_away_longer_than_a_lease, answer_to_submit_lost)

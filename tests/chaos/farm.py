@@ -181,6 +181,10 @@ class Farm:
     def excused(self):
         return set().union(*(worker.excused for worker in self.workers))
 
+    def requests(self):
+        """Ids of all requests that the queue knows."""
+        return {key.rpartition(":")[2] for key in self.redis.lines("KEYS", self.redis.prefix().replace("{", "[{]") + "request:*")}
+
     def records(self):
         """(request, task) → the fields of its record."""
         prefix = self.redis.prefix()
