@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "absl/synchronization/mutex.h"
 #include "common/base/log.h"
 
 namespace slipway {
@@ -23,6 +24,8 @@ constexpr int kMaxConnectionAgeGraceMs = 5 * 60 * 1000;
 void SetUpGrpc() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // Debian's abseil is built with assertions: each of gRPC's locks would be entered into one graph of all locks held.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     // A connection that is made while no call waits for it is only looked after this often; the default is five seconds.
     setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", /*overwrite=*/0);
     // gRPC writes every refused connection to stderr; callers get those as statuses.

@@ -241,8 +241,8 @@ void Graph::RemoveInput(Value* input) {
 
 int Graph::RemoveDead() {
   absl::flat_hash_set<const Value*> captured;
-  for (const auto& node : nodes_) {
-    ForEachSubgraph(*node, [&](Graph& inner) {
+  for (auto node = nodes_.begin(); has_control_flow_ && node != nodes_.end(); ++node) {
+    ForEachSubgraph(**node, [&](Graph& inner) {
       inner.RemoveDead();
       std::vector<Value*> outer;
       CollectCaptures(inner, *this, outer);

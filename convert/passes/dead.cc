@@ -1,4 +1,5 @@
 #include "common/base/error.h"
+#include "convert/passes/control_flow.h"
 #include "convert/passes/passes.h"
 
 namespace slipway {
@@ -10,6 +11,7 @@ class RemoveDead final : public Pass {
   absl::StatusOr<bool> Run(Graph& graph) const override {
     bool changed = graph.RemoveDead() > 0;
     for (const auto& node : graph.nodes()) {
+      if (!HoldsGraphs(*node)) continue;
       for (const auto& [name, attribute] : node->attributes.all()) {
         if (const auto* subgraph = std::get_if<std::shared_ptr<Graph>>(&attribute)) {
           ASSIGN_OR_RETURN(const bool inner, Run(**subgraph));
