@@ -122,6 +122,7 @@ TEST_F(BadInput, NamesUsedTwice) {
                 Bad("Neg", {"x"});
               }),
               AllOf(kNamesTheNode, HasSubstr("'y' is already the name of another value")));
+  EXPECT_THAT(Refusal([&] { Bad("Split", {"x"}, {"y", "y"}); }), AllOf(kNamesTheNode, HasSubstr("'y'")));
   EXPECT_THAT(Refusal([&] {
                 Floats("y", {1}, {1});
                 Bad("Relu", {"x"});
@@ -172,7 +173,7 @@ TEST_F(BadInput, ContradictingTypes) {
       build();
     });
   };
-  for (const char* op : {"Add", "Mul", "Max", "Less", "Equal"}) {
+  for (const char* op : {"Add", "Mul", "Max", "Less", "MatMul", "Equal"}) {
     EXPECT_THAT(with_ints([&] {
                   Bad(op, {"x", "i"});
                 }),
@@ -180,6 +181,14 @@ TEST_F(BadInput, ContradictingTypes) {
         << op;
   }
   EXPECT_THAT(with_ints([&] { Set(Bad("Concat", {"x", "i"}), "axis", 1); }), AllOf(kNamesTheNode, HasSubstr("int64")));
+  EXPECT_THAT(with_ints([&] { Bad("Where", {"i", "x", "x"}); }), AllOf(kNamesTheNode, HasSubstr("int64")));
+  EXPECT_THAT(with_ints([&] { Bad("And", {"x", "x"}); }), AllOf(kNamesTheNode, HasSubstr("float32")));
+  EXPECT_THAT(with_ints([&] { Bad("Gather", {"x", "x"}); }), AllOf(kNamesTheNode, HasSubstr("float32")));
+  EXPECT_THAT(with_ints([&] {
+                Floats("w", {1, 3, 1, 1}, {1, 2, 3});
+                Bad("Conv", {"i", "w"});
+              }),
+              AllOf(kNamesTheNode, HasSubstr("int64")));
   // Declared as something else than the node makes.
   EXPECT_THAT(
       Refusal([&] {

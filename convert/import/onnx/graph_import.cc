@@ -482,7 +482,8 @@ absl::Status GraphImporter::AddNode(const NodeView& node, Scope& scope) {
   for (size_t i = 0; i < node.outputs.size() && i < op.results.size(); ++i) {
     if (node.outputs[i].empty() || op.results[i] == nullptr) continue;
     if (scope.parent == nullptr) op.results[i]->origin.source = op.results[i]->name;
-    RETURN_IF_ERROR(Define(node.outputs[i], op.results[i], scope));
+    if (const absl::Status status = Define(node.outputs[i], op.results[i], scope); !status.ok())
+      return annotated(status);
   }
   return absl::OkStatus();
 }

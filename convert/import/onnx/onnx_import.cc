@@ -44,6 +44,49 @@ void CollectExternal(const std::vector<NodeView>& nodes, std::set<std::string>& 
   }
 }
 
+// Operands whose types every runtime insists on. What elementwise ops and Concat need, shape inference checks.
+struct OperandTypes {
+  OpKind kind;
+  bool (*fits)(DataType a, DataType b);  // of the first and the second operand
+  std::string_view wanted;
+};
+
+bool Same(DataType a, DataType b) { return a == b || b == DataType::kUndefined; }
+bool FirstIsBool(DataType a, DataType) { return a == DataType::kBool; }
+bool AllAreBool(DataType a, DataType b) {
+  return a == DataType::kBool && (b == DataType::kBool || b == DataType::kUndefined);
+}
+bool SecondIsInteger(DataType, DataType b) { return IsInteger(b) || b == DataType::kUndefined; }
+
+constexpr OperandTypes kOperandTypes[] = {
+    {OpKind::kMatMul, Same, "two operands of one type"},
+    {OpKind::kGemm, Same, "two operands of one type"},
+    {OpKind::kConv, Same, "data and weights of one type"},
+    {OpKind::kConvTranspose, Same, "data and weights of one type"},
+    {OpKind::kWhere, FirstIsBool, "a condition of booleans"},
+    {OpKind::kNot, FirstIsBool, "booleans"},
+    {OpKind::kAnd, AllAreBool, "booleans"},
+    {OpKind::kOr, AllAreBool, "booleans"},
+    {OpKind::kXor, AllAreBool, "booleans"},
+    {OpKind::kGather, SecondIsInteger, "indices of integers"},
+    {OpKind::kGatherElements, SecondIsInteger, "indices of integers"},
+    {OpKind::kGatherND, SecondIsInteger, "indices of integers"},
+};
+
+absl::Status CheckOperandTypes(const Graph& graph) {
+  for (const auto& node : graph.nodes()) {
+    const auto rule = std::ranges::find(kOperandTypes, node->kind, &OperandTypes::kind);
+    if (rule == std::end(kOperandTypes) || node->input(0) == nullptr) continue;
+    const DataType a = node->input(0)->type,
+                   b = node->input(1) != nullptr ? node->input(1)->type : DataType::kUndefined;
+    if (a == DataType::kUndefined || rule->fits(a, b)) continue;
+    return InvalidArgument(
+        "{}: its operands are of {}; it takes {}", Describe(*node),
+        b == DataType::kUndefined ? std::string(Name(a)) : fmt::format("{} and {}", Name(a), Name(b)), rule->wanted);
+  }
+  return absl::OkStatus();
+}
+
 bool Contradict(const ValueInfoView& declared, const Shape& shape) {
   if (declared.shape.size() != shape.size()) return true;
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -66,6 +109,7 @@ std::string ToString(const std::vector<onnx_import::DimView>& shape) {
 // were changed by hand, say) is to none.
 absl::Status CheckOutputs(const GraphView& view, Graph& graph, std::vector<std::string>* warnings) {
   if (!MakeInferShapes()->Run(graph).ok()) return absl::OkStatus();  // whoever uses the graph hears of it
+  RETURN_IF_ERROR(CheckOperandTypes(graph));
   for (size_t i = 0; i < view.outputs.size(); ++i) {
     const ValueInfoView& declared = view.outputs[i];
     const Value* value = graph.outputs()[i];
