@@ -150,6 +150,7 @@ std::optional<std::vector<std::array<OpKind, 3>>> ActivationsOf(const Node& node
 
 class UnrollRecurrent final : public Rule {
  public:
+  explicit UnrollRecurrent(int64_t most_weights) : most_weights_(most_weights) {}
   std::string_view name() const override { return "unroll-recurrent"; }
   std::span<const OpKind> kinds() const override { return kKinds; }
   absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
@@ -166,7 +167,9 @@ class UnrollRecurrent final : public Rule {
     const auto directions = static_cast<size_t>(weights.shape()[0]);
     const std::string way = a.String("direction", "forward");
     const auto activations = ActivationsOf(node, directions);
-    if (steps < 1 || steps > kMostSteps || !activations || node.outputs.empty()) return false;
+    if (steps < 1 || steps > kMostSteps || recurrence.size() > most_weights_ / steps || !activations ||
+        node.outputs.empty())
+      return false;
     const Value* any = *std::ranges::find_if(node.outputs, [](const Value* output) { return output != nullptr; });
     Steps s(graph, node, any->name);
     Unroller unroller(s, node.kind, hidden, a.Int("linear_before_reset", 0) != 0);
@@ -216,10 +219,13 @@ class UnrollRecurrent final : public Rule {
 
  private:
   static constexpr OpKind kKinds[] = {OpKind::kLSTM, OpKind::kGRU, OpKind::kRNN};
+  const int64_t most_weights_;
 };
 
 }  // namespace
 
-std::unique_ptr<Rule> MakeUnrollRecurrent() { return std::make_unique<UnrollRecurrent>(); }
+std::unique_ptr<Rule> MakeUnrollRecurrent(int64_t most_weights) {
+  return std::make_unique<UnrollRecurrent>(most_weights);
+}
 
 }  // namespace slipway

@@ -1,6 +1,7 @@
 // LSTM, GRU and RNN step by step: for targets that have none.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "convert/passes/pass.h"
@@ -8,7 +9,8 @@
 namespace slipway {
 
 // A recurrent op of constant weights over a known number of steps (at most 512), in either or both directions, with the usual activations, as products of matrices
-// and gates a step (ONNX, Operators.md: LSTM, GRU, RNN). Left alone: sequence lengths, peepholes, clipping, coupled gates, batch-major layout.
-std::unique_ptr<Rule> MakeUnrollRecurrent();
+// and gates a step (ONNX, Operators.md: LSTM, GRU, RNN). Left alone: sequence lengths, peepholes, clipping, coupled gates, batch-major layout,
+// and what would hold more than `most_weights` weights if every step had its own.
+std::unique_ptr<Rule> MakeUnrollRecurrent(int64_t most_weights = INT64_MAX);
 
 }  // namespace slipway

@@ -239,6 +239,16 @@ TEST(NcnnSelect, WholeNumbersCompared) {
   t.Expect(-1, 1, 0);
 }
 
+TEST(NcnnSelect, RecurrentStepByStep) {
+  Case t;
+  Value* x = t.x({6, 1, 4});
+  t.op(OpKind::kLSTM, {x, t.c({2, 12, 4}), t.c({2, 12, 3}), t.c({2, 24})},
+       {{"hidden_size", int64_t{3}}, {"direction", std::string("bidirectional")}}, 3);
+  t.op(OpKind::kGRU, {x, t.c({1, 9, 4}), t.c({1, 9, 3}), t.c({1, 18})},
+       {{"hidden_size", int64_t{3}}, {"linear_before_reset", int64_t{1}}}, 2);
+  t.Expect();
+}
+
 TEST(NcnnSelect, RunningSums) {
   for (const int64_t axis : {1, 2, -1}) {
     Case t;

@@ -56,5 +56,16 @@ TEST(UnrollRecurrent, ActivationsByName) {
   EXPECT_EQ(Unrolled(kRNN, "forward", true, {0}, Attrs().Set("activations", std::vector<std::string>{"Softsign"})), 1);
 }
 
+TEST(UnrollRecurrent, WeightsThatEveryStepRepeatsAreBounded) {
+  for (const int64_t most : {5 * 4 * 3 * 3, 5 * 4 * 3 * 3 - 1}) {
+    GraphMaker make;
+    make.Out(make.Ops(kLSTM, {make.In({5, 1, 4}), make.Random({1, 12, 4}), make.Random({1, 12, 3})}, 3,
+                      Attrs().Int("hidden_size", 3))[0]);
+    std::vector<std::unique_ptr<Rule>> rules;
+    rules.push_back(MakeUnrollRecurrent(most));
+    EXPECT_EQ(*ApplyRules(*make.graph, rules), most == 5 * 4 * 3 * 3);
+  }
+}
+
 }  // namespace
 }  // namespace slipway::testing

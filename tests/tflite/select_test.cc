@@ -85,5 +85,14 @@ TEST(TfliteSelect, AtanOfRuntimeSizes) {
   ExpectSame(make, {{{"N", 1}, {"W", 5}}, {{"N", 2}, {"W", 3}}}, -4, 4);
 }
 
+TEST(TfliteSelect, RecurrentStepByStep) {
+  GraphMaker make;
+  Value* x = make.In({6, Dim::Symbol("N"), 4});
+  const auto results = make.Ops(kLSTM, {x, make.Random({2, 12, 4}), make.Random({2, 12, 3}), make.Random({2, 24})}, 3,
+                                Attrs().Int("hidden_size", 3).Text("direction", "bidirectional"));
+  for (Value* result : results) make.Out(result);
+  ExpectSame(make, {{{"N", 1}}, {{"N", 2}}});
+}
+
 }  // namespace
 }  // namespace slipway::testing

@@ -21,6 +21,9 @@
 namespace slipway::ncnn {
 namespace {
 
+// Each InnerProduct has its own weights, also where steps of a recurrent op repeat them: 256 MB.
+constexpr int64_t kMostRepeatedWeights = int64_t{1} << 26;
+
 // An NCNN blob holds one sample: a batch left open becomes 1.
 absl::Status BindBatch(Graph& graph) {
   std::map<std::string, int64_t> batch;
@@ -46,7 +49,7 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeSliceDilatedPool());
   rules.push_back(MakeUnshuffleByConvolution());
   rules.push_back(MakeScatterBoxByConcat());
-  rules.push_back(MakeUnrollRecurrent());
+  rules.push_back(MakeUnrollRecurrent(kMostRepeatedWeights));
   rules.push_back(MakeSliceBeforeMove(4));
   rules.push_back(MakeCropBySlice());
   rules.push_back(MakeMergeTransposedAxes(4));
