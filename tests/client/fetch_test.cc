@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "client/lib/farm_client.h"
+#include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/queue/queue.h"
@@ -34,14 +35,14 @@ class FetchTest : public ServerTest {
     return ended.out.substr(0, ended.out.find('\n'));
   }
   json Status(const std::string& request) { return json::parse(Run({"status", request, "--json"}).out); }
-  // Path → content, the manifest without the time at which it was written.
+  // Path → hash; of the manifest the text, without the time at which it was written.
   std::map<std::string, std::string> Tree(const std::string& folder) {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::recursive_directory_iterator(box_.work() / folder)) {
       if (entry.is_regular_file())
-        files[fs::relative(entry.path(), box_.work() / folder).string()] = ReadAll(entry.path());
+        files[fs::relative(entry.path(), box_.work() / folder).string()] = Digest::Of(ReadAll(entry.path())).Hex();
     }
-    json manifest = json::parse(files["manifest.json"]);
+    json manifest = json::parse(ReadAll(box_.work() / folder / "manifest.json"));
     manifest.erase("created");
     files["manifest.json"] = manifest.dump(1);
     return files;

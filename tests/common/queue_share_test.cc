@@ -86,11 +86,12 @@ TEST_F(ShareTest, ItEndsWithTheLastWhoWaits) {
   EXPECT_EQ(View(id).state, RequestState::kActive);
   EXPECT_EQ(View(id).waiters, 1u);
   EXPECT_EQ(Commit(running), CommitOutcome::kCommitted);
-  const LeasedTask last = *Lease();
+  const std::optional<LeasedTask> last = Lease();
+  ASSERT_TRUE(last.has_value());
   EXPECT_FALSE(Leave(id, "k2"));
   EXPECT_FALSE(Leave(id, "k2"));
   EXPECT_EQ(View(id).state, RequestState::kCancelled);
-  EXPECT_EQ(Commit(last), CommitOutcome::kCancelled);
+  EXPECT_EQ(Commit(*last), CommitOutcome::kCancelled);
   EXPECT_TRUE(absl::IsNotFound(queue_->Leave("0-none", "k1").status()));
   EXPECT_TRUE(absl::IsInvalidArgument(queue_->Leave(id, "").status()));
 }
