@@ -71,11 +71,19 @@ std::vector<int64_t> ComposedOrigin(const Origin& origin, const std::vector<int6
 
 absl::Status EditInterface(std::unique_ptr<Graph>& graph, const InterfaceOptions& options,
                            std::vector<std::string>& warnings) {
+  RETURN_IF_ERROR(FixAndCut(graph, options));
+  return WrapInterface(*graph, options, warnings);
+}
+
+absl::Status FixAndCut(std::unique_ptr<Graph>& graph, const InterfaceOptions& options, const DeclaredTypes& declared) {
   RETURN_IF_ERROR(FixInputs(*graph, options));
   RETURN_IF_ERROR(MakeInferShapes()->Run(*graph).status());
-  RETURN_IF_ERROR(CutGraph(graph, options));
-  if (options.Normalizes()) RETURN_IF_ERROR(NormalizeImage(*graph, options));
-  return options.softmax ? AppendSoftmax(*graph, warnings) : absl::OkStatus();
+  return CutGraph(graph, options, declared);
+}
+
+absl::Status WrapInterface(Graph& graph, const InterfaceOptions& options, std::vector<std::string>& warnings) {
+  if (options.Normalizes()) RETURN_IF_ERROR(NormalizeImage(graph, options));
+  return options.softmax ? AppendSoftmax(graph, warnings) : absl::OkStatus();
 }
 
 absl::Status RenameInterface(Graph& graph, const InterfaceOptions& options) {

@@ -1,6 +1,7 @@
 // What a user asked of a model's inputs and outputs, done to the graph as it was written.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,11 +12,18 @@
 
 namespace slipway {
 
+// Types and shapes that a source states of tensors, by name: for those that inference cannot tell.
+using DeclaredTypes = std::map<std::string, DeclaredType>;
+
 // Applies fix, cuts, normalisation and softmax, in this order; shapes are bound before, names are given after (RenameInterface). Values keep
 // their names and origins: a wrapped input's is that of what the user feeds. `warnings` receives what was asked but not done.
 // INVALID_ARGUMENT, naming the flag and what would do (the nearest names, the inputs), when it cannot be.
 absl::Status EditInterface(std::unique_ptr<Graph>& graph, const InterfaceOptions& options,
                            std::vector<std::string>& warnings);
+// Its two halves: fix and cuts choose a part of the graph, the others add to it.
+absl::Status FixAndCut(std::unique_ptr<Graph>& graph, const InterfaceOptions& options,
+                       const DeclaredTypes& declared = {});
+absl::Status WrapInterface(Graph& graph, const InterfaceOptions& options, std::vector<std::string>& warnings);
 
 // Names for the artifact's inputs and outputs, in order, fewer than there are or as many; origins keep the source's names.
 absl::Status RenameInterface(Graph& graph, const InterfaceOptions& options);
@@ -25,7 +33,8 @@ std::string EditingFlags(const InterfaceOptions& options);
 
 // Parts of EditInterface.
 absl::Status FixInputs(Graph& graph, const InterfaceOptions& options);
-absl::Status CutGraph(std::unique_ptr<Graph>& graph, const InterfaceOptions& options);
+absl::Status CutGraph(std::unique_ptr<Graph>& graph, const InterfaceOptions& options,
+                      const DeclaredTypes& declared = {});
 absl::Status NormalizeImage(Graph& graph, const InterfaceOptions& options);
 absl::Status AppendSoftmax(Graph& graph, std::vector<std::string>& warnings);
 

@@ -91,15 +91,28 @@ absl::StatusOr<Value*> FindCut(const Graph& graph, const std::string& name, std:
   return value;
 }
 
-absl::Status CutInput(Graph& graph, const std::string& name) {
+absl::Status CutInput(Graph& graph, const std::string& name, const InterfaceOptions& options,
+                      const DeclaredTypes& declared) {
   ASSIGN_OR_RETURN(Value * value, FindCut(graph, name, "cut-inputs"));
-  if (value->producer == nullptr && !value->IsConstant()) return absl::OkStatus();  // an input already
-  if (!value->shape || value->type == DataType::kUndefined) {
-    return InvalidArgument("--cut-inputs: the {} of '{}' cannot be told; fix the inputs' sizes with --shape",
-                           value->shape ? "type" : "rank", name);
+  DataType type = value->type;
+  if (value->producer == nullptr && !value->IsConstant() && type != DataType::kUndefined)
+    return absl::OkStatus();  // an input already
+  std::optional<Shape> shape = value->shape;
+  if (const auto stated = declared.find(name); stated != declared.end()) {
+    if (type == DataType::kUndefined) type = stated->second.type;
+    if (!shape) shape = stated->second.shape;
+  }
+  // Behind an op that nobody knows only the user can say.
+  if (const auto given = options.shapes.find(name); given != options.shapes.end()) {
+    shape = ToShape(given->second);
+    if (type == DataType::kUndefined) type = DataType::kFloat32;
+  }
+  if (!shape || type == DataType::kUndefined) {
+    return InvalidArgument("--cut-inputs: the {} of '{}' cannot be told; give its shape with --shape {}=…",
+                           shape ? "type" : "rank", name, name);
   }
   graph.Rename(value, name + "/cut");
-  Value* input = graph.AddInput(name, value->type, *value->shape);
+  Value* input = graph.AddInput(name, type, *std::move(shape));
   input->origin = Origin{.source = name};
   graph.ReplaceUses(value, input);
   return absl::OkStatus();
@@ -140,11 +153,11 @@ absl::Status FixInputs(Graph& graph, const InterfaceOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status CutGraph(std::unique_ptr<Graph>& graph, const InterfaceOptions& options) {
+absl::Status CutGraph(std::unique_ptr<Graph>& graph, const InterfaceOptions& options, const DeclaredTypes& declared) {
   if (options.cut_inputs.empty() && options.cut_outputs.empty()) return absl::OkStatus();
   // Outputs first: a tensor that is both is fed, and comes out as it was fed.
   RETURN_IF_ERROR(CutOutputs(graph, options.cut_outputs));
-  for (const std::string& name : options.cut_inputs) RETURN_IF_ERROR(CutInput(*graph, name));
+  for (const std::string& name : options.cut_inputs) RETURN_IF_ERROR(CutInput(*graph, name, options, declared));
   graph->RemoveDead();
   const std::vector<Value*> inputs = graph->inputs();
   for (Value* input : inputs) {

@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "convert/import/checkpoint/checkpoint.h"
 #include "convert/import/edits.h"
+#include "convert/import/onnx/cut.h"
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/import/zoo/zoo.h"
 #include "convert/passes/passes.h"
@@ -86,8 +87,11 @@ absl::StatusOr<Imported> ImportFromOnnx(const Source& source) {
   std::unique_ptr<Graph>& graph = imported.model.graph;
   RETURN_IF_ERROR(ApplyShapes(*graph, source.interface.shapes));
   if (source.interface.EditsGraph()) {
-    imported.unedited = graph->Clone();
-    RETURN_IF_ERROR(EditInterface(graph, source.interface, imported.warnings));
+    ASSIGN_OR_RETURN(imported.cuts_file, CutsFile(source));
+    if (!imported.cuts_file) imported.unedited = graph->Clone();
+    RETURN_IF_ERROR(FixAndCut(graph, source.interface, imported.model.declared));
+    if (imported.cuts_file) imported.unedited = graph->Clone();
+    RETURN_IF_ERROR(WrapInterface(*graph, source.interface, imported.warnings));
     imported.as_written = graph->Clone();
     imported.reference = fmt::format("onnxruntime on the source graph, edited by {}", EditingFlags(source.interface));
     RETURN_IF_ERROR(RenameInterface(*graph, source.interface));

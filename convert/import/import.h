@@ -13,8 +13,10 @@ struct Imported {
   Model model;  // simplified: core IR
   // Before simplification, edited but not renamed: what the reference runs. Null for an ONNX file of which no edit was asked: the file itself is.
   std::unique_ptr<Graph> as_written;
-  // kOnnx with edits: as read, to be compared with the file itself; else null.
+  // kOnnx with edits: as read, to be compared with the file itself; else null. Where the file can be cut (onnx/cut.h): fixed and cut, nothing else, to be
+  // compared with the file cut alike.
   std::unique_ptr<Graph> unedited;
+  bool cuts_file = false;
   std::string
       reference;  // the manifest's: "onnxruntime on the source file", "zoo graph, checked against facenet-pytorch 2.6.0"
   std::vector<std::string> warnings;

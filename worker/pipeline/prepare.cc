@@ -7,18 +7,13 @@
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/parity/parity.h"
 #include "worker/pipeline/entry.h"
+#include "worker/pipeline/import_check.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/source.h"
 #include "worker/pipeline/steps.h"
 
 namespace slipway {
 namespace {
-
-absl::Status WrongImport(std::string_view output, std::string_view reason) {
-  return absl::DataLossError(
-      fmt::format("the graph as it was read does not compute what the file does, before any edit: output '{}': {}",
-                  output, reason));
-}
 
 // The file that the calculator runs: the source itself, or the graph as it was built.
 absl::StatusOr<std::filesystem::path> ReferenceFile(const Source& source, const Imported& imported,
@@ -38,38 +33,6 @@ std::map<std::string, std::pair<double, double>> RangesOf(const Graph& graph, co
   const bool bytes = std::ranges::any_of(options.mean, [](double mean) { return mean > 1; });
   if (bytes) return {{(*image)->name, {0, 255}}};
   return {};
-}
-
-// The edited graph is what the artifacts are compared with: it must not hide that the file was read wrongly. So the graph as it was read is
-// compared with the file itself first. DATA_LOSS naming the output when they differ.
-absl::Status CheckImport(const TaskInputs& inputs, const TaskContext& context, const Source& source,
-                         const Imported& imported) {
-  SampleOptions options;
-  options.count = 2;
-  options.seed = inputs.options.seed;
-  ASSIGN_OR_RETURN(std::vector<Sample> of_file, MakeSamples(*imported.unedited, options));
-  ASSIGN_OR_RETURN(const std::filesystem::path file, LayOutOnnx(source, context.scratch / "source"));
-  const std::filesystem::path copy = context.scratch / "as_read.onnx";
-  RETURN_IF_ERROR(WriteOnnxFile(*imported.unedited, {}, copy).status());
-  std::vector<std::string> refused;  // told when the reference is made
-  RETURN_IF_ERROR(WithFreshHosts([&] { return RunReference(*context.hosts, file, {}, of_file, &refused); }));
-  std::vector<Sample> as_read = of_file;
-  RETURN_IF_ERROR(WithFreshHosts([&] { return RunReference(*context.hosts, copy, {}, as_read); }));
-  for (size_t output = 0; output < of_file.front().outputs.size(); ++output) {
-    const std::string& name = of_file.front().outputs[output].first;
-    std::vector<Tensor> expected, actual;
-    for (size_t i = 0; i < of_file.size(); ++i) {
-      if (output >= as_read[i].outputs.size()) return WrongImport(name, "it did not come out");
-      expected.push_back(of_file[i].outputs[output].second);
-      actual.push_back(as_read[i].outputs[output].second);
-    }
-    const OutputRole role = IsFloat(expected.front().type()) ? OutputRole::kRaw : OutputRole::kInteger;
-    const absl::StatusOr<Metrics> metrics = Compare(expected, actual);
-    if (!metrics.ok()) return WrongImport(name, Message(metrics.status()));
-    std::string reason;
-    if (!GateFor("onnx", "fp32", role).Holds(*metrics, &reason)) return WrongImport(name, reason);
-  }
-  return absl::OkStatus();
 }
 
 // Samples and what the source makes of them. `refused`: RunReference.
@@ -113,8 +76,9 @@ absl::StatusOr<TaskOutput> RunPrepare(const TaskInputs& inputs, const TaskContex
   if (inputs.options.verify) {
     context.progress("running the reference");
     std::vector<std::string> refused;
-    const absl::Status read =
-        imported->unedited == nullptr ? absl::OkStatus() : CheckImport(inputs, context, *source, *imported);
+    const absl::Status read = imported->unedited == nullptr
+                                  ? absl::OkStatus()
+                                  : CheckImport(context, *source, *imported, inputs.options.seed);
     if (absl::IsDataLoss(read)) {
       output.state = "failed";
       output.reason = Message(read);

@@ -210,8 +210,9 @@ absl::Status GraphImporter::AddNodes(const std::vector<NodeView>& nodes, Scope& 
     // What is inside of the node: in its function or its graphs.
     for (size_t k = before; refused_ != nullptr && scope.depth < kMaxNamedDepth && k < refused_->size(); ++k)
       (*refused_)[k].status = Annotate((*refused_)[k].status, Describe(nodes[i]));
+    if (nodes[i].is_cut_off && refused_ != nullptr) refused_->resize(before);
     if (status.ok()) continue;
-    RETURN_IF_ERROR(Refuse(status, &nodes[i]));
+    if (!nodes[i].is_cut_off) RETURN_IF_ERROR(Refuse(status, &nodes[i]));
     AddPlaceholders(nodes[i], scope);
   }
   return absl::OkStatus();
@@ -228,7 +229,7 @@ void GraphImporter::AddPlaceholder(std::string_view name, Scope& scope) {
 
 void GraphImporter::AddPlaceholders(const NodeView& node, Scope& scope) {
   for (const std::string_view output : node.outputs) AddPlaceholder(output, scope);
-  if (scope.graph->parent != nullptr) return;
+  if (refused_ == nullptr || scope.graph->parent != nullptr || node.is_cut_off) return;
   for (const std::string_view input : node.inputs) {
     if (Value* value = input.empty() ? nullptr : scope.Find(input); value != nullptr) read_by_refused_.push_back(value);
   }
@@ -524,6 +525,18 @@ absl::Status GraphImporter::AddOutput(const ValueInfoView& info, Graph& graph, s
     if (absl::StatusOr<Shape> declared = InputShape(info); declared.ok()) value->shape = *std::move(declared);
   }
   return absl::OkStatus();
+}
+
+std::map<std::string, DeclaredType> GraphImporter::Declared(const std::vector<std::string>& names) {
+  std::map<std::string, DeclaredType> declared;
+  for (const ValueInfoView& info : model_.graph.values) {
+    if (std::ranges::find(names, info.name) == names.end()) continue;
+    DeclaredType& type = declared[std::string(info.name)];
+    type.type = ElementTypeOfCode(info.element_type);
+    absl::StatusOr<Shape> shape = info.has_shape ? InputShape(info) : absl::UnknownError("none");
+    if (shape.ok()) type.shape = *std::move(shape);
+  }
+  return declared;
 }
 
 }  // namespace slipway::onnx_import

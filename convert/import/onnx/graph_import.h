@@ -27,6 +27,8 @@ class GraphImporter : public NameSource {
 
   // The model's graph. Errors name the node or tensor.
   absl::StatusOr<std::unique_ptr<Graph>> Import();
+  // What the file states of these tensors, as far as it does.
+  std::map<std::string, DeclaredType> Declared(const std::vector<std::string>& names);
 
   std::string Fresh(std::string_view base) override;
 

@@ -59,6 +59,7 @@ struct NodeView {
   std::string_view op_type;
   std::string_view domain;
   std::vector<AttributeView> attributes;
+  bool is_cut_off = false;  // no output needs it, an input made by --cut-inputs was computed by it
 };
 
 struct DimView {

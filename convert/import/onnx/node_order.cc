@@ -9,18 +9,10 @@
 namespace slipway::onnx_import {
 namespace {
 
-// The nodes that one node waits for.
-class Dependencies {
+// Collects what nodes read; one for all nodes, so that each costs what it holds.
+class NameReader {
  public:
-  explicit Dependencies(const std::vector<NodeView>& nodes) {
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      for (std::string_view output : nodes[i].outputs) {
-        if (!output.empty()) producers_.emplace(output, i);  // a second definition is reported where it is made
-      }
-    }
-  }
-
-  std::vector<size_t> Of(const NodeView& node) {
+  const std::vector<std::string_view>& Of(const NodeView& node) {
     found_.clear();
     Collect(node);
     return found_;
@@ -28,10 +20,8 @@ class Dependencies {
 
  private:
   void Read(std::string_view name) {
-    const auto producer = name.empty() ? producers_.end() : producers_.find(name);
-    if (producer == producers_.end()) return;
-    if (const auto hidden = hidden_.find(name); hidden == hidden_.end() || hidden->second == 0)
-      found_.push_back(producer->second);
+    if (name.empty()) return;
+    if (const auto hidden = hidden_.find(name); hidden == hidden_.end() || hidden->second == 0) found_.push_back(name);
   }
 
   // What an inner graph defines hides what has the same name outside.
@@ -54,9 +44,8 @@ class Dependencies {
     }
   }
 
-  absl::flat_hash_map<std::string_view, size_t> producers_;
   absl::flat_hash_map<std::string_view, int> hidden_;  // how many graphs around the reader define the name
-  std::vector<size_t> found_;
+  std::vector<std::string_view> found_;
 };
 
 // Of the nodes that wait for ever, those that something on a cycle waits for: not those that only stand behind one.
@@ -89,6 +78,8 @@ std::vector<size_t> WithoutDeadEnds(const std::vector<std::vector<size_t>>& cons
 
 }  // namespace
 
+std::vector<std::string_view> NamesRead(const NodeView& node) { return NameReader().Of(node); }
+
 std::string OpName(const NodeView& node) {
   return node.domain.empty() ? std::string(node.op_type) : fmt::format("{}::{}", node.domain, node.op_type);
 }
@@ -105,14 +96,22 @@ absl::Status OnCycle(const NodeView& node) {
 }
 
 absl::StatusOr<std::vector<size_t>> NodeOrder(const std::vector<NodeView>& nodes, std::vector<size_t>* cyclic) {
-  Dependencies dependencies(nodes);
+  NameReader reader;
+  absl::flat_hash_map<std::string_view, size_t> producers;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    for (std::string_view output : nodes[i].outputs) {
+      if (!output.empty()) producers.emplace(output, i);  // a second definition is reported where it is made
+    }
+  }
   std::vector<std::vector<size_t>> consumers(nodes.size());
   std::vector<size_t> waiting(nodes.size(), 0);
   bool sorted = true;
   for (size_t i = 0; i < nodes.size(); ++i) {
-    for (size_t producer : dependencies.Of(nodes[i])) {
-      sorted &= producer < i;
-      consumers[producer].push_back(i);
+    for (const std::string_view name : reader.Of(nodes[i])) {
+      const auto producer = producers.find(name);
+      if (producer == producers.end()) continue;
+      sorted &= producer->second < i;
+      consumers[producer->second].push_back(i);
       ++waiting[i];
     }
   }

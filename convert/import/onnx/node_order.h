@@ -1,6 +1,7 @@
 // The order of a graph's nodes.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,6 +16,9 @@ absl::StatusOr<std::vector<size_t>> NodeOrder(const std::vector<NodeView>& nodes
 absl::Status OnCycle(const NodeView& node);
 
 std::string OpName(const NodeView& node);  // "Conv", "com.acme::Mystery"
+// Names that the node reads: its inputs, and what its sub-graphs take from around them. Some may come twice.
+std::vector<std::string_view> NamesRead(const NodeView& node);
+
 // "Conv 'features.0' (output 'x')": how messages name a node.
 std::string Describe(const NodeView& node);
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/base/error.h"
+#include "convert/import/onnx/cut.h"
 #include "convert/import/onnx/graph_import.h"
 #include "convert/import/onnx/model_view.h"
 #include "convert/ir/cast.h"
@@ -131,7 +132,9 @@ absl::Status CheckOutputs(const GraphView& view, Graph& graph, std::vector<std::
 absl::StatusOr<Model> Read(const Source& source, std::vector<ImportRefusal>* refused,
                            std::vector<std::string>* warnings) {
   if (source.main.file == nullptr) return InvalidArgument("no file");
-  ASSIGN_OR_RETURN(const onnx_import::ModelView view, onnx_import::ReadModelView(source.main.file->bytes()));
+  ASSIGN_OR_RETURN(onnx_import::ModelView view, onnx_import::ReadModelView(source.main.file->bytes()));
+  if (const auto cut = onnx_import::PlanCut(view, source.interface))
+    onnx_import::ApplyCut(*cut, source.interface, view);
   Model model;
   for (const auto& [domain, version] : view.opsets) {
     if (domain.empty()) model.source_opset = static_cast<int>(std::clamp<int64_t>(version, 0, 1000));
@@ -152,6 +155,7 @@ absl::StatusOr<Model> Read(const Source& source, std::vector<ImportRefusal>* ref
   ASSIGN_OR_RETURN(model.graph, importer.Import());
   if (refused == nullptr && !source.interface.EditsGraph())
     RETURN_IF_ERROR(CheckOutputs(view.graph, *model.graph, warnings));
+  model.declared = importer.Declared(source.interface.cut_inputs);
   return model;
 }
 

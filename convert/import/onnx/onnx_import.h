@@ -19,6 +19,8 @@ struct ImportRefusal {
 
 // Reads an ONNX model. Weights are views into the mapped files (found by walking the wire format; nothing is copied).
 // Values keep the source's tensor names, each is its own origin. Not simplified.
+// Where source.interface cuts the graph (cut.h), what is cut off is left out; what only a cut input was computed from is there as far as it can be
+// imported, the rest of it as inputs of no type and rank. The cuts themselves are the caller's (edits.h).
 // `refused`, if given, receives everything of the model that cannot be imported instead of the first being returned, and what can be is
 // imported around it: the outputs of a refused node are inputs of the graph, of no type and rank, and what it reads are outputs; tensors
 // whose external data is missing are zeros. An error is then returned only where no graph can be made at all.
