@@ -180,18 +180,11 @@ class Graph {
   bool has_control_flow_ = false;  // a node was added that may hold graphs: uses in them are looked for
 };
 
-// What a source states of a tensor; either may be missing.
-struct DeclaredType {
-  DataType type = DataType::kUndefined;
-  std::optional<Shape> shape;
-};
-
 // A model: the graph and what the source said about itself.
 struct Model {
   std::unique_ptr<Graph> graph;
-  int source_opset = 0;                          // of the ONNX file; 0: not from ONNX
-  std::string producer;                          // "pytorch 2.13.0", "" if unknown
-  std::map<std::string, DeclaredType> declared;  // by --cut-inputs: what the file says of these tensors
+  int source_opset = 0;  // of the ONNX file; 0: not from ONNX
+  std::string producer;  // "pytorch 2.13.0", "" if unknown
 };
 
 }  // namespace slipway

@@ -26,6 +26,10 @@ absl::StatusOr<Tensor> ReadTensorFile(const std::filesystem::path& path) {
   return onnx_import::LoadTensor(view, source);
 }
 
+bool IsOfNumbers(const onnx::ValueInfoProto& info) {
+  return info.type().has_tensor_type() && info.type().tensor_type().elem_type() != onnx::TensorProto::STRING;
+}
+
 bool HasScoredType(const onnx::ValueInfoProto& info) {
   return info.type().has_tensor_type() &&
          std::ranges::find(kTypes, info.type().tensor_type().elem_type()) != kTypes.end();
@@ -150,15 +154,15 @@ absl::StatusOr<std::vector<NodeCase>> ReadNodeCases(const std::filesystem::path&
       if (!node_case.model.ParseFromString(bytes)) return DataLoss("{} is no model", path.string());
       const onnx::GraphProto& graph = node_case.model.graph();
       node_case.name = fmt::format("{}/{}", kind, path.filename().string());
-      node_case.family = FamilyOfGraph(graph);
-      if (node_case.family.empty() || !std::ranges::all_of(graph.input(), HasScoredType) ||
-          !std::ranges::all_of(graph.output(), HasScoredType)) {
+      if (!std::ranges::all_of(graph.input(), IsOfNumbers) || !std::ranges::all_of(graph.output(), IsOfNumbers))
         continue;
-      }
       absl::StatusOr<std::vector<DataSet>> data_sets = ReadDataSets(path, graph);
       if (!data_sets.ok()) return Annotate(data_sets.status(), node_case.name);
       node_case.data_sets = *std::move(data_sets);
-      if (InTraining(node_case)) continue;
+      node_case.family = FamilyOfGraph(graph);
+      node_case.is_scored = !node_case.family.empty() && std::ranges::all_of(graph.input(), HasScoredType) &&
+                            std::ranges::all_of(graph.output(), HasScoredType) && !InTraining(node_case);
+      if (!node_case.is_scored) node_case.family = "other";
       Measure(node_case);
       cases.push_back(std::move(node_case));
     }

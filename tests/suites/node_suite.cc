@@ -22,7 +22,8 @@ struct Denominator {
   std::string_view target;
   size_t cases;
 };
-constexpr Denominator kDenominators[] = {{"onnx", 712}, {"tflite", 710}, {"coreml", 698}, {"ncnn", 620}};
+constexpr Denominator kDenominators[] = {
+    {kDialect, 1030}, {"onnx", 712}, {"tflite", 710}, {"coreml", 698}, {"ncnn", 620}};
 
 struct Settings {
   std::vector<std::string> targets;
@@ -118,14 +119,16 @@ absl::StatusOr<bool> RunSuite(const Settings& settings) {
   const std::unique_ptr<HostProvider> hosts = SpawningHosts(python, scratch.path());
   ASSIGN_OR_RETURN(const std::vector<NodeCase> shipped, ReadNodeCases(settings.data));
   std::vector<NodeCase> frozen;
-  for (const NodeCase& node_case : shipped) frozen.push_back(Freeze(node_case));
+  for (const NodeCase& node_case : shipped) {
+    if (node_case.is_scored) frozen.push_back(Freeze(node_case));
+  }
 
   nlohmann::json report = nlohmann::json::object();
   const std::regex filter(settings.filter);
   bool expected = true;
   for (const std::string& target : settings.targets) {
     std::vector<Outcome> outcomes;
-    for (const NodeCase& node_case : target == "onnx" ? shipped : frozen) {
+    for (const NodeCase& node_case : target == "onnx" || target == kDialect ? shipped : frozen) {
       if (!IsAddressable(node_case, target) || !std::regex_search(node_case.name, filter)) continue;
       Outcome outcome{&node_case, RunCase(*hosts, node_case, target, scratch.path())};
       if (settings.list_failures && !outcome.result.passed()) {
@@ -152,16 +155,16 @@ absl::StatusOr<bool> RunSuite(const Settings& settings) {
 int main(int argc, char** argv) {
   slipway::suites::Settings settings;
   CLI::App app("The ONNX standard's node cases through Slipway's targets, judged by the runtimes");
-  app.add_option("--target", settings.targets, "onnx, tflite, coreml or ncnn; several by comma")
+  app.add_option("--target", settings.targets, "dialect, onnx, tflite, coreml or ncnn; several by comma")
       ->delimiter(',')
-      ->check(CLI::IsMember({"onnx", "tflite", "coreml", "ncnn"}));
+      ->check(CLI::IsMember({"dialect", "onnx", "tflite", "coreml", "ncnn"}));
   app.add_option("--filter", settings.filter, "only cases whose name this regular expression finds");
   app.add_option("--json", settings.json, "also write the figures and failures to this file");
   app.add_option("--data", settings.data, "the suite's folder")->capture_default_str();
   app.add_option("--exclusions", settings.exclusions, "the folder of the exclusion lists")->capture_default_str();
   app.add_flag("--list-failures", settings.list_failures, "a line for each failing case: target, case, stage, reason");
   CLI11_PARSE(app, argc, argv);
-  if (settings.targets.empty()) settings.targets = {"onnx", "tflite", "coreml", "ncnn"};
+  if (settings.targets.empty()) settings.targets = {"dialect", "onnx", "tflite", "coreml", "ncnn"};
   const absl::StatusOr<bool> expected = slipway::suites::RunSuite(settings);
   if (!expected.ok()) {
     std::cerr << slipway::Message(expected.status()) << "\n";

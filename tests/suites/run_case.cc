@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "convert/import/import.h"
+#include "convert/onnx_form/onnx_form.h"
 #include "convert/parity/interface.h"
 #include "convert/targets/convert.h"
 
@@ -82,9 +83,37 @@ absl::Status CompareOutputs(const NamedTensors& tensors, const Emitted& emitted,
   return absl::OkStatus();
 }
 
+CaseResult RunDialect(HostProvider& hosts, const NodeCase& node_case, const Graph& graph,
+                      const std::filesystem::path& scratch) {
+  if (absl::Status valid = graph.Validate(); !valid.ok()) return Failed("import", valid);
+  const std::filesystem::path file = scratch / "dialect.onnx";
+  std::error_code error;
+  std::filesystem::remove(file, error);
+  if (absl::Status written = WriteOnnxFile(graph, {}, file).status(); !written.ok()) return Failed("convert", written);
+  const absl::StatusOr<std::unique_ptr<Session>> session = LoadReference(hosts, file);
+  if (!session.ok()) return Failed("run", session.status());
+  for (const DataSet& data : node_case.data_sets) {
+    NamedTensors inputs;
+    for (const auto& input : data.inputs) {
+      if (graph.Find(input.first) != nullptr) inputs.push_back(input);
+    }
+    std::vector<std::string> names;
+    for (const auto& output : data.outputs) names.push_back(output.first);
+    const absl::StatusOr<NamedTensors> tensors = (*session)->Run(inputs, names);
+    if (!tensors.ok()) return Failed("run", tensors.status());
+    for (size_t i = 0; i < names.size(); ++i) {
+      const absl::Status compared = CompareTensor(names[i], (*tensors)[i].second, data.outputs[i].second);
+      if (!compared.ok()) return Failed("compare", compared);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 bool IsAddressable(const NodeCase& node_case, std::string_view target) {
+  if (target == kDialect) return true;
+  if (!node_case.is_scored) return false;
   if (target == "tflite") return node_case.max_rank <= 6;
   if (target == "coreml") return node_case.max_rank <= 5 && !node_case.has_empty;
   if (target == "ncnn") return node_case.max_rank <= 4 && node_case.has_float;
@@ -103,6 +132,7 @@ CaseResult RunCase(HostProvider& hosts, const NodeCase& node_case, std::string_v
   source.main.file = *mapped;
   absl::StatusOr<Imported> imported = Import(source);
   if (!imported.ok()) return Failed("import", imported.status());
+  if (target == kDialect) return RunDialect(hosts, node_case, *imported->model.graph, scratch);
   if (!node_case.has_runtime_input) {
     const absl::Status folded = CompareConstants(*imported->model.graph, node_case.data_sets.front());
     return folded.ok() ? CaseResult{} : Failed("compare", folded);

@@ -16,7 +16,10 @@ struct CaseResult {
   bool passed() const { return stage.empty(); }
 };
 
-// Whether a target's format can hold the case at all: TFLite rank ≤ 6; Core ML rank ≤ 5 and no empty tensors; NCNN rank ≤ 4 and some float tensor.
+// The pseudo-target that stands before all others: the dialect itself. The graph as it was imported and simplified, said in ONNX, is run by the calculator.
+inline constexpr std::string_view kDialect = "dialect";
+
+// Whether a case counts for a target: the dialect is asked for every one, targets for those that are scored and that their format can hold at all: TFLite rank ≤ 6; Core ML rank ≤ 5 and no empty tensors; NCNN rank ≤ 4 and some float tensor.
 bool IsAddressable(const NodeCase& node_case, std::string_view target);
 
 // The case as it is given (Freeze it first where the target wants it so). A case without inputs is a folding test: import must leave the expected constants.

@@ -17,6 +17,7 @@
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/parity/parity.h"
 #include "convert/targets/convert.h"
+#include "tests/support/onnx_source.h"
 
 namespace slipway::suites {
 namespace {
@@ -56,19 +57,6 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-absl::StatusOr<Source> OpenSource(const std::filesystem::path& path) {
-  Source source;
-  source.main.path = path.filename().string();
-  ASSIGN_OR_RETURN(source.main.file, MappedFile::Open(path));
-  ASSIGN_OR_RETURN(const std::vector<std::string> external, ExternalDataFiles(source.main.file->bytes()));
-  for (const std::string& name : external) {
-    SourceFile file{name, nullptr};
-    ASSIGN_OR_RETURN(file.file, MappedFile::Open(path.parent_path() / name));
-    source.external[name] = std::move(file);
-  }
-  return source;
-}
 
 // Two sizes for every symbol: of the first axis the batch, of the others the image.
 std::vector<std::map<std::string, int64_t>> TwoSizes(const Graph& graph) {
@@ -164,7 +152,7 @@ absl::StatusOr<std::vector<Net>> ReadNets(const Settings& settings) {
 
 void ImportNet(Net& net, const std::filesystem::path& folder) {
   const Stopwatch watch;
-  auto source = OpenSource(folder / net.file);
+  auto source = testing::OpenOnnx(folder / net.file);
   auto imported = source.ok() ? Import(*source) : source.status();
   net.import_ms = watch.Milliseconds();
   if (imported.ok()) {
