@@ -8,6 +8,7 @@
 #include "common/base/random.h"
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/passes/passes.h"
+#include "tests/support/hosts.h"
 
 namespace slipway::testing {
 namespace {
@@ -15,16 +16,6 @@ namespace {
 std::string Python() {
   const char* python = std::getenv("SLIPWAY_PYTHON");
   return python != nullptr ? python : "SLIPWAY_PYTHON-is-not-set";
-}
-
-HostProvider& Hosts() {
-  static const TemporaryFolder scratch = [] {
-    auto folder = TemporaryFolder::Create("/tmp", "slipway-coreml-test-");
-    if (!folder.ok()) std::abort();
-    return *std::move(folder);
-  }();
-  static const std::unique_ptr<HostProvider> hosts = SpawningHosts(Python(), scratch.path());
-  return *hosts;
 }
 
 Tensor InputFor(DataType type, const std::vector<int64_t>& shape, uint64_t seed, float low, float high) {

@@ -51,26 +51,6 @@ absl::Status CheckParamFile(const std::filesystem::path& path, const std::vector
 
 }  // namespace
 
-HostProvider& Hosts() {
-  static const TemporaryFolder scratch = [] {
-    auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-test-");
-    if (!folder.ok()) std::abort();
-    return *std::move(folder);
-  }();
-  static const std::unique_ptr<HostProvider> hosts = [] {
-    const char* python = std::getenv("SLIPWAY_PYTHON");
-    return SpawningHosts(python != nullptr ? python : "SLIPWAY_PYTHON is not set", scratch.path());
-  }();
-  return *hosts;
-}
-
-Tensor RandomTensor(std::vector<int64_t> shape, uint64_t seed, float low, float high) {
-  Random random(seed);
-  std::vector<float> values(static_cast<size_t>(ElementCount(shape)));
-  for (float& value : values) value = low + (high - low) * static_cast<float>(random.Uniform());
-  return Tensor::From(std::move(shape), values);
-}
-
 absl::StatusOr<Emitted> ConvertToNcnn(const Graph& graph, const std::filesystem::path& folder) {
   const TargetOptions options{.model_name = "model"};
   const std::unique_ptr<Graph> clone = graph.Clone();

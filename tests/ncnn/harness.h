@@ -12,14 +12,9 @@
 #include "convert/ir/graph.h"
 #include "convert/runtimes/runtime.h"
 #include "convert/targets/target.h"
+#include "tests/support/graph_runs.h"
 
 namespace slipway::testing {
-
-// Hosts of both runtimes, started once for all tests of the binary.
-HostProvider& Hosts();
-
-// Seeded numbers from [low, high] for a shape.
-Tensor RandomTensor(std::vector<int64_t> shape, uint64_t seed, float low = -1, float high = 1);
 
 // Legalizes a clone, checks and emits it into `folder`.
 absl::StatusOr<Emitted> ConvertToNcnn(const Graph& graph, const std::filesystem::path& folder);

@@ -11,11 +11,7 @@ namespace slipway::testing {
 namespace {
 
 void ExpectSame(const std::string& net, const std::map<std::string, int64_t>& sizes) {
-  const auto imported = ImportMtcnn(net);
-  ASSERT_TRUE(imported.ok()) << imported.status();
-  const absl::StatusOr<double> error = CompareWithOnnxruntime(*imported->as_written, sizes);
-  ASSERT_TRUE(error.ok()) << error.status();
-  EXPECT_LT(*error, 1e-5);
+  ExpectSameMtcnn(net, [&](const Graph& graph) { return CompareWithOnnxruntime(graph, sizes); });
 }
 
 TEST(NcnnMtcnn, PnetAtTwoSizes) {

@@ -17,16 +17,6 @@ std::string Python() {
 
 }  // namespace
 
-HostProvider& Hosts() {
-  static const TemporaryFolder scratch = [] {
-    auto folder = TemporaryFolder::Create("/tmp", "slipway-onnx-test-");
-    if (!folder.ok()) std::abort();
-    return *std::move(folder);
-  }();
-  static const std::unique_ptr<HostProvider> hosts = SpawningHosts(Python(), scratch.path());
-  return *hosts;
-}
-
 absl::Status RunPython(const std::string& script, const std::vector<std::string>& arguments) {
   std::string command = fmt::format("'{}' '{}/tests/{}'", Python(), SLIPWAY_SOURCE_DIR, script);
   for (const std::string& argument : arguments) command += fmt::format(" '{}'", argument);
@@ -38,19 +28,6 @@ absl::Status RunPython(const std::string& script, const std::vector<std::string>
   const int status = pclose(pipe);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return absl::OkStatus();
   return Internal("{}: {}", script, output.size() > 2000 ? output.substr(output.size() - 2000) : output);
-}
-
-absl::StatusOr<Source> OpenSource(const std::filesystem::path& path) {
-  Source source;
-  source.main.path = path.filename().string();
-  ASSIGN_OR_RETURN(source.main.file, MappedFile::Open(path));
-  ASSIGN_OR_RETURN(const std::vector<std::string> external, ExternalDataFiles(source.main.file->bytes()));
-  for (const std::string& name : external) {
-    SourceFile file{name, nullptr};
-    ASSIGN_OR_RETURN(file.file, MappedFile::Open(path.parent_path() / name));
-    source.external[name] = std::move(file);
-  }
-  return source;
 }
 
 absl::StatusOr<Source> SourceOf(const onnx::ModelProto& model, const std::filesystem::path& folder) {

@@ -10,17 +10,14 @@
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/onnx_form/onnx.pb.h"
 #include "convert/runtimes/runtime.h"
+#include "tests/support/hosts.h"
+#include "tests/support/onnx_source.h"
 
 namespace slipway::testing {
-
-// An onnxruntime host, started once for all tests of the binary.
-HostProvider& Hosts();
 
 // Runs a Python script of this folder with $SLIPWAY_PYTHON; its output on failure.
 absl::Status RunPython(const std::string& script, const std::vector<std::string>& arguments);
 
-// A source of the file with its external data opened.
-absl::StatusOr<Source> OpenSource(const std::filesystem::path& path);
 // A source of a model in memory (by way of a file in `folder`).
 absl::StatusOr<Source> SourceOf(const onnx::ModelProto& model, const std::filesystem::path& folder);
 

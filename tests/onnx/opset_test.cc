@@ -32,7 +32,7 @@ TEST(OnnxOpsets, EveryOpsetToEveryForm) {
     ASSERT_TRUE(input.ok()) << input.status();
     const auto expected = RunOnnx(original, {{"x", *input}}, outputs);
     ASSERT_TRUE(expected.ok()) << expected.status();
-    const auto source = OpenSource(original);
+    const auto source = OpenOnnx(original);
     ASSERT_TRUE(source.ok()) << source.status();
     for (const bool simplified : {false, true}) {
       auto model = ImportOnnx(*source);

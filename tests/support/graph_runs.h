@@ -16,22 +16,9 @@
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/passes/shapes.h"
 #include "convert/runtimes/runtime.h"
+#include "tests/support/hosts.h"
 
 namespace slipway::testing {
-
-// Hosts of the runtimes, started once for all tests of the binary.
-inline HostProvider& Hosts() {
-  static const TemporaryFolder scratch = [] {
-    auto folder = TemporaryFolder::Create("/tmp", "slipway-graph-test-");
-    if (!folder.ok()) std::abort();
-    return *std::move(folder);
-  }();
-  static const std::unique_ptr<HostProvider> hosts = [] {
-    const char* python = std::getenv("SLIPWAY_PYTHON");
-    return SpawningHosts(python != nullptr ? python : "SLIPWAY_PYTHON is not set", scratch.path());
-  }();
-  return *hosts;
-}
 
 inline Tensor RandomTensor(std::vector<int64_t> shape, uint64_t seed, float low = -1, float high = 1) {
   Random random(seed);

@@ -1,6 +1,8 @@
 // MTCNN's trained networks: the real weights that many tests read. For tests that link slipway_import.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <string>
 
@@ -25,6 +27,16 @@ inline absl::StatusOr<Source> MtcnnSource(const std::string& net) {
 inline absl::StatusOr<Imported> ImportMtcnn(const std::string& net) {
   ASSIGN_OR_RETURN(const Source source, MtcnnSource(net));
   return Import(source);
+}
+
+// Whether the net as it was written, in onnxruntime and in the target, is the same: `compare` gives the largest difference.
+template <typename Compare>
+void ExpectSameMtcnn(const std::string& net, Compare compare) {
+  const auto imported = ImportMtcnn(net);
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  const absl::StatusOr<double> error = compare(*imported->as_written);
+  ASSERT_TRUE(error.ok()) << error.status();
+  EXPECT_LT(*error, 1e-5);
 }
 
 }  // namespace slipway::testing

@@ -9,11 +9,7 @@ namespace slipway::testing {
 namespace {
 
 void ExpectSame(const std::string& net, const std::vector<std::map<std::string, int64_t>>& sizes) {
-  const auto imported = ImportMtcnn(net);
-  ASSERT_TRUE(imported.ok()) << imported.status();
-  const absl::StatusOr<double> error = CompareInLitert(*imported->as_written, sizes);
-  ASSERT_TRUE(error.ok()) << error.status();
-  EXPECT_LT(*error, 1e-5);
+  ExpectSameMtcnn(net, [&](const Graph& graph) { return CompareInLitert(graph, sizes); });
 }
 
 TEST(TfliteMtcnn, PnetAtTwoSizes) { ExpectSame("pnet", {{{"H", 61}, {"W", 84}}, {{"H", 24}, {"W", 17}}}); }

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
 
 #include "common/base/error.h"
+#include "common/base/nearest.h"
 #include "convert/import/zoo/builder.h"
 #include "convert/import/zoo/lite.h"
 #include "convert/import/zoo/mobile.h"
@@ -48,7 +48,7 @@ constexpr std::array kZoo = {
     Entry{{"mobilenet_v2", kBoth, 224, 1000},
           {Layout{BuildMobilenetV2Torchvision, "classifier.1.weight"},
            Layout{BuildMobilenetV2Timm, "classifier.weight"}}},
-    Entry{{"mobilenet_v3_large", kBoth, 224, 1000},
+    Entry{{"mobilenet_v3_large", kBoth, 224, 1000, {}, "timm's miil weights expect mean 0,0,0 and std 1,1,1"},
           {Layout{BuildMobilenetV3LargeTorchvision, "classifier.3.weight"},
            Layout{BuildMobilenetV3LargeTimm, "classifier.weight",
                   "timm's tf_mobilenetv3_large_100, which pads otherwise and normalises with an epsilon of 0.001; its "
@@ -70,22 +70,6 @@ constexpr std::array kZoo = {
                   "timm's resnetblur50, which blurs where it strides; its weights expect ImageNet's mean and std"}}},
 };
 static_assert(std::ranges::is_sorted(kZoo, {}, [](const Entry& entry) { return entry.architecture.name; }));
-
-// Levenshtein's: insertions, deletions and substitutions.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, substituted});
-    }
-  }
-  return row.back();
-}
 
 absl::Status Usage(const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); }
 
@@ -117,18 +101,9 @@ const Architecture* FindArchitecture(std::string_view name) {
 }
 
 std::vector<std::string> NearestArchitectures(std::string_view name, size_t count) {
-  name = name.substr(0, 256);
-  std::vector<std::tuple<bool, size_t, std::string>> ranked;  // those that contain the name first
-  for (const Architecture& architecture : Architectures()) {
-    ranked.emplace_back(name.empty() || architecture.name.find(name) == std::string_view::npos,
-                        EditDistance(name, architecture.name), architecture.name);
-  }
-  std::ranges::sort(ranked);
-  std::vector<std::string> nearest;
-  for (const auto& [other, distance, candidate] : ranked) {
-    if (nearest.size() < count) nearest.push_back(candidate);
-  }
-  return nearest;
+  std::vector<std::string> names;
+  for (const Architecture& architecture : Architectures()) names.emplace_back(architecture.name);
+  return NearestNames(name, names, count);
 }
 
 absl::Status CheckOptions(const Architecture& architecture, const ArchitectureOptions& options) {
