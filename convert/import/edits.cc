@@ -110,6 +110,21 @@ std::string EditingFlags(const InterfaceOptions& options) {
   return fmt::format("{}", fmt::join(given, ", "));
 }
 
+absl::StatusOr<size_t> LabelledOutput(const Graph& graph, size_t count) {
+  std::vector<size_t> fitting;
+  std::vector<std::string> outputs;
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    const Value& output = *graph.outputs()[i];
+    outputs.push_back(fmt::format("'{}' {}", output.name, output.shape ? ToString(*output.shape) : "of unknown shape"));
+    if (!output.shape || output.shape->empty()) continue;
+    const Dim& classes = output.shape->back();
+    if (classes.IsKnown() && std::cmp_equal(classes.value(), count)) fitting.push_back(i);
+  }
+  if (fitting.size() == 1) return fitting.front();
+  return InvalidArgument("--labels names {} classes; {} output has as many: {}", count,
+                         fitting.empty() ? "no" : "more than one", fmt::join(outputs, ", "));
+}
+
 absl::Status MakeInterfaceChannelsLast(Graph& graph) {
   // Replaced all and in order: that keeps the order.
   const std::vector<Value*> inputs = graph.inputs();

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,12 @@
 
 namespace slipway {
 
-// Types and shapes that a source states of tensors, by name: for those that inference cannot tell.
+// What a source states of a tensor; either may be missing.
+struct DeclaredType {
+  DataType type = DataType::kUndefined;
+  std::optional<Shape> shape;
+};
+// By name: for those that inference cannot tell.
 using DeclaredTypes = std::map<std::string, DeclaredType>;
 
 // Applies fix, cuts, normalisation and softmax, in this order; shapes are bound before, names are given after (RenameInterface). Values keep
@@ -37,6 +43,9 @@ absl::Status CutGraph(std::unique_ptr<Graph>& graph, const InterfaceOptions& opt
                       const DeclaredTypes& declared = {});
 absl::Status NormalizeImage(Graph& graph, const InterfaceOptions& options);
 absl::Status AppendSoftmax(Graph& graph, std::vector<std::string>& warnings);
+
+// The one output whose last axis has a place for each of `count` labels, as its index; INVALID_ARGUMENT naming the outputs if there is not exactly one.
+absl::StatusOr<size_t> LabelledOutput(const Graph& graph, size_t count);
 
 // The graph's only float input of rank 4; INVALID_ARGUMENT naming the inputs if there is not exactly one.
 absl::StatusOr<Value*> ImageInput(const Graph& graph);

@@ -3,44 +3,21 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <tuple>
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/base/nearest.h"
 #include "convert/import/edits.h"
 
 namespace slipway {
 namespace {
 
-constexpr size_t kNearest = 3;
-
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = std::exchange(row[j + 1], std::min({row[j + 1] + 1, row[j] + 1, substituted}));
-    }
-  }
-  return row.back();
-}
-
-// "'a', 'b'": the names nearest to `name`, those first that contain it.
+// "nearest: 'a', 'b'".
 std::string Nearest(std::string_view name, const std::vector<Value*>& values) {
-  name = name.substr(0, 256);
-  std::vector<std::tuple<bool, size_t, std::string>> ranked;
-  for (const Value* value : values) {
-    const std::string_view candidate = std::string_view(value->name).substr(0, 256);
-    ranked.emplace_back(candidate.find(name) == std::string_view::npos, EditDistance(name, candidate), value->name);
-  }
-  const size_t count = std::min(kNearest, ranked.size());
-  std::partial_sort(ranked.begin(), ranked.begin() + static_cast<int64_t>(count), ranked.end());
-  std::vector<std::string> nearest;
-  for (size_t i = 0; i < count; ++i) nearest.push_back("'" + std::get<2>(ranked[i]) + "'");
-  return nearest.empty() ? "there are none" : fmt::format("nearest: {}", fmt::join(nearest, ", "));
+  std::vector<std::string> names;
+  for (const Value* value : values) names.push_back(value->name);
+  const std::vector<std::string> nearest = NearestNames(name, names);
+  return nearest.empty() ? "there are none" : fmt::format("nearest: '{}'", fmt::join(nearest, "', '"));
 }
 
 absl::StatusOr<Tensor> Filled(const Value& input, const std::vector<double>& values) {

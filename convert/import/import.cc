@@ -80,8 +80,9 @@ absl::Status AllReasons(const Source& source, const absl::Status& first) {
 
 absl::StatusOr<Imported> ImportFromOnnx(const Source& source) {
   Imported imported;
-  absl::StatusOr<Model> model = ImportOnnx(source, nullptr, &imported.warnings);
+  absl::StatusOr<OnnxModel> model = ImportOnnx(source, nullptr, &imported.warnings);
   if (!model.ok()) return AllReasons(source, model.status());
+  const DeclaredTypes declared = std::move(model->declared);
   imported.model = *std::move(model);
   imported.reference = "onnxruntime on the source file";
   std::unique_ptr<Graph>& graph = imported.model.graph;
@@ -89,7 +90,7 @@ absl::StatusOr<Imported> ImportFromOnnx(const Source& source) {
   if (source.interface.EditsGraph()) {
     ASSIGN_OR_RETURN(imported.cuts_file, CutsFile(source));
     if (!imported.cuts_file) imported.unedited = graph->Clone();
-    RETURN_IF_ERROR(FixAndCut(graph, source.interface, imported.model.declared));
+    RETURN_IF_ERROR(FixAndCut(graph, source.interface, declared));
     if (imported.cuts_file) imported.unedited = graph->Clone();
     RETURN_IF_ERROR(WrapInterface(*graph, source.interface, imported.warnings));
     imported.as_written = graph->Clone();
@@ -128,7 +129,11 @@ absl::StatusOr<Imported> ImportArchitecture(const Source& source) {
 }  // namespace
 
 absl::StatusOr<Imported> Import(const Source& source) {
-  return source.kind == Source::Kind::kOnnx ? ImportFromOnnx(source) : ImportArchitecture(source);
+  absl::StatusOr<Imported> imported =
+      source.kind == Source::Kind::kOnnx ? ImportFromOnnx(source) : ImportArchitecture(source);
+  if (!imported.ok() || source.interface.labels.empty()) return imported;
+  ASSIGN_OR_RETURN(imported->labelled_output, LabelledOutput(*imported->model.graph, source.interface.labels.size()));
+  return imported;
 }
 
 }  // namespace slipway

@@ -1,6 +1,8 @@
 // Any source → core IR: the one door into the converter.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -20,6 +22,7 @@ struct Imported {
   std::string
       reference;  // the manifest's: "onnxruntime on the source file", "zoo graph, checked against facenet-pytorch 2.6.0"
   std::vector<std::string> warnings;
+  std::optional<size_t> labelled_output;  // whose classes the labels name
 };
 
 // Errors are INVALID_ARGUMENT / UNIMPLEMENTED / DATA_LOSS (the model's fault), one line: what, where (file, node, key), how to fix.

@@ -167,6 +167,15 @@ TEST_F(EditsTest, SoftmaxOverTheOnlyOutput) {
   EXPECT_THAT(warnings_, ElementsAre());
 }
 
+TEST_F(EditsTest, LabelsNameTheClassesOfOneOutput) {
+  EXPECT_EQ(*LabelledOutput(*maker_.graph, 4), 0u);  // logits [1, 4]; of relu [1, 4, 5, 6] the last axis counts
+  EXPECT_EQ(*LabelledOutput(*maker_.graph, 6), 1u);
+  EXPECT_THAT(Message(LabelledOutput(*maker_.graph, 5).status()),
+              HasSubstr("--labels names 5 classes; no output has as many: 'logits' [1, 4], 'relu' [1, 4, 5, 6]"));
+  maker_.Out(maker_.Op(OpKind::kNeg, {logits_}));
+  EXPECT_THAT(Message(LabelledOutput(*maker_.graph, 4).status()), HasSubstr("more than one output has as many"));
+}
+
 TEST_F(EditsTest, NamesAreTheArtifactsOnly) {
   const std::unique_ptr<Graph> graph = maker_.graph->Clone();
   InterfaceOptions options;

@@ -304,7 +304,7 @@ TEST_F(OnnxImport, ExternalDataStaysInItsFolderAndItsFile) {
   ASSERT_TRUE(WriteFileAtomically(folder_.path() / "w.data", "pad!" + Raw({3, 4})).ok());
   const auto import = [&]() -> absl::StatusOr<Model> {
     RETURN_IF_ERROR(SourceOf(model_, folder_.path()).status());
-    ASSIGN_OR_RETURN(source_, OpenSource(folder_.path() / "model.onnx"));
+    ASSIGN_OR_RETURN(source_, OpenOnnx(folder_.path() / "model.onnx"));
     return ImportOnnx(source_);
   };
   set({{"location", "w.data"}, {"offset", "4"}, {"length", "8"}});

@@ -5,12 +5,16 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "common/base/error.h"
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/passes/passes.h"
+#include "tests/support/onnx_maker.h"
 #include "tests/worker/support.h"
+#include "worker/pipeline/import_check.h"
+#include "worker/pipeline/source.h"
 
 namespace slipway {
 namespace {
@@ -26,6 +30,7 @@ class FlakyHosts final : public HostProvider {
   explicit FlakyHosts(const fs::path& scratch) : scratch_(scratch) {}
   absl::StatusOr<std::shared_ptr<Channel>> Acquire(std::string_view runtime) override {
     ++asked;
+    if (on_acquire) on_acquire();
     if (runtime == missing) return NotFound("{} is not installed", runtime);
     if (runtime == dying && deaths-- > 0) {
       auto ends = *Channel::CreatePair();
@@ -43,6 +48,7 @@ class FlakyHosts final : public HostProvider {
   fs::path scratch() const override { return scratch_; }
   absl::Duration answer_timeout() const override { return silent_now_ ? absl::Milliseconds(50) : absl::Minutes(2); }
 
+  std::function<void()> on_acquire;
   std::string missing, dying, silent;
   int deaths = 0;
   int silences = 0;
@@ -84,12 +90,12 @@ class PipelineTest : public testing::Test {
     inputs_.model.architecture = "mtcnn-rnet";
     AddFile(fs::path(weights) / "rnet.pt");
   }
-  void UseOnnx(const Graph& graph) {
-    fs::remove(folder_.path() / "net.onnx");
-    ASSERT_TRUE(WriteOnnxFile(graph, {}, folder_.path() / "net.onnx").ok());
+  void UseOnnx(const std::string& bytes) {
+    ASSERT_TRUE(WriteFileAtomically(folder_.path() / "net.onnx", bytes).ok());
     inputs_.model = {"net", "onnx", "", {}};
     AddFile(folder_.path() / "net.onnx");
   }
+  void UseOnnx(testing::OnnxMaker maker) { UseOnnx(maker.model().SerializeAsString()); }
   TaskContext Context() {
     return {hosts_.scratch(), &hosts_, [this](std::string_view step) { steps_.emplace_back(step); }};
   }
@@ -188,7 +194,7 @@ TEST_F(PipelineTest, ABatchThatTheSourceRefusesIsAWarning) {
   Value* folded = graph.AddNode(OpKind::kReshape, {x, sizes}, {"folded"})->output();
   graph.AddOutput(graph.AddNode(OpKind::kSin, {folded}, {"y"})->output());
   ASSERT_TRUE(MakeInferShapes()->Run(graph).ok());
-  UseOnnx(graph);
+  UseOnnx(*OnnxBytes(graph));
   const auto prepared = Prepare();
   ASSERT_TRUE(prepared.ok()) << prepared.status();
   ASSERT_EQ(prepared->state, "passed") << prepared->reason;
@@ -198,6 +204,82 @@ TEST_F(PipelineTest, ABatchThatTheSourceRefusesIsAWarning) {
   const auto cell = Cell("onnx");
   ASSERT_TRUE(cell.ok()) << cell.status();
   EXPECT_EQ(cell->state, "passed") << cell->reason;
+}
+
+// x [1, 4] → Log "logs" → (Magic of an unknown domain, if asked) → y.
+testing::OnnxMaker LogModel(bool with_unknown) {
+  testing::OnnxMaker maker;
+  maker.Input("x", {1, 4});
+  maker.Node("Log", {"x"}, {"logs"});
+  onnx::NodeProto& last = maker.Node(with_unknown ? "Magic" : "Tanh", {"logs"}, {"y"});
+  if (with_unknown) {
+    last.set_domain("com.acme");
+    auto& opset = *maker.model().add_opset_import();
+    opset.set_domain("com.acme");
+    opset.set_version(1);
+  }
+  maker.Output("y");
+  return maker;
+}
+
+TEST_F(PipelineTest, AnUnknownOpThatIsCutOffDoesNotMatter) {
+  UseOnnx(LogModel(true));
+  inputs_.options.interface.cut_outputs = {"logs"};
+  const auto prepared = Prepare();
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  // Half of the samples' logarithms are no numbers, in the file as in the graph: that is no wrong reading.
+  ASSERT_EQ(prepared->state, "passed") << prepared->reason;
+  EXPECT_TRUE(inputs_.reference.has_value()) << prepared->entry;
+  inputs_.options.interface.cut_outputs.clear();
+  EXPECT_THAT(Prepare()->reason, HasSubstr("com.acme::Magic"));
+}
+
+TEST_F(PipelineTest, AWrongReadingIsRefusedThoughTheReferenceIsEdited) {
+  UseOnnx(LogModel(false));
+  inputs_.options.interface.cut_outputs = {"logs"};
+  // What onnxruntime is given as the graph that was read computes something else.
+  testing::OnnxMaker wrong;
+  wrong.Input("x", {1, 4});
+  wrong.Node("Sqrt", {"x"}, {"logs"});
+  wrong.Output("logs");
+  hosts_.on_acquire = [&] {
+    const fs::path copy = hosts_.scratch() / "as_read.onnx";
+    if (fs::exists(copy)) ASSERT_TRUE(WriteFileAtomically(copy, wrong.model().SerializeAsString()).ok());
+  };
+  const auto prepared = Prepare();
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  EXPECT_EQ(prepared->state, "failed");
+  EXPECT_THAT(prepared->reason, HasSubstr("does not compute what the file does, before any edit: output 'logs'"));
+  EXPECT_THAT(json::parse(prepared->entry)["reason"].dump(), HasSubstr("logs"));
+  // An unedited source is the reference itself.
+  inputs_.options.interface = {};
+  EXPECT_EQ(Prepare()->state, "passed");
+}
+
+TEST_F(PipelineTest, AWrongReadingIsNamedByItsOutput) {
+  NewScratch();
+  testing::OnnxMaker maker;
+  maker.Input("x", {2, 4});
+  maker.Weights("w", {4, 2}, {1, -2, 0.5f, 3, -1, 0.25f, 2, 1});
+  maker.Node("Gemm", {"x", "w"}, {"sums"});
+  maker.Node("Tanh", {"sums"}, {"y"});
+  maker.Output("sums");
+  maker.Output("y");
+  UseOnnx(maker);
+  inputs_.options.interface.input_names = {"features"};
+  const Source source = *SourceOf(inputs_);
+  for (const float spoilt : {0.0f, 1e-3f}) {
+    NewScratch();
+    auto imported = Import(source);
+    ASSERT_TRUE(imported.ok()) << imported.status();
+    Value* weights = imported->unedited->Find("w");
+    std::vector<float> values = weights->constant->ToFloats();
+    values[3] += spoilt;
+    weights->constant = Tensor::From<float>({4, 2}, values);
+    const absl::Status check = CheckImport(Context(), source, *imported, 0);
+    EXPECT_EQ(check.code(), spoilt == 0 ? absl::StatusCode::kOk : absl::StatusCode::kDataLoss) << check;
+    if (spoilt != 0) EXPECT_THAT(Message(check), HasSubstr("output 'sums': scaled error"));
+  }
 }
 
 TEST_F(PipelineTest, WithoutVerificationNoHostIsAsked) {

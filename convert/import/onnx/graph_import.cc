@@ -527,8 +527,8 @@ absl::Status GraphImporter::AddOutput(const ValueInfoView& info, Graph& graph, s
   return absl::OkStatus();
 }
 
-std::map<std::string, DeclaredType> GraphImporter::Declared(const std::vector<std::string>& names) {
-  std::map<std::string, DeclaredType> declared;
+DeclaredTypes GraphImporter::Declared(const std::vector<std::string>& names) {
+  DeclaredTypes declared;
   for (const ValueInfoView& info : model_.graph.values) {
     if (std::ranges::find(names, info.name) == names.end()) continue;
     DeclaredType& type = declared[std::string(info.name)];

@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "convert/import/edits.h"
 #include "convert/import/onnx/model_view.h"
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/import/onnx/op_import.h"
@@ -28,7 +29,7 @@ class GraphImporter : public NameSource {
   // The model's graph. Errors name the node or tensor.
   absl::StatusOr<std::unique_ptr<Graph>> Import();
   // What the file states of these tensors, as far as it does.
-  std::map<std::string, DeclaredType> Declared(const std::vector<std::string>& names);
+  DeclaredTypes Declared(const std::vector<std::string>& names);
 
   std::string Fresh(std::string_view base) override;
 

@@ -129,13 +129,13 @@ absl::Status CheckOutputs(const GraphView& view, Graph& graph, std::vector<std::
   return absl::OkStatus();
 }
 
-absl::StatusOr<Model> Read(const Source& source, std::vector<ImportRefusal>* refused,
-                           std::vector<std::string>* warnings) {
+absl::StatusOr<OnnxModel> Read(const Source& source, std::vector<ImportRefusal>* refused,
+                               std::vector<std::string>* warnings) {
   if (source.main.file == nullptr) return InvalidArgument("no file");
   ASSIGN_OR_RETURN(onnx_import::ModelView view, onnx_import::ReadModelView(source.main.file->bytes()));
   if (const auto cut = onnx_import::PlanCut(view, source.interface))
     onnx_import::ApplyCut(*cut, source.interface, view);
-  Model model;
+  OnnxModel model;
   for (const auto& [domain, version] : view.opsets) {
     if (domain.empty()) model.source_opset = static_cast<int>(std::clamp<int64_t>(version, 0, 1000));
   }
@@ -161,9 +161,9 @@ absl::StatusOr<Model> Read(const Source& source, std::vector<ImportRefusal>* ref
 
 }  // namespace
 
-absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused,
-                                 std::vector<std::string>* warnings) {
-  absl::StatusOr<Model> model = Read(source, refused, warnings);
+absl::StatusOr<OnnxModel> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused,
+                                     std::vector<std::string>* warnings) {
+  absl::StatusOr<OnnxModel> model = Read(source, refused, warnings);
   if (!model.ok()) return Annotate(model.status(), source.main.path);
   return model;
 }

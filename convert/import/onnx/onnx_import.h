@@ -6,10 +6,15 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "convert/import/edits.h"
 #include "convert/import/source.h"
 #include "convert/ir/graph.h"
 
 namespace slipway {
+
+struct OnnxModel : Model {
+  DeclaredTypes declared;  // of the tensors at which --cut-inputs cuts
+};
 
 // Something of a model that cannot be imported.
 struct ImportRefusal {
@@ -25,8 +30,8 @@ struct ImportRefusal {
 // imported around it: the outputs of a refused node are inputs of the graph, of no type and rank, and what it reads are outputs; tensors
 // whose external data is missing are zeros. An error is then returned only where no graph can be made at all.
 // `warnings`, if given, receives what the file says of its outputs' shapes and what they are not: such a file can still be converted.
-absl::StatusOr<Model> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused = nullptr,
-                                 std::vector<std::string>* warnings = nullptr);
+absl::StatusOr<OnnxModel> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused = nullptr,
+                                     std::vector<std::string>* warnings = nullptr);
 
 // Names of the external data files that a model refers to, relative to its folder, sorted. INVALID_ARGUMENT if one escapes the folder.
 absl::StatusOr<std::vector<std::string>> ExternalDataFiles(std::span<const std::byte> model);
