@@ -178,7 +178,6 @@ class Judgement {
       size_t at = 0;
       const auto next = [&](const std::string& name, OutputRole role) -> Judged& {
         if (at == judged.size()) judged.push_back({name, role, {}, {}});
-        if (std::ranges::count(roles_, role) == 0) roles_.push_back(role);
         return judged[at++];
       };
       for (const auto& [name, expected] : sample.outputs) {
@@ -246,6 +245,15 @@ class Judgement {
     return is_output || (is_inner && (with_inner || !session.CanFetch()));
   }
 
+  // Probabilities of made-up weights are not, where the same run shows what stands before them.
+  bool IsGated(const Judged& tensor, const std::vector<Judged>& judged) const {
+    if (!request_.made_up_weights || request_.tolerance || tensor.role != OutputRole::kProbability) return true;
+    return std::ranges::none_of(judged, [](const Judged& other) {
+      return other.role == OutputRole::kBeforeActivation &&
+             std::ranges::any_of(other.reference, [](const Tensor& shown) { return shown.size() > 0; });
+    });
+  }
+
   // Whether every gate holds. Figures and the first reason go to `run` if given.
   absl::StatusOr<bool> GatesHold(const std::vector<Judged>& judged, JudgeRun* run) const {
     bool holds = true;
@@ -253,7 +261,7 @@ class Judgement {
       absl::StatusOr<Metrics> metrics = Compare(tensor.reference, tensor.actual);
       if (!metrics.ok()) return Annotate(metrics.status(), fmt::format("output '{}'", tensor.name));
       std::string reason;
-      const bool passes = GateOf(tensor.role).Holds(*metrics, &reason);
+      const bool passes = (IsGated(tensor, judged) ? GateOf(tensor.role) : Gate()).Holds(*metrics, &reason);
       if (!passes && holds && run != nullptr) run->reason = fmt::format("'{}': {}", tensor.name, reason);
       holds = holds && passes;
       if (run != nullptr) run->outputs.push_back({tensor.name, tensor.role, *metrics});
@@ -261,7 +269,10 @@ class Judgement {
     return holds;
   }
 
-  absl::StatusOr<JudgeRun> Decide(std::vector<Judged>& judged, JudgeRun run) const {
+  absl::StatusOr<JudgeRun> Decide(std::vector<Judged>& judged, JudgeRun run) {
+    for (const Judged& tensor : judged) {
+      if (IsGated(tensor, judged) && std::ranges::count(roles_, tensor.role) == 0) roles_.push_back(tensor.role);
+    }
     const absl::StatusOr<bool> holds = GatesHold(judged, &run);
     if (!holds.ok() || !*holds) {
       run.verdict = Verdict::kFailed;

@@ -121,7 +121,7 @@ struct ParityResult {
   Verdict verdict = Verdict::kNotRun;
   std::string reason;
   int samples = 0;
-  std::vector<std::pair<OutputRole, Gate>> thresholds;  // of the roles that were judged
+  std::vector<std::pair<OutputRole, Gate>> thresholds;  // of the roles that were gated
   std::vector<JudgeRun> runs;
   nlohmann::json ToJson() const;  // the manifest's `parity`
 };
@@ -131,6 +131,9 @@ struct JudgeRequest {
   std::filesystem::path folder;  // holds the artifact
   Emitted emitted;
   std::optional<double> tolerance;  // replaces the gate's main limit
+  // --dummy: what the probabilities of such weights are worth is nobody's concern. They are reported, and gated only by `tolerance`, or in a run that shows nothing
+  // of what stands before them.
+  bool made_up_weights = false;
 };
 
 // Runs the artifact in every configuration of its target and compares. A judge that is missing gives kNotRun with its reason; a judge that died, UNAVAILABLE.

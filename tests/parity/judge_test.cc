@@ -16,7 +16,8 @@ namespace {
 // y = softmax(conv(x)) over the channels, z = relu(conv(x)); H and W vary.
 struct Net {
   std::vector<int64_t> pads = {1, 1, 1, 1};
-  float wrong_weight = 0;  // added to one weight
+  float wrong_weight = 0;  // added to one weight,
+  size_t wrong_at = 20;    // this one
   float weight_scale = 1;  // of all weights: 0 makes a dead model
   float bias = 0.1f;
   std::vector<Dim> shape = {1, 3, Dim::Symbol("H"), Dim::Symbol("W")};
@@ -26,7 +27,7 @@ struct Net {
     Value* x = graph->AddInput("x", DataType::kFloat32, shape);
     std::vector<float> weights(4 * 3 * 9);
     for (size_t i = 0; i < weights.size(); ++i) weights[i] = weight_scale * std::sin(1.7f * static_cast<float>(i));
-    weights[20] += wrong_weight;
+    weights[wrong_at] += wrong_weight;
     Value* w = graph->AddConstant("w", Tensor::From<float>({4, 3, 3, 3}, weights));
     Value* b = graph->AddConstant("b", Tensor::Float32s({bias, -0.2f, 0.3f, 0}));
     Attributes conv;
@@ -115,6 +116,31 @@ TEST_F(JudgeTest, AWrongWeightFails) {
   const ParityResult result = Verdict(Artifact(*wrong.Build()));
   EXPECT_EQ(result.verdict, Verdict::kFailed);
   EXPECT_FALSE(result.reason.empty());
+}
+
+TEST_F(JudgeTest, ProbabilitiesOfMadeUpWeightsAreReportedOnly) {
+  // One score is far below the others: beside it an error of theirs is nothing, in their probabilities it is too much.
+  Net net;
+  net.bias = -40;
+  MakeReference(*net.Build());
+  Net off = net;
+  off.wrong_at = 40;
+  off.wrong_weight = 1e-4f;
+  JudgeRequest request = Artifact(*off.Build());
+  EXPECT_EQ(Verdict(request).verdict, Verdict::kFailed);
+  request.made_up_weights = true;
+  const ParityResult result = Verdict(request);
+  EXPECT_EQ(result.verdict, Verdict::kPassed) << result.reason;
+  EXPECT_FALSE(result.ToJson()["thresholds"].contains("probability"));
+  EXPECT_EQ(result.runs[0].outputs[0].role, OutputRole::kProbability);
+  EXPECT_GT(result.runs[0].outputs[0].metrics.l_inf, 0);
+  request.tolerance = 1e-9;
+  EXPECT_EQ(Verdict(request).verdict, Verdict::kFailed);
+  // Numbers are gated as ever.
+  off.wrong_weight = 0.1f;
+  request = Artifact(*off.Build());
+  request.made_up_weights = true;
+  EXPECT_EQ(Verdict(request).verdict, Verdict::kFailed);
 }
 
 TEST_F(JudgeTest, ADeadModelDoesNotTellSamplesApart) {

@@ -30,6 +30,7 @@ absl::StatusOr<Emitted> Make(const TaskInputs& inputs, const TaskContext& contex
   options.model_name = inputs.model.name;
   options.precision = inputs.task.precision;
   options.opset = inputs.options.opset;
+  options.labels = inputs.options.interface.labels;
   const std::filesystem::path folder = context.scratch / "artifact";
   std::error_code error;
   std::filesystem::create_directory(folder, error);
@@ -97,8 +98,8 @@ absl::StatusOr<TaskOutput> RunCell(const TaskInputs& inputs, const TaskContext& 
   entry["io_schema"] = ToJson(emitted->io);
   ParityResult parity;
   parity.reason = WhyNoReference(inputs);
-  const JudgeRequest request{inputs.task.target, inputs.task.precision, context.scratch / "artifact",
-                             *std::move(emitted), inputs.options.tolerance};
+  const JudgeRequest request{inputs.task.target,  inputs.task.precision,    context.scratch / "artifact",
+                             *std::move(emitted), inputs.options.tolerance, inputs.model.kind == "dummy"};
   if (parity.reason.empty()) {
     context.progress("judging");
     timings.Begin("judge");
