@@ -23,8 +23,9 @@ constexpr std::array kFlags = {
          "export"},
     Flag{"cut-inputs", kList, "LIST", "tensors of the source that become inputs", "export"},
     Flag{"cut-outputs", kList, "LIST", "tensors of the source that become the outputs", "export"},
-    Flag{"preset", kText, "NAME", "classifier: --scale, --mean and --std of ImageNet, --softmax, names image and probs",
-         "export"},
+    Flag{"preset", kText, "NAME",
+         "classifier: --scale, the --mean and --std its weights expect, --softmax, names image and probs", "export"},
+    Flag{"labels", kText, "FILE", "names of a classifier's classes, one a line: go into the manifest", "export"},
     Flag{"scale", kNumber, "X", "the image input is multiplied by it: 0.00392157 takes bytes to [0, 1]", "export"},
     Flag{"mean", kNumbers, "LIST", "then subtracted: one value or one a channel", "export"},
     Flag{"std", kNumbers, "LIST", "then divided by: one value or one a channel", "export"},
@@ -71,6 +72,7 @@ constexpr std::array kVerbs = {
          "  slipway export zoo/ --server farm.example.com:7400 --detach --timeout 2h\n"
          "  slipway export detector.onnx --shape image=1,3,320,320 --tolerance 1e-3\n"
          "  slipway export mobilenet_v2@v2.pth --preset classifier --io-layout nhwc --target tflite\n"
+         "  slipway export resnet18@birds.pth --preset classifier --labels birds.txt\n"
          "  slipway export detector.onnx --fix threshold=0.25 --cut-outputs boxes,scores"},
     Verb{"list", "", "", 0, 0, "show the newest requests of a farm",
          "  slipway list --server farm.example.com:7400\n"

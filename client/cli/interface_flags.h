@@ -13,8 +13,10 @@
 
 namespace slipway::cli {
 
-// INVALID_ARGUMENT (usage) for an unknown preset or layout, names given twice, a std that is not positive, and a preset for what is no classifier.
-absl::StatusOr<InterfaceOptions> ReadInterface(const Settings& settings, const std::vector<ModelArgument>& models);
+// INVALID_ARGUMENT (usage) for an unknown preset or layout, names given twice, a std that is not positive, a preset for what is no classifier or for classifiers of
+// different statistics, and labels that cannot be read. `notes` receives which statistics a preset stands for.
+absl::StatusOr<InterfaceOptions> ReadInterface(const Settings& settings, const std::vector<ModelArgument>& models,
+                                               std::vector<std::string>& notes);
 
 v1::InterfaceOptions ToMessage(const InterfaceOptions& options);
 

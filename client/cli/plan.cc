@@ -93,7 +93,7 @@ absl::StatusOr<ExportPlan> MakePlan(const Settings& settings, const std::vector<
   if (settings.Has("num-classes")) plan.num_classes = settings.Integer("num-classes", 0);
   if (settings.Has("input-size")) plan.input_size = settings.Integer("input-size", 0);
   RETURN_IF_ERROR(CheckArchitectureOptions(plan));
-  ASSIGN_OR_RETURN(plan.interface, ReadInterface(settings, plan.models));
+  ASSIGN_OR_RETURN(plan.interface, ReadInterface(settings, plan.models, plan.notes));
   if (settings.Has("opset")) plan.opset = settings.Integer("opset", 0);
   if (settings.Has("samples")) plan.samples = settings.Integer("samples", 0);
   plan.tolerance = settings.Number("tolerance");

@@ -46,7 +46,9 @@ json ToJsonValue(const InterfaceOptions& options) {
           {"softmax", options.softmax},
           {"input_names", options.input_names},
           {"output_names", options.output_names},
-          {"channels_last", options.channels_last}};
+          {"channels_last", options.channels_last},
+          {"labels", options.labels},
+          {"labels_file", options.labels_file}};
 }
 
 json ToJsonValue(const SpecOptions& options) {
@@ -163,6 +165,8 @@ absl::StatusOr<InterfaceOptions> ReadInterface(const json& value) {
   options.input_names = names("input_names");
   options.output_names = names("output_names");
   options.channels_last = fields.Bool("channels_last");
+  options.labels = names("labels");
+  options.labels_file = fields.String("labels_file");
   RETURN_IF_ERROR(fields.Finish());
   return options;
 }

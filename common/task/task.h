@@ -39,6 +39,8 @@ struct InterfaceOptions {
   bool softmax = false;
   std::vector<std::string> input_names, output_names;  // of the artifact, in the graph's order
   bool channels_last = false;                          // --io-layout nhwc
+  std::vector<std::string> labels;                     // of a classifier's classes, in their order
+  std::string labels_file;                             // where they are from, as the user gave it
 
   bool Normalizes() const { return !mean.empty() || !std.empty() || scale.has_value(); }
   // Whether another graph than the source's is asked for: anything but shapes and layout.

@@ -37,6 +37,8 @@ InterfaceOptions PlanInterface(const v1::InterfaceOptions& options) {
   planned.input_names.assign(options.input_names().begin(), options.input_names().end());
   planned.output_names.assign(options.output_names().begin(), options.output_names().end());
   planned.channels_last = options.channels_last();
+  planned.labels.assign(options.labels().begin(), options.labels().end());
+  planned.labels_file = options.labels_file();
   return planned;
 }
 

@@ -1,10 +1,12 @@
 // The zoo's classifiers against torchvision's and timm's own networks in PyTorch, on the same state dicts.
 #include "convert/import/zoo/zoo.h"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "common/base/error.h"
 #include "convert/import/import.h"
@@ -128,6 +130,47 @@ INSTANTIATE_TEST_SUITE_P(Zoo, ZooNet,
                            std::ranges::replace(name, '/', '_');
                            return name;
                          });
+
+// What --preset classifier normalises by is what every published set of weights expects, or the table names those that expect other.
+TEST(ZooStatistics, AreThoseOfThePublishedWeights) {
+  const std::vector<std::pair<std::string, std::string>> nets = {
+      {"resnet18", "torchvision/resnet18"},
+      {"resnet18", "timm/resnet18"},
+      {"resnet34", "torchvision/resnet34"},
+      {"resnet34", "timm/resnet34"},
+      {"resnet50", "torchvision/resnet50"},
+      {"resnet50", "timm/resnet50"},
+      {"mobilenet_v2", "torchvision/mobilenet_v2"},
+      {"mobilenet_v2", "timm/mobilenetv2_100"},
+      {"mobilenet_v3_small", "torchvision/mobilenet_v3_small"},
+      {"mobilenet_v3_small", "timm/mobilenetv3_small_100"},
+      {"mobilenet_v3_large", "torchvision/mobilenet_v3_large"},
+      {"mobilenet_v3_large", "timm/mobilenetv3_large_100"},
+      {"efficientnet_b0", "torchvision/efficientnet_b0"},
+      {"efficientnet_b0", "timm/efficientnet_b0"}};
+  std::vector<std::string> arguments;
+  std::map<std::string, std::string> names;
+  for (const auto& [architecture, net] : nets) {
+    arguments.push_back(net);
+    names[net] = architecture;
+  }
+  const TorchOutput told("image_statistics.py", "SLIPWAY_TORCH_PYTHON", arguments);
+  std::set<std::string> seen, exceptions;
+  for (const nlohmann::json& weights : told.index()) {
+    const Architecture& architecture = *FindArchitecture(names.at(weights.at("net").get<std::string>()));
+    const std::array<double, 3> mean = weights.at("mean"), std = weights.at("std");
+    seen.insert(weights.at("net"));
+    if (mean == architecture.statistics.mean && std == architecture.statistics.std) continue;
+    exceptions.insert(std::string(architecture.name));
+    EXPECT_THAT(std::string(architecture.other_statistics),
+                HasSubstr(fmt::format("mean {} and std {}", fmt::join(mean, ","), fmt::join(std, ","))))
+        << weights;
+  }
+  EXPECT_EQ(seen.size(), nets.size());
+  for (const Architecture& architecture : Architectures())
+    EXPECT_EQ(!architecture.other_statistics.empty(), exceptions.contains(std::string(architecture.name)))
+        << architecture.name;
+}
 
 const TorchOutput& Lite() {
   static const TorchOutput output("zoo_nets.py", "SLIPWAY_TORCH_PYTHON", {"lite"});

@@ -25,6 +25,7 @@ class InterfaceTest : public testing::Test {
     EXPECT_THAT(SchemaErrors(text), IsEmpty()) << text;
     const json manifest = json::parse(text, nullptr, false);
     reproduce_ = manifest["reproduce"];
+    err_ = ended.err;
     const json model = manifest["models"][0];
     EXPECT_EQ(model["artifacts"].size(), 4u);
     for (const json& artifact : model["artifacts"]) EXPECT_EQ(artifact["status"], "passed") << artifact["reason"];
@@ -54,11 +55,18 @@ onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], 
   }
 
   Sandbox box_;
-  std::string reproduce_;
+  std::string reproduce_, err_;
 };
 
 TEST_F(InterfaceTest, ClassifierPreset) {
-  const json model = Export({"lite", "--dummy", "--input-size", "64", "--preset", "classifier", "--scale", "0.5"});
+  box_.File("digits.txt", "zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
+  const json model = Export(
+      {"lite", "--dummy", "--input-size", "64", "--preset", "classifier", "--scale", "0.5", "--labels", "digits.txt"});
+  EXPECT_THAT(err_, HasSubstr("lite: --preset classifier normalises by mean 0.485,0.456,0.406 and std "
+                              "0.229,0.224,0.225, what lite's weights expect"));
+  EXPECT_THAT(reproduce_, HasSubstr("--labels digits.txt"));
+  EXPECT_THAT(model["io_schema"]["outputs"][0]["labels"],
+              ElementsAre("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"));
   EXPECT_THAT(reproduce_, HasSubstr("--scale 0.5 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --softmax "
                                     "--input-name image --output-name probs"));
   EXPECT_THAT(model["reference"].get<std::string>(), HasSubstr("edited by --scale, --mean, --std, --softmax"));

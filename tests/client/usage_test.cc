@@ -77,6 +77,21 @@ TEST_F(UsageTest, Interface) {
   ExpectUsageError({"export", "m.onnx", "--cut-outputs", "a,b,a"}, "--cut-outputs: 'a' is there twice");
 }
 
+TEST_F(UsageTest, Labels) {
+  box_.File("pets.txt", "cat\ndog\n");
+  box_.File("gap.txt", "cat\n\ndog\n");
+  box_.File("latin1.txt", "cat\nb\xeate\n");
+  box_.File("none.txt", "\n");
+  const auto error = [&](const std::string& file, const std::string& expected) {
+    ExpectUsageError({"export", "lite", "--dummy", "--num-classes", "7", "--labels", file}, expected);
+  };
+  error("nowhere.txt", "--labels nowhere.txt: No such file");
+  error("none.txt", "it is empty");
+  error("gap.txt", "line 2 is empty");
+  error("latin1.txt", "line 2 is no UTF-8 text");
+  error("pets.txt", "--labels pets.txt names 2 classes, --num-classes says 7");
+}
+
 TEST_F(UsageTest, Pairs) {
   box_.File("m.onnx", "x");
   ExpectUsageError({"export", "m.onnx", "--target", "torchscript"}, "there is no target 'torchscript'");

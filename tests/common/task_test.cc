@@ -29,6 +29,8 @@ RequestSpec ExampleSpec() {
   spec.options.interface.input_names = {"image"};
   spec.options.interface.output_names = {"probs"};
   spec.options.interface.channels_last = true;
+  spec.options.interface.labels = {"cat", "dog"};
+  spec.options.interface.labels_file = "pets.txt";
   spec.options.opset = 19;
   spec.options.samples = 4;
   spec.options.seed = std::numeric_limits<uint64_t>::max();
@@ -63,6 +65,8 @@ TEST(RequestSpec, ComesBackFromJson) {
   EXPECT_EQ(read.options.interface.input_names, spec.options.interface.input_names);
   EXPECT_EQ(read.options.interface.output_names, spec.options.interface.output_names);
   EXPECT_TRUE(read.options.interface.channels_last);
+  EXPECT_EQ(read.options.interface.labels, spec.options.interface.labels);
+  EXPECT_EQ(read.options.interface.labels_file, "pets.txt");
   EXPECT_EQ(read.options.opset, 19);
   EXPECT_EQ(read.options.samples, 4);
   EXPECT_EQ(read.options.seed, std::numeric_limits<uint64_t>::max());

@@ -78,6 +78,8 @@ TEST(Plan, SpecCarriesModelsAndOptions) {
   interface.add_input_names("image");
   interface.add_output_names("probs");
   interface.set_channels_last(true);
+  interface.add_labels("cat");
+  interface.set_labels_file("pets.txt");
   request.mutable_options()->set_no_verify(true);
   request.mutable_options()->set_seed(7);
   const Plan plan = PlanRequest(request);
@@ -99,6 +101,8 @@ TEST(Plan, SpecCarriesModelsAndOptions) {
   EXPECT_EQ(planned.input_names, std::vector<std::string>{"image"});
   EXPECT_EQ(planned.output_names, std::vector<std::string>{"probs"});
   EXPECT_TRUE(planned.channels_last);
+  EXPECT_EQ(planned.labels, std::vector<std::string>{"cat"});
+  EXPECT_EQ(planned.labels_file, "pets.txt");
   EXPECT_FALSE(plan.spec.options.verify);
   EXPECT_EQ(plan.spec.options.seed, 7u);
   EXPECT_EQ(plan.spec.options.opset, 17);  // the defaults that 0 stands for

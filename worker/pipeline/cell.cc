@@ -30,7 +30,6 @@ absl::StatusOr<Emitted> Make(const TaskInputs& inputs, const TaskContext& contex
   options.model_name = inputs.model.name;
   options.precision = inputs.task.precision;
   options.opset = inputs.options.opset;
-  options.labels = inputs.options.interface.labels;
   const std::filesystem::path folder = context.scratch / "artifact";
   std::error_code error;
   std::filesystem::create_directory(folder, error);

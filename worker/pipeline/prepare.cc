@@ -72,6 +72,8 @@ absl::StatusOr<TaskOutput> RunPrepare(const TaskInputs& inputs, const TaskContex
   }
   const Graph& graph = imported->as_written != nullptr ? *imported->as_written : *imported->model.graph;
   nlohmann::json entry = ModelEntry(inputs.model, &graph, imported->model.source_opset);
+  if (imported->labelled_output)
+    entry["io_schema"]["outputs"][*imported->labelled_output]["labels"] = inputs.options.interface.labels;
   output.state = "passed";
   if (inputs.options.verify) {
     context.progress("running the reference");

@@ -1,6 +1,7 @@
 // Built-in architectures: graphs to which a checkpoint's weights are fitted.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,11 +15,19 @@
 
 namespace slipway {
 
+// What pixels in [0, 1] are normalised with, by channel of RGB.
+struct ImageStatistics {
+  std::array<double, 3> mean = {0.485, 0.456, 0.406};  // ImageNet's
+  std::array<double, 3> std = {0.229, 0.224, 0.225};
+};
+
 struct Architecture {
   std::string_view name;             // "mtcnn-pnet"
   std::string_view checked_against;  // "facenet-pytorch 2.6.0": what its graph was compared with in tests
-  int64_t input_size = 0;  // a classifier's default S of [1, 3, S, S]; 0: no classifier, its sizes are its own
-  int64_t classes = 0;     // a classifier's, unless its weights say another number
+  int64_t input_size = 0;           // a classifier's default S of [1, 3, S, S]; 0: no classifier, its sizes are its own
+  int64_t classes = 0;              // a classifier's, unless its weights say another number
+  ImageStatistics statistics = {};  // that a classifier's weights expect
+  std::string_view other_statistics = {};  // published weights of the same names that expect others, and which
 };
 
 struct ArchitectureOptions {
