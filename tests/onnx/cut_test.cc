@@ -66,6 +66,7 @@ class CutTest : public ::testing::Test, protected OnnxMaker {
     const std::filesystem::path cut = folder_.path() / "cut.onnx", read = folder_.path() / "read.onnx";
     const absl::Status written = WriteCutOnnx(source_, *imported.unedited, cut);
     ASSERT_TRUE(written.ok()) << written;
+    std::filesystem::remove(read);
     ASSERT_TRUE(WriteOnnxFile(*imported.as_written, {}, read).ok());
     for (const auto& file : {cut, read}) {
       const auto tensors = RunOnnx(file, inputs, {output});
