@@ -21,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // Hosts that can be made to be missing, dead or silent.
 class FlakyHosts final : public HostProvider {
@@ -61,7 +61,7 @@ class FlakyHosts final : public HostProvider {
   bool silent_now_ = false;
 };
 
-class PipelineTest : public testing::Test {
+class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest()
       : folder_(*TemporaryFolder::Create(TemporaryFolder::ShortParent(), "pipeline-")),
@@ -137,7 +137,7 @@ TEST_F(PipelineTest, PreparesAndProvesACheckpoint) {
   EXPECT_EQ(model["source"]["files"][0]["path"], "rnet.pt");
   EXPECT_EQ(model["source"]["architecture"], "mtcnn-rnet");
   EXPECT_THAT(model["reference"].get<std::string>(), HasSubstr("facenet-pytorch"));
-  EXPECT_THAT(model["io_schema"]["inputs"][0]["shape"].get<std::vector<int>>(), ElementsAre(testing::_, 3, 24, 24));
+  EXPECT_THAT(model["io_schema"]["inputs"][0]["shape"].get<std::vector<int>>(), ElementsAre(::testing::_, 3, 24, 24));
 
   steps_.clear();
   const auto cell = Cell("onnx");
