@@ -420,7 +420,7 @@ TEST_F(BadInput, ClaimsOfGigabytesInASmallFile) {
     const std::string initializer = field(5, tensor, tensor.size());
     const std::string file = field(7, initializer, initializer.size());
     ASSERT_TRUE(WriteFileAtomically(folder_.path() / "claim.onnx", file).ok());
-    const auto source = OpenSource(folder_.path() / "claim.onnx");
+    const auto source = OpenOnnx(folder_.path() / "claim.onnx");
     EXPECT_THAT(Message(source.status()), HasSubstr("claims more bytes than the file has")) << claimed;
   }
 }
