@@ -244,7 +244,9 @@ TEST_F(PipelineTest, AWrongReadingIsRefusedThoughTheReferenceIsEdited) {
   wrong.Output("logs");
   hosts_.on_acquire = [&] {
     const fs::path copy = hosts_.scratch() / "as_read.onnx";
-    if (fs::exists(copy)) ASSERT_TRUE(WriteFileAtomically(copy, wrong.model().SerializeAsString()).ok());
+    if (fs::exists(copy)) {
+      EXPECT_TRUE(WriteFileAtomically(copy, wrong.model().SerializeAsString()).ok());
+    }
   };
   const auto prepared = Prepare();
   ASSERT_TRUE(prepared.ok()) << prepared.status();
@@ -277,7 +279,9 @@ TEST_F(PipelineTest, AWrongReadingIsNamedByItsOutput) {
     weights->constant = Tensor::From<float>({4, 2}, values);
     const absl::Status check = CheckImport(Context(), source, *imported, 0);
     EXPECT_EQ(check.code(), spoilt == 0 ? absl::StatusCode::kOk : absl::StatusCode::kDataLoss) << check;
-    if (spoilt != 0) EXPECT_THAT(Message(check), HasSubstr("output 'sums': scaled error"));
+    if (spoilt != 0) {
+      EXPECT_THAT(Message(check), HasSubstr("output 'sums': scaled error"));
+    }
   }
 }
 
