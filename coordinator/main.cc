@@ -15,9 +15,11 @@
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/metrics/metrics.h"
 #include "common/queue/queue.h"
 #include "common/store/open_store.h"
 #include "coordinator/service/coordinator.h"
+#include "coordinator/service/queue_metrics.h"
 
 namespace slipway {
 namespace {
@@ -48,7 +50,8 @@ struct Flags {
   std::string redis_password_file;
   double lease_seconds = 15;
   std::vector<std::string> weights;  // TENANT=WEIGHT
-  std::string log_level;
+  std::string metrics_listen;
+  std::string log_level, log_format;
   int ready_fd = -1;
 };
 
@@ -60,6 +63,9 @@ void DefineFlags(CLI::App& app, Flags& flags) {
       ->required();
   app.add_option("--health-listen", flags.coordinator.health_listen, "Address of the health service (grpc.health.v1)")
       ->envname("SLIPWAY_HEALTH_LISTEN");
+  app.add_option("--metrics-listen", flags.metrics_listen,
+                 "IP address and port of the metrics for Prometheus, http://…/metrics (default: none)")
+      ->envname("SLIPWAY_METRICS_LISTEN");
   app.add_flag("--insecure", flags.coordinator.insecure, "Allow plain text on addresses that other machines reach")
       ->envname("SLIPWAY_INSECURE");
   app.add_option("--redis", flags.queue.address, "Redis: unix:/PATH or HOST:PORT")
@@ -102,6 +108,9 @@ void DefineFlags(CLI::App& app, Flags& flags) {
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->envname("SLIPWAY_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  app.add_option("--log-format", flags.log_format, "text or json: a line a record on stderr")
+      ->envname("SLIPWAY_LOG_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--ready-fd", flags.ready_fd,
                  "Descriptor that gets one line, the addresses, once all of them are served")
       ->envname("SLIPWAY_READY_FD");
@@ -173,6 +182,12 @@ absl::Status Run(Flags flags) {
   flags.coordinator.shard = flags.queue.shard;
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenStore(flags.store, flags.store_options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue));
+  std::unique_ptr<metrics::Server> metrics_server;
+  if (!flags.metrics_listen.empty()) {
+    ASSIGN_OR_RETURN(metrics_server, metrics::Server::Start(flags.metrics_listen, SLIPWAY_VERSION));
+    metrics_server->OnScrape([&queue = *queue] { ShowQueue(queue); });
+    LogInfo("metrics", {{"address", metrics_server->address()}});
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator,
                    Coordinator::Start(flags.coordinator, *queue, *store));
   for (const std::string& address : coordinator->addresses()) LogInfo("serving", {{"address", address}});
@@ -196,7 +211,7 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
-  InitLogging("coordinator", flags.log_level);
+  InitLogging("coordinator", flags.log_level, flags.log_format);
   const absl::Status status = Run(std::move(flags));
   if (status.ok()) return 0;
   std::fprintf(stderr, "slipway-coordinator: %s\n", Message(status).c_str());

@@ -9,7 +9,9 @@
 #include <thread>
 
 #include "common/base/error.h"
+#include "common/base/installation.h"
 #include "common/base/log.h"
+#include "common/metrics/metrics.h"
 #include "worker/daemon/child.h"
 #include "worker/daemon/daemon.h"
 
@@ -29,7 +31,7 @@ SIGTERM: take no more tasks, finish those running (at most --drain-timeout), giv
 Exit: 0 ended as told, 2 usage, 5 the machine, the store or Redis made work impossible.)";
 
 struct Flags {
-  std::string redis, redis_password_file, store, shard = "0", scratch, python, log_level = "info";
+  std::string redis, redis_password_file, store, shard = "0", scratch, python, log_level = "info", log_format = "text";
   OpenStoreOptions store_options;
   bool allow_unsandboxed = false;
   int slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -37,15 +39,8 @@ struct Flags {
   double task_timeout = 600, judge_timeout = 120, drain_timeout = 10, lease = 15;
   uint64_t task_memory = 0;
   int ready_fd = -1, parent_fd = -1;
+  std::string metrics_listen;
 };
-
-// The project's own virtual environment beside the build tree (build/bin/slipway-worker → .venv), else whatever python3 is.
-std::string DefaultPython() {
-  std::error_code error;
-  const auto binary = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto own = binary.parent_path().parent_path().parent_path() / ".venv/bin/python";
-  return !error && access(own.c_str(), X_OK) == 0 ? own.string() : "python3";
-}
 
 void AddFlags(CLI::App& app, Flags& flags) {
   const auto named = [](CLI::Option* option, const char* variable) { return option->envname(variable); };
@@ -79,7 +74,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
   named(app.add_option("--scratch", flags.scratch, "folder for temporary files (default: $TMPDIR, else /tmp)"),
         "SLIPWAY_SCRATCH");
   named(app.add_option("--python", flags.python,
-                       "interpreter that has the runtimes (default: the build's .venv, else python3)"),
+                       "interpreter that has the runtimes (default: that of slipway-runtimes, else python3)"),
         "SLIPWAY_PYTHON");
   named(app.add_option("--prewarm", flags.prewarm, "judges to start at once: onnxruntime,litert,ncnn")
             ->delimiter(',')
@@ -108,12 +103,19 @@ void AddFlags(CLI::App& app, Flags& flags) {
             ->check(CLI::PositiveNumber)
             ->capture_default_str(),
         "SLIPWAY_LEASE");
+  named(app.add_option("--metrics-listen", flags.metrics_listen,
+                       "IP address and port of the metrics for Prometheus, http://…/metrics (default: none)"),
+        "SLIPWAY_METRICS_LISTEN");
   named(app.add_flag("--allow-unsandboxed", flags.allow_unsandboxed, "work even where the kernel has no jail"),
         "SLIPWAY_ALLOW_UNSANDBOXED");
   named(app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
             ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
             ->capture_default_str(),
         "SLIPWAY_LOG_LEVEL");
+  named(app.add_option("--log-format", flags.log_format, "text or json: a line a record on stderr")
+            ->check(CLI::IsMember({"text", "json"}))
+            ->capture_default_str(),
+        "SLIPWAY_LOG_FORMAT");
   app.add_option("--ready-fd", flags.ready_fd, "descriptor that gets one line once the worker is registered");
   app.add_option("--parent-fd", flags.parent_fd, "end at once when this descriptor reaches its end");
   app.set_version_flag("--version", std::string("slipway-worker ") + SLIPWAY_VERSION);
@@ -176,11 +178,20 @@ int Main(int argc, char** argv) {
   }
   // First of all: nothing is open yet and no thread exists.
   absl::StatusOr<ZygoteProcess> zygote = ForkZygote(&RunChild);
-  InitLogging("slipway-worker", flags.log_level);
+  InitLogging("slipway-worker", flags.log_level, flags.log_format);
   absl::StatusOr<WorkerOptions> options = OptionsOf(flags);
   absl::Status status = !zygote.ok() ? zygote.status() : options.status();
+  std::unique_ptr<metrics::Server> metrics_server;
   if (status.ok()) {
     options->signal_fd = BlockedSignals();
+    if (!flags.metrics_listen.empty()) {
+      auto server = metrics::Server::Start(flags.metrics_listen, SLIPWAY_VERSION);
+      status = server.status();
+      if (server.ok()) metrics_server = *std::move(server);
+    }
+  }
+  if (status.ok()) {
+    if (metrics_server != nullptr) LogInfo("metrics", {{"address", metrics_server->address()}});
     status = RunWorker(*options, *std::move(zygote));
   }
   if (status.ok()) return 0;

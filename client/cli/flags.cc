@@ -39,9 +39,9 @@ constexpr std::array kFlags = {
     Flag{"tolerance", kNumber, "X", "replaces the main limit of the parity gates", "export"},
     Flag{"out", kText, "DIR", "where the artifacts and manifest.json go (default: exports)", "export fetch"},
     Flag{"json", kSwitch, "", "prints one JSON event a line",
-         "export status list cancel retry delete fetch workers watch doctor verify inspect"},
+         "export status list cancel retry delete fetch workers top watch doctor verify inspect"},
     Flag{"server", kText, "HOST:PORT", "the farm to use; without it, export runs its own",
-         "export status list cancel retry delete fetch workers watch doctor"},
+         "export status list cancel retry delete fetch workers top watch doctor"},
     Flag{"jobs", kInteger, "N", "cells made at once by the embedded farm (default: one a CPU)", "export", 1, 1024},
     Flag{"python", kText, "FILE", "Python interpreter with the judges' runtimes, for the embedded farm",
          "export doctor"},
@@ -51,12 +51,14 @@ constexpr std::array kFlags = {
     Flag{"fresh", kSwitch, "", "makes everything again, whatever equal request the farm has", "export"},
     Flag{"for-all", kSwitch, "", "ends requests that others wait for, too", "cancel"},
     Flag{"wait", kSwitch, "", "waits until the request has ended", "fetch"},
-    Flag{"limit", kInteger, "N", "how many requests to show (default: 20)", "list status", 1, 100000},
+    Flag{"once", kSwitch, "", "shows the farm as it is now and ends", "top"},
+    Flag{"every", kDuration, "TIME", "time between two looks (default: 2s)", "top"},
+    Flag{"limit", kInteger, "N", "how many requests to show (default: 20)", "list status top", 1, 100000},
     Flag{"timeout", kDuration, "TIME", "cancels what has not ended by then: 90s, 5m, 1h", "export watch"},
     Flag{"for", kList, "LIST", "targets to ask: names every node that one of them cannot take", "inspect"},
     Flag{"nodes", kSwitch, "", "shows every node, with the shapes of its outputs", "inspect"},
     Flag{"config", kText, "FILE", "YAML file with these flags' names as keys",
-         "export status list cancel retry delete fetch workers watch doctor verify inspect"},
+         "export status list cancel retry delete fetch workers top watch doctor verify inspect"},
 };
 
 constexpr std::array kVerbs = {
@@ -94,6 +96,10 @@ constexpr std::array kVerbs = {
     Verb{"workers", "", "", 0, 0, "show the workers of a farm",
          "  slipway workers --server farm.example.com:7400\n"
          "  slipway workers --json"},
+    Verb{"top", "", "", 0, 0, "show what a farm does, again and again: its workers, its queue, its open requests",
+         "  slipway top --server farm.example.com:7400\n"
+         "  slipway top --every 10s\n"
+         "  slipway top --once --json"},
     Verb{"verify", "DIR", "the folder that --out named", 1, 1, "check every file of an export, offline",
          "  slipway verify exports"},
     Verb{"inspect", "FILE", "a model (.onnx .tflite .param), a folder .mlpackage, or a checkpoint", 1, 1,

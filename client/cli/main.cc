@@ -24,7 +24,7 @@ const std::map<std::string_view, VerbFunction> kFunctions = {
     {"export", RunExport},   {"status", RunStatus},   {"list", RunList},     {"cancel", RunCancel},
     {"workers", RunWorkers}, {"watch", RunWatch},     {"verify", RunVerify}, {"doctor", RunDoctor},
     {"version", RunVersion}, {"inspect", RunInspect}, {"fetch", RunFetch},   {"retry", RunRetry},
-    {"delete", RunDelete}};
+    {"delete", RunDelete},   {"top", RunTop}};
 
 struct Parsed {
   std::map<std::string, std::vector<std::string>> flags;

@@ -19,6 +19,7 @@ int RunRetry(const Settings& settings, const Arguments& requests);
 int RunDelete(const Settings& settings, const Arguments& requests);
 int RunFetch(const Settings& settings, const Arguments& request);
 int RunWorkers(const Settings& settings, const Arguments& none);
+int RunTop(const Settings& settings, const Arguments& none);
 int RunWatch(const Settings& settings, const Arguments& request);
 int RunVerify(const Settings& settings, const Arguments& folder);
 int RunInspect(const Settings& settings, const Arguments& file);

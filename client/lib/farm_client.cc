@@ -188,4 +188,10 @@ absl::StatusOr<std::vector<v1::Worker>> GrpcFarmClient::ListWorkers() {
   return workers;
 }
 
+absl::StatusOr<v1::GetQueueResponse> GrpcFarmClient::GetQueue() {
+  v1::GetQueueResponse queue;
+  RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return fleet_->GetQueue(&context, {}, &queue); }));
+  return queue;
+}
+
 }  // namespace slipway

@@ -111,6 +111,7 @@ class FarmClient {
 
   // --- fleet
   virtual absl::StatusOr<std::vector<v1::Worker>> ListWorkers() = 0;
+  virtual absl::StatusOr<v1::GetQueueResponse> GetQueue() = 0;
 
   // Ends every call in flight, and all later ones, with CANCELLED.
   virtual void Shutdown() = 0;

@@ -61,6 +61,7 @@ class GrpcFarmClient final : public FarmClient {
   absl::Status Delete(const std::string& request_id) override;
   absl::StatusOr<std::vector<v1::RequestInfo>> List(uint32_t limit) override;
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers() override;
+  absl::StatusOr<v1::GetQueueResponse> GetQueue() override;
 
   void Shutdown() override { shutdown_.request_stop(); }
 

@@ -129,7 +129,25 @@ struct WorkerView {
   std::string id, host, version;
   int slots = 0, busy = 0;
   std::vector<std::string> classes;
+  uint64_t memory_bytes = 0;  // of all its processes; 0: not known
   absl::Time last_seen;
+};
+
+// What waits and what runs, of all tenants.
+struct QueueDepth {
+  struct Class {
+    uint64_t ready = 0;                            // at least: of the first 10,000 requests that have ready tasks
+    absl::Duration oldest = absl::ZeroDuration();  // age of the oldest request that has a ready task
+  };
+  uint64_t open = 0;  // tasks that have not ended: blocked ones too
+  uint64_t running = 0, delayed = 0;
+  std::map<std::string, Class> classes;  // all that ever had a task
+
+  uint64_t ready() const {
+    uint64_t sum = 0;
+    for (const auto& [name, depth] : classes) sum += depth.ready;
+    return sum;
+  }
 };
 
 // A tenant's share and quotas; 0: no quota.
@@ -192,6 +210,7 @@ class Queue {
       const std::string& tenant, uint32_t limit, const std::string& page_token) = 0;
   virtual absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(const std::string& request) = 0;
   virtual absl::StatusOr<std::vector<WorkerView>> ListWorkers() = 0;
+  virtual absl::StatusOr<QueueDepth> Depth() = 0;
   // Returns expired leases (restart grace first), promotes delayed tasks, cancels requests past their deadline. Every coordinator calls it each 500 ms. Returns how many tasks moved.
   virtual absl::StatusOr<int> Maintain() = 0;
 

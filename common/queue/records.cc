@@ -91,12 +91,14 @@ absl::StatusOr<RequestView> ParseRequest(std::string id, std::span<redisReply* c
 }
 
 absl::StatusOr<WorkerView> ParseWorker(std::string id, std::string_view record) {
-  std::vector<std::string_view> parts = Split(record, '\n');  // last seen, host, version, slots, busy, classes
+  // last seen, host, version, slots, busy, classes, memory (not from older workers)
+  std::vector<std::string_view> parts = Split(record, '\n');
   WorkerView worker;
   worker.id = std::move(id);
   int64_t seen = 0;
-  if (parts.size() != 6 || !ParseNumber(parts[0], seen) || !ParseNumber(parts[3], worker.slots) ||
-      !ParseNumber(parts[4], worker.busy))
+  if (parts.size() == 6) parts.push_back("0");
+  if (parts.size() != 7 || !ParseNumber(parts[6], worker.memory_bytes) || !ParseNumber(parts[0], seen) ||
+      !ParseNumber(parts[3], worker.slots) || !ParseNumber(parts[4], worker.busy))
     return DataLoss("Redis: the record of worker {} is malformed", worker.id);
   worker.last_seen = absl::FromUnixMillis(seen);
   worker.host = parts[1];
@@ -108,8 +110,8 @@ absl::StatusOr<WorkerView> ParseWorker(std::string id, std::string_view record) 
 }
 
 std::string WorkerRecord(const WorkerView& worker) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}", RecordField(worker.host), RecordField(worker.version), worker.slots,
-                     worker.busy, RecordField(Join(worker.classes, ',')));
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", RecordField(worker.host), RecordField(worker.version), worker.slots,
+                     worker.busy, RecordField(Join(worker.classes, ',')), worker.memory_bytes);
 }
 
 std::string RecordField(std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/metrics/metrics.h"
 #include "common/queue/plan.h"
 
 namespace slipway {
@@ -11,6 +12,11 @@ namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(5);
 constexpr size_t kWaiting = 64;
+
+const metrics::Histogram kCalls("slipway_redis_call_seconds", "Time of a call to Redis, by script or command.",
+                                {"call"});
+const metrics::Counter kErrors("slipway_redis_errors_total", "Calls to Redis that failed, by script and code.",
+                               {"call", "code"});
 
 }  // namespace
 
@@ -23,7 +29,15 @@ RedisQueue::RedisQueue(const QueueOptions& options, Endpoint endpoint)
       pool_(endpoint_, options.connections),
       waiting_(endpoint_, kWaiting) {}
 
-absl::StatusOr<Reply> RedisQueue::Execute(const Use& use) {
+absl::StatusOr<Reply> RedisQueue::Execute(std::string_view call, const Use& use) {
+  const absl::Time start = metrics::Histogram::Now();
+  absl::StatusOr<Reply> reply = Attempt(use);
+  kCalls.Since(start, {call});
+  if (!reply.ok()) kErrors.Add({call, absl::StatusCodeToString(reply.status().code())});
+  return reply;
+}
+
+absl::StatusOr<Reply> RedisQueue::Attempt(const Use& use) {
   absl::Time deadline = absl::Now() + kCallTimeout;
   for (bool again = false;; again = true) {
     absl::StatusOr<Pool::Borrowed> connection = pool_.Borrow(deadline);
@@ -44,13 +58,14 @@ absl::StatusOr<Reply> RedisQueue::Execute(const Use& use) {
 
 absl::StatusOr<Reply> RedisQueue::RunScript(std::string_view name, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), Key("meta"));
-  return Execute([&](Connection& connection, absl::Time deadline) {
+  return Execute(name, [&](Connection& connection, absl::Time deadline) {
     return connection.Run(FindScript(name), arguments, deadline);
   });
 }
 
 absl::StatusOr<Reply> RedisQueue::RunCommand(std::vector<std::string> arguments) {
-  return Execute([&](Connection& connection, absl::Time deadline) { return connection.Call(arguments, deadline); });
+  return Execute(arguments[0],
+                 [&](Connection& connection, absl::Time deadline) { return connection.Call(arguments, deadline); });
 }
 
 absl::Status RedisQueue::Ping() { return RunCommand({"PING"}).status(); }

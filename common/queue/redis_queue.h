@@ -33,6 +33,7 @@ class RedisQueue final : public Queue {
                                                                                 const std::string& page_token) override;
   absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(const std::string& request) override;
   absl::StatusOr<std::vector<WorkerView>> ListWorkers() override;
+  absl::StatusOr<QueueDepth> Depth() override;
   absl::StatusOr<int> Maintain() override;
 
   // redis_tasks.cc
@@ -52,8 +53,10 @@ class RedisQueue final : public Queue {
   absl::StatusOr<bool> CancelFor(const std::string& request, const std::string& waiter);
   using Use = std::function<absl::StatusOr<Reply>(Connection&, absl::Time deadline)>;
 
-  // Runs `use` on a connection, and once more on a new one if that one was lost: everything here may be repeated.
-  absl::StatusOr<Reply> Execute(const Use& use);
+  // Runs `use` on a connection, and once more on a new one if that one was lost: everything here may be repeated. `call`
+  // names it in metrics.
+  absl::StatusOr<Reply> Execute(std::string_view call, const Use& use);
+  absl::StatusOr<Reply> Attempt(const Use& use);
   absl::StatusOr<Reply> RunScript(std::string_view name, std::vector<std::string> arguments);
   absl::StatusOr<Reply> RunCommand(std::vector<std::string> arguments);
   std::string Key(std::string_view name) const { return prefix_ + std::string(name); }

@@ -17,7 +17,8 @@ constexpr int64_t kRetriedPerCall = 1000;
 constexpr int kReapedPerCall = 500;
 constexpr uint32_t kTasksPerPage = 1000;
 constexpr uint32_t kRequestsPerPage = 1000;
-constexpr int kMostRounds = 100;  // of one Maintain; the next goes on
+constexpr int kMostFlows = 10'000;  // that Depth counts
+constexpr int kMostRounds = 100;    // of one Maintain; the next goes on
 
 std::string Milliseconds(absl::Duration duration) { return std::to_string(absl::ToInt64Milliseconds(duration)); }
 
@@ -161,9 +162,21 @@ absl::StatusOr<std::vector<WorkerView>> RedisQueue::ListWorkers() {
   return workers;
 }
 
+absl::StatusOr<QueueDepth> RedisQueue::Depth() {
+  ASSIGN_OR_RETURN(Reply reply, RunScript("depth", {std::to_string(kMostFlows)}));
+  auto elements = Elements(reply.get());
+  if (elements.size() < 3) return Internal("Redis: depth.lua answered {} elements", elements.size());
+  const auto count = [&](size_t i) { return static_cast<uint64_t>(std::max<int64_t>(0, Number(elements[i]))); };
+  QueueDepth depth{.open = count(0), .running = count(1), .delayed = count(2)};
+  for (size_t i = 3; i + 2 < elements.size(); i += 3) {
+    depth.classes[std::string(Text(elements[i]))] = {.ready = count(i + 1), .oldest = absl::Milliseconds(count(i + 2))};
+  }
+  return depth;
+}
+
 absl::StatusOr<int> RedisQueue::MaintainOnce(bool& more) {
   ASSIGN_OR_RETURN(
-      Reply reply, Execute([&](Connection& connection, absl::Time deadline) -> absl::StatusOr<Reply> {
+      Reply reply, Execute("reap", [&](Connection& connection, absl::Time deadline) -> absl::StatusOr<Reply> {
         ASSIGN_OR_RETURN(Reply memory, connection.Call(std::vector<std::string>{"INFO", "memory"}, deadline));
         return connection.Run(FindScript("reap"),
                               std::vector<std::string>{

@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/metrics/metrics.h"
 #include "common/store/layout.h"
 #include "common/store/pump.h"
 
@@ -20,6 +21,12 @@ namespace slipway {
 namespace {
 
 namespace fs = std::filesystem;
+
+const metrics::Counter kOpened("slipway_blob_cache_opens_total",
+                               "Blobs of a remote store opened as local files: hit, miss (fetched into the cache) or "
+                               "uncached (no room).",
+                               {"outcome"});
+const metrics::Counter kFetched("slipway_blob_cache_fetched_bytes_total", "Bytes fetched into the cache.");
 
 struct CachedFile {
   fs::path path;
@@ -78,11 +85,15 @@ class CachedStore final : public Store {
     RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
     const Fetching alone(*this, BlobKey(tenant, digest));
     absl::StatusOr<UniqueFd> cached = OpenCached(tenant, digest);
-    if (cached.ok()) return cached;
+    if (cached.ok()) {
+      kOpened.Add({"hit"});
+      return cached;
+    }
     if (!absl::IsNotFound(cached.status()) && !absl::IsDataLoss(cached.status()))
       LogWarning("cache not readable", {{"root", options_.root.string()}, {"reason", Message(cached.status())}});
     ASSIGN_OR_RETURN(std::unique_ptr<BlobReader> reader, backing_->Open(tenant, digest, 0));
     absl::StatusOr<std::unique_ptr<BlobWriter>> writer = Reserve(tenant, digest);
+    kOpened.Add({writer.ok() ? "miss" : "uncached"});
     if (!writer.ok()) {
       LogInfo("blob not cached", {{"digest", digest.ToString()}, {"reason", Message(writer.status())}});
       reader.reset();
@@ -90,6 +101,7 @@ class CachedStore final : public Store {
     }
     RETURN_IF_ERROR(Pump(*reader, **writer));
     RETURN_IF_ERROR((*writer)->Commit());
+    kFetched.Add({}, static_cast<double>(digest.bytes));
     writer->reset();  // and its lock
     cached = OpenCached(tenant, digest);
     return absl::IsNotFound(cached.status()) ? backing_->OpenLocal(tenant, digest) : std::move(cached);

@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
+#include "common/metrics/metrics.h"
 #include "common/rpc/digest_message.h"
 #include "common/rpc/endpoint.h"
 #include "coordinator/service/caller.h"
@@ -11,6 +12,9 @@
 
 namespace slipway {
 namespace {
+
+const metrics::Counter kReceived("slipway_blob_received_bytes_total", "Bytes of blobs that clients uploaded.");
+const metrics::Counter kSent("slipway_blob_sent_bytes_total", "Bytes of blobs that clients downloaded.");
 
 absl::StatusOr<Digest> DigestField(std::string_view field, const v1::Digest& message) {
   const absl::StatusOr<Digest> digest = FromDigestMessage(message);
@@ -89,6 +93,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
     RETURN_IF_ERROR(writer_->Write(std::as_bytes(std::span(data))));
     received_ += data.size();
     Failpoint("coordinator.upload_chunk");
+    kReceived.Add({}, static_cast<double>(data.size()));
     return false;
   }
 
@@ -159,6 +164,7 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
     if (*read == 0) return End(absl::OkStatus());
     data.resize(*read);
     Failpoint("coordinator.download_chunk");
+    kSent.Add({}, static_cast<double>(*read));
     StartWrite(&chunk_);
   }
 

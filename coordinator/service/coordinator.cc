@@ -12,6 +12,7 @@
 #include "common/rpc/endpoint.h"
 #include "coordinator/planner/spec_cache.h"
 #include "coordinator/service/blob_service.h"
+#include "coordinator/service/call_metrics.h"
 #include "coordinator/service/executor.h"
 #include "coordinator/service/export_service.h"
 #include "coordinator/service/fleet_service.h"
@@ -79,6 +80,7 @@ class GrpcCoordinator final : public Coordinator {
     grpc::ServerBuilder builder;
     builder.SetOption(std::make_unique<grpc::HealthCheckServiceServerBuilderOption>(nullptr));
     for (grpc::Service* service : services_) builder.RegisterService(service);
+    MeasureCalls(builder);
     ASSIGN_OR_RETURN(main_, Listen(builder, addresses));
     if (!health_address.has_value()) return absl::OkStatus();
     grpc::ServerBuilder health_builder;

@@ -8,6 +8,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/metrics/metrics.h"
 #include "common/rpc/digest_message.h"
 #include "coordinator/planner/plan.h"
 #include "coordinator/planner/validate.h"
@@ -22,6 +23,11 @@ namespace {
 
 constexpr size_t kMissingNamed = 100;  // digests in the message; FindMissing tells all
 constexpr uint32_t kDefaultListPage = 100;
+
+const metrics::Counter kRequests("slipway_requests_submitted_total",
+                                 "Requests taken: new, or joined to an earlier one by their idempotency key.",
+                                 {"outcome"});
+const metrics::Counter kTasks("slipway_tasks_submitted_total", "Tasks of new requests.");
 
 uint32_t PageSize(uint32_t asked, uint32_t standard) {
   return std::min(asked == 0 ? standard : asked, ExportService::kMaxPage);
@@ -108,6 +114,8 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
   if (!id.ok()) return id.status();
   response.set_request_id(*id);
   response.set_joined(*id != queued.id);
+  kRequests.Add({response.joined() ? "joined" : "new"});
+  if (!response.joined()) kTasks.Add({}, static_cast<double>(queued.tasks.size()));
   LogInfo(response.joined() ? "joined" : "submitted", {{"request", *id},
                                                        {"models", std::to_string(request.models_size())},
                                                        {"tasks", std::to_string(queued.tasks.size())}});

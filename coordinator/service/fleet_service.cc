@@ -23,12 +23,32 @@ absl::Status ListPage(Queue& queue, const v1::ListWorkersRequest& request, v1::L
   return absl::OkStatus();
 }
 
+absl::Status TellQueue(Queue& queue, v1::GetQueueResponse& response) {
+  ASSIGN_OR_RETURN(const QueueDepth depth, queue.Depth());
+  response.set_open(depth.open);
+  response.set_ready(depth.ready());
+  response.set_running(depth.running);
+  response.set_delayed(depth.delayed);
+  for (const auto& [name, tasks] : depth.classes) {
+    v1::QueueClass& told = *response.add_classes();
+    told.set_name(name);
+    told.set_ready(tasks.ready);
+    told.set_oldest_ready_seconds(absl::ToDoubleSeconds(tasks.oldest));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* FleetService::ListWorkers(grpc::CallbackServerContext* context,
                                                     const v1::ListWorkersRequest* request,
                                                     v1::ListWorkersResponse* response) {
   return RunUnary(context, executor_, [=, this] { return ListPage(queue_, *request, *response); });
+}
+
+grpc::ServerUnaryReactor* FleetService::GetQueue(grpc::CallbackServerContext* context, const v1::GetQueueRequest*,
+                                                 v1::GetQueueResponse* response) {
+  return RunUnary(context, executor_, [=, this] { return TellQueue(queue_, *response); });
 }
 
 }  // namespace slipway

@@ -1,4 +1,4 @@
-// FleetService: who works.
+// FleetService: who works, and what waits.
 #pragma once
 
 #include "common/queue/queue.h"
@@ -14,6 +14,8 @@ class FleetService final : public v1::FleetService::CallbackService {
   // By id; a page token is the last id told.
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context, const v1::ListWorkersRequest* request,
                                         v1::ListWorkersResponse* response) override;
+  grpc::ServerUnaryReactor* GetQueue(grpc::CallbackServerContext* context, const v1::GetQueueRequest* request,
+                                     v1::GetQueueResponse* response) override;
 
  private:
   Queue& queue_;

@@ -93,6 +93,7 @@ void SetWorker(const WorkerView& view, v1::Worker& worker) {
   worker.set_busy(view.busy);
   for (const std::string& name : view.classes) worker.add_classes(name);
   SetTime(view.last_seen, *worker.mutable_last_seen());
+  worker.set_memory_bytes(view.memory_bytes);
 }
 
 }  // namespace slipway

@@ -3,10 +3,13 @@
 #include <vector>
 
 #include "common/base/error.h"
+#include "common/metrics/metrics.h"
 #include "coordinator/watch/watcher.h"
 
 namespace slipway {
 namespace {
+
+const metrics::Gauge kWatchers("slipway_watchers", "Watch calls under way.");
 
 constexpr int kThreads = 4;
 constexpr char kStopping[] = "this coordinator is stopping; watch on at another";
@@ -37,6 +40,7 @@ grpc::ServerWriteReactor<v1::WatchResponse>* WatchHub::Watch(grpc::CallbackServe
       refused = ResourceExhausted("this coordinator serves {} watchers already; try again in a second", kMaxWatchers);
     }
     watchers_.emplace(request, watcher);
+    kWatchers.Set({}, static_cast<double>(watchers_.size()));
   }
   if (!refused.ok()) watcher->Stop(refused);
   watcher->Start();
@@ -69,6 +73,7 @@ void WatchHub::Remove(const std::shared_ptr<Watcher>& watcher) {
   for (auto it = begin; it != end; ++it) {
     if (it->second == watcher) {
       watchers_.erase(it);
+      kWatchers.Set({}, static_cast<double>(watchers_.size()));
       removed_.notify_all();
       return;
     }

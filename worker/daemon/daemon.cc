@@ -16,14 +16,23 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/metrics/metrics.h"
 #include "worker/daemon/host_pool.h"
 #include "worker/daemon/memory.h"
+#include "worker/daemon/process_tree.h"
 #include "worker/daemon/slot.h"
 #include "worker/daemon/task_runner.h"
 #include "worker/pipeline/entry.h"
 
 namespace slipway {
 namespace {
+
+const metrics::Gauge kSlots("slipway_worker_slots", "Slots of this worker, total and busy.", {"state"});
+const metrics::Gauge kMemory("slipway_worker_memory_bytes",
+                             "Memory of this worker and all its processes, without the files that they map.");
+const metrics::Counter kLost("slipway_worker_leases_lost_total",
+                             "Running tasks that a heartbeat found to be another's by now, or cancelled.");
+const metrics::Counter kHeartbeats("slipway_worker_heartbeats_total", "Heartbeats, by outcome.", {"outcome"});
 
 constexpr absl::Duration kWakePatience = absl::Seconds(1);     // a lost wake costs no more
 constexpr absl::Duration kHelloTimeout = absl::Seconds(30);    // of the first child, on a machine that is just starting
@@ -118,6 +127,8 @@ class Worker {
     RETURN_IF_ERROR(queue_->OnCancelled([this](const std::string& request) {
       for (const auto& slot : slots_) slot->AbandonRequest(request);
     }));
+    kSlots.Set({"total"}, options_.slots);
+    kSlots.Set({"busy"}, 0);
     for (const auto& slot : slots_) std::thread([this, &slot = *slot] { SlotLoop(slot); }).detach();
     std::thread([this] { HeartbeatLoop(); }).detach();
     return absl::OkStatus();
@@ -167,6 +178,7 @@ class Worker {
     std::string token = RandomHex(16);
     Backoff backoff;
     while (Enter()) {
+      const absl::Time asked = metrics::Histogram::Now();
       auto lease = queue_->Lease({self_.id, token, self_.classes});
       if (!lease.ok() || !*lease) {
         Leave();
@@ -188,9 +200,12 @@ class Worker {
             .IgnoreError();
       } else {
         Failpoint("worker.leased");
+        TaskMeter::Leased(asked);
+        kSlots.Add({"busy"}, 1);
         slot.Begin(token, (*lease)->request);
         runner_->Run(**lease, slot);
         slot.End();
+        kSlots.Add({"busy"}, -1);
       }
       token = RandomHex(16);
       Leave();
@@ -211,14 +226,18 @@ class Worker {
       }
       WorkerView view = self_;
       view.busy = static_cast<int>(tokens.size());
+      view.memory_bytes = MemoryOfTree(getpid());
+      kMemory.Set({}, static_cast<double>(view.memory_bytes));
       std::lock_guard signing(signing_);
       if (signed_off_) return;
       const auto lost = queue_->Heartbeat(view, tokens);
       Failpoint("worker.heartbeat");
+      kHeartbeats.Add({lost.ok() ? "ok" : "failed"});
       if (!lost.ok()) {
         LogWarning("heartbeat failed", {{"reason", Message(lost.status())}});
         continue;
       }
+      kLost.Add({}, static_cast<double>(lost->size()));
       for (const std::string& token : *lost) {
         for (const auto& slot : slots_) slot->AbandonToken(token);
       }

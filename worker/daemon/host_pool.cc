@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/metrics/metrics.h"
 #include "convert/runtimes/runtime.h"
 
 namespace slipway {
@@ -19,6 +20,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+const metrics::Counter kStarts("slipway_worker_judge_starts_total", "Judge processes started, by runtime.",
+                               {"runtime"});
+const metrics::Counter kFailures("slipway_worker_judge_failures_total",
+                                 "Judge processes that died, did not answer or were left broken, by runtime.",
+                                 {"runtime"});
 
 constexpr std::string_view kRuntimes[] = {"onnxruntime", "litert", "ncnn"};
 constexpr absl::Duration kMissingFor = absl::Minutes(1);
@@ -100,6 +107,7 @@ absl::StatusOr<HostPool::Hosts::iterator> HostPool::Spawn(const std::string& run
   request.connection = ends.second.fd();
   request.errors = errors.fd();
   ASSIGN_OR_RETURN(const uint64_t id, zygote_.Spawn(request));
+  kStarts.Add({runtime});
   // The greeting is asked for now and read by whoever borrows the host.
   RETURN_IF_ERROR(ends.first.Send(R"({"op":"hello"})"));
   hosts_.push_back(Host{.id = id,
@@ -183,6 +191,7 @@ absl::StatusOr<HostPool::Loan> HostPool::Lend(std::string_view runtime, std::str
       host->worked = true;
       return Loan{host->id, host->connection.fd()};
     }
+    kFailures.Add({host->runtime});
     LogWarning("a judge host failed", {{"runtime", host->runtime}, {"reason", Message(greeted)}});
     if (absl::IsNotFound(greeted)) missing_[host->runtime] = {absl::Now() + kMissingFor, Message(greeted)};
     Drop(host);
@@ -198,6 +207,7 @@ void HostPool::Return(uint64_t id, bool healthy) {
   if (!healthy || host->dead || host->uses >= options_.max_uses || !host->connection.Send(R"({"op":"hello"})").ok()) {
     const bool replace = host->worked;
     const std::string runtime = host->runtime;
+    if (!healthy || host->dead) kFailures.Add({runtime});
     Drop(host);
     if (replace) Spawn(runtime).status().IgnoreError();  // the next loan tries again and reports
     return;
@@ -211,6 +221,7 @@ void HostPool::OnExit(const ProcessExit& exit) {
   if (host == hosts_.end()) return;
   host->dead = true;
   if (host->lent) return;  // its borrower finds out and returns it
+  kFailures.Add({host->runtime});
   LogInfo("an idle judge host ended",
           {{"runtime", host->runtime}, {"how", Describe(exit)}, {"said", host->errors.LastLine()}});
   const bool replace = host->worked;

@@ -55,23 +55,28 @@ std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::er
 }  // namespace
 
 void TaskRunner::Run(const LeasedTask& task, Executor& executor) {
-  const Settlement settlement = Decide(task, executor);
+  const LogScope scope({{"request", task.request}, {"task", std::to_string(task.index)}});
+  LogDebug("leased", {{"attempt", std::to_string(task.attempt)}});
+  TaskMeter meter;
+  const Settlement settlement = Decide(task, executor, meter);
   switch (settlement.what) {
     case Settlement::What::kCommit:
-      Commit(task, settlement, executor);
+      Commit(task, settlement, executor, meter);
       break;
     case Settlement::What::kReturn:
       Return(task, settlement);
       break;
     case Settlement::What::kNothing:
-      LogInfo("gave up a task that is no longer ours",
-              {{"request", task.request}, {"task", std::to_string(task.index)}});
+      meter.GaveUp();
+      LogInfo("gave up a task that is no longer ours");
       break;
   }
 }
 
-TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& executor) {
+TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter) {
+  meter.Enter("fetch");
   const auto returned = [&](const std::string& reason, Failure failure = Failure::kMachine) {
+    meter.Returned(failure);
     return Settlement{Settlement::What::kReturn, TaskState::kReady, "", reason,
                       RetryOf(failure, task, reason).value_or(TaskReturn{.reason = reason})};
   };
@@ -82,11 +87,16 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
     return KindOf(message.status()) == ErrorKind::kMachine ? returned(Message(message.status()))
                                                            : Failed(task, nullptr, Message(message.status()));
   }
+  meter.SetTask(message->task);
   auto blobs = OpenBlobs(task, message->blobs);
   if (!blobs.ok()) return returned(Message(blobs.status()));
   std::vector<int> descriptors;
   for (const UniqueFd& blob : *blobs) descriptors.push_back(blob.get());
-  const auto progress = [&](const std::string& step) { queue_.Progress(task, step).IgnoreError(); };
+  const auto progress = [&](const std::string& step) {
+    meter.Enter(step);
+    queue_.Progress(task, step).IgnoreError();
+  };
+  meter.Enter("child");  // until it says what it does
 
   auto execution = executor.Execute(*message, descriptors, task.tenant, progress);
   Failpoint("worker.executed");
@@ -99,6 +109,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
     const auto state = StateOf(output->state);
     if (!state.ok()) return Failed(task, &*message, Message(state.status()));
     if (message->noop) return {Settlement::What::kCommit, *state, "", output->reason};
+    meter.Enter("store");
     auto result = StoreResult(task, *message, *output, executor.scratch());
     if (result.ok()) return {Settlement::What::kCommit, *state, *result, output->reason};
     if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
@@ -107,11 +118,13 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   if (executor.abandoned() == Abandon::kLost) return {};
   if (executor.abandoned() == Abandon::kDraining) return returned("the worker was told to end", Failure::kDrained);
   if (!execution.ok()) return returned(Message(execution.status()));
+  meter.ChildEnded(*execution);
   const Fault fault = FaultOf(*execution, options_.task_timeout);
-  LogWarning("a task's process ended",
-             {{"request", task.request}, {"task", std::to_string(task.index)}, {"reason", fault.reason}});
-  if (const auto how = RetryOf(fault.failure, task, fault.reason))
+  LogWarning("a task's process ended", {{"reason", fault.reason}});
+  if (const auto how = RetryOf(fault.failure, task, fault.reason)) {
+    meter.Returned(fault.failure);
     return {Settlement::What::kReturn, TaskState::kReady, "", fault.reason, *how};
+  }
   return Failed(task, &*message, fault.reason);
 }
 
@@ -200,7 +213,8 @@ TaskRunner::Settlement TaskRunner::Failed(const LeasedTask& task, const TaskMess
   return settlement;
 }
 
-void TaskRunner::Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor) {
+void TaskRunner::Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor, TaskMeter& meter) {
+  meter.Enter("commit");
   const TaskCommit commit{task.request, task.index, task.token, settlement.state, settlement.result, settlement.reason};
   const absl::Time give_up = absl::Now() + options_.commit_patience;
   absl::Duration pause = absl::Milliseconds(20);
@@ -208,18 +222,16 @@ void TaskRunner::Commit(const LeasedTask& task, const Settlement& settlement, Ex
     const auto outcome = queue_.Commit(commit);
     if (outcome.ok()) {
       Failpoint("worker.committed");
+      meter.Committed(settlement.state, outcome);
       const bool ours = *outcome == CommitOutcome::kCommitted || *outcome == CommitOutcome::kAlready;
-      LogDebug(ours ? "committed" : "the task had become another's", {{"request", task.request},
-                                                                      {"task", std::to_string(task.index)},
-                                                                      {"state", std::string(Name(settlement.state))},
-                                                                      {"reason", settlement.reason}});
+      LogDebug(ours ? "committed" : "the task had become another's",
+               {{"state", std::string(Name(settlement.state))}, {"reason", settlement.reason}});
       return;
     }
     // The same token may commit again after a lost reply; the task is leased anew by whoever comes if Redis stays away.
     if (!absl::IsUnavailable(outcome.status()) || executor.abandoned() == Abandon::kLost || absl::Now() >= give_up) {
-      LogError(
-          "cannot commit",
-          {{"request", task.request}, {"task", std::to_string(task.index)}, {"reason", Message(outcome.status())}});
+      meter.Committed(settlement.state, outcome);
+      LogError("cannot commit", {{"reason", Message(outcome.status())}});
       return;
     }
     std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));
@@ -235,10 +247,8 @@ std::optional<TaskReturn> TaskRunner::RetryOf(Failure failure, const LeasedTask&
 void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement) {
   Failpoint("worker.returning");
   const auto outcome = queue_.Return(task, settlement.how);
-  LogWarning("returned a task", {{"request", task.request},
-                                 {"task", std::to_string(task.index)},
-                                 {"reason", settlement.reason},
-                                 {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
+  LogWarning("returned a task",
+             {{"reason", settlement.reason}, {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
 }
 
 }  // namespace slipway

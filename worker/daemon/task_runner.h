@@ -13,6 +13,7 @@
 #include "common/task/task.h"
 #include "worker/daemon/executor.h"
 #include "worker/daemon/retry.h"
+#include "worker/daemon/task_metrics.h"
 #include "worker/jail/jail.h"
 
 namespace slipway {
@@ -82,14 +83,14 @@ class TaskRunner {
     TaskReturn how;  // of a task that goes back
   };
 
-  Settlement Decide(const LeasedTask& task, Executor& executor);
+  Settlement Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter);
   absl::StatusOr<TaskMessage> Describe(const LeasedTask& task, const RequestSpec& spec);
   absl::StatusOr<std::vector<UniqueFd>> OpenBlobs(const LeasedTask& task, const std::vector<Digest>& digests);
   // Stores the files and the result blob; its digest.
   absl::StatusOr<std::string> StoreResult(const LeasedTask& task, const TaskMessage& message, const TaskOutput& output,
                                           const std::filesystem::path& scratch);
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
-  void Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor);
+  void Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor, TaskMeter& meter);
   void Return(const LeasedTask& task, const Settlement& settlement);
   std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason);
 

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A worker lives: extends its leases.
--- KEYS: 1 meta. ARGV: 1 worker, 2 what to show of it (host \n version \n slots \n busy \n classes), 3 lease in ms,
+-- KEYS: 1 meta. ARGV: 1 worker, 2 what to show of it (host \n version \n slots \n busy \n classes \n memory), 3 lease in ms,
 -- 4… tokens. Returns the tokens that own nothing any more.
 --!include farm.lua
 local time = now()

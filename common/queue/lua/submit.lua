@@ -92,6 +92,7 @@ if create then
     call('HSET', P .. 'request:' .. id, 't', tenant, 's', 'P', 'sp', ARGV[7], 'p', ARGV[8], 'v', 0, 'o', ARGV[9],
          'n', ARGV[9], 're', ARGV[10], 'd', digest, 'ik', key, 'cl', ARGV[12], 'q', sequence, 'c', created, 'by', ARGV[14])
     call('HSET', P .. 'tenant:' .. tenant, 'w', ARGV[15])
+    call('HINCRBY', KEYS[1], 'open', ARGV[9])
     call('HINCRBY', P .. 'tenant:' .. tenant, 'o', ARGV[9])
     call('HINCRBY', P .. 'tenant:' .. tenant, 'by', ARGV[14])
     take_turn()

@@ -176,13 +176,15 @@ local function join(r, class, count)
     local clock = tonumber(call('HGET', P .. 'clock', class) or 0)
     local own = tonumber(call('HGET', tenant, 'vt:' .. class) or 0)
     call('ZADD', tenants, math.max(clock, own), r.tenant)
+    call('HSETNX', P .. 'clock', class, 0)  -- depth.lua finds the classes there
   end
   wake(class, count)
 end
 
--- What the tenant's quotas count, after a request's open tasks were `was` and are `is`.
+-- What the farm and the tenant's quotas count, after a request's open tasks were `was` and are `is`.
 local function count_open(r, was, is)
   if was == is then return end
+  call('HINCRBY', KEYS[1], 'open', is - was)
   call('HINCRBY', P .. 'tenant:' .. r.tenant, 'o', is - was)
   if r.bytes > 0 and (was == 0 or is == 0) then
     call('HINCRBY', P .. 'tenant:' .. r.tenant, 'by', is == 0 and -r.bytes or r.bytes)

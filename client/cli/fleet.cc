@@ -1,0 +1,71 @@
+#include "client/cli/fleet.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "client/cli/requests.h"
+#include "client/report/text.h"
+
+namespace slipway::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The parts are not counted at one instant.
+uint64_t Blocked(const v1::GetQueueResponse& queue) {
+  const uint64_t others = queue.ready() + queue.running() + queue.delayed();
+  return queue.open() - std::min(queue.open(), others);
+}
+
+double Oldest(const v1::GetQueueResponse& queue) {
+  double oldest = 0;
+  for (const v1::QueueClass& tasks : queue.classes()) oldest = std::max(oldest, tasks.oldest_ready_seconds());
+  return oldest;
+}
+
+}  // namespace
+
+Json ToJson(const v1::Worker& worker) {
+  Json classes = Json::array();
+  for (const std::string& name : worker.classes()) classes.push_back(name);
+  return {{"id", worker.id()},           {"host", worker.host()},
+          {"version", worker.version()}, {"slots", worker.slots()},
+          {"busy", worker.busy()},       {"memory_bytes", worker.memory_bytes()},
+          {"classes", classes},          {"last_seen", UtcTime(worker.last_seen())}};
+}
+
+std::vector<std::string> WorkerTitles() {
+  return {"id", "host", "version", "slots", "busy", "memory", "classes", "last seen"};
+}
+
+std::vector<std::string> Row(const v1::Worker& worker) {
+  return {worker.id(),
+          worker.host(),
+          worker.version(),
+          std::to_string(worker.slots()),
+          std::to_string(worker.busy()),
+          worker.memory_bytes() == 0 ? "-" : HumanBytes(worker.memory_bytes()),
+          fmt::format("{}", fmt::join(worker.classes(), ",")),
+          UtcTime(worker.last_seen())};
+}
+
+Json ToJson(const v1::GetQueueResponse& queue) {
+  Json classes = Json::object();
+  for (const v1::QueueClass& tasks : queue.classes()) {
+    classes[tasks.name()] = {{"ready", tasks.ready()}, {"oldest_ready_seconds", tasks.oldest_ready_seconds()}};
+  }
+  return {{"open", queue.open()},       {"ready", queue.ready()},    {"running", queue.running()},
+          {"delayed", queue.delayed()}, {"blocked", Blocked(queue)}, {"classes", classes}};
+}
+
+std::string Line(const v1::GetQueueResponse& queue) {
+  std::string line = fmt::format("queue: {} open, {} ready, {} running, {} delayed, {} blocked", queue.open(),
+                                 queue.ready(), queue.running(), queue.delayed(), Blocked(queue));
+  if (queue.ready() > 0) line += fmt::format("; oldest ready {:.0f} s", Oldest(queue));
+  return line;
+}
+
+}  // namespace slipway::cli
