@@ -15,6 +15,7 @@
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/base/installation.h"
 #include "convert/import/import.h"
 #include "convert/import/onnx/onnx_import.h"
 #include "convert/import/zoo/zoo.h"

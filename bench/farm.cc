@@ -14,6 +14,7 @@
 #include "client/embedded/embedded_farm.h"
 #include "client/lib/farm_client.h"
 #include "common/base/error.h"
+#include "common/base/installation.h"
 #include "common/base/random.h"
 
 namespace slipway {

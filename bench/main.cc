@@ -6,6 +6,7 @@
 #include "client/embedded/embedded_farm.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/base/installation.h"
 #include "common/base/log.h"
 
 namespace slipway {

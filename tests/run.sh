@@ -8,7 +8,7 @@ full=0
 if [ "${1:-}" = --full ]; then full=1; shift; fi
 deploy/setup.sh build runtimes mtcnn tests compile
 export SLIPWAY_PYTHON=$PWD/.venv/bin/python SLIPWAY_MTCNN=$PWD/.cache/mtcnn SLIPWAY_TORCH_PYTHON=/usr/bin/python3
-export SLIPWAY_TIMM=$PWD/.cache/timm
+export SLIPWAY_TIMM=$PWD/.cache/timm SLIPWAY_CHARTS_PYTHON=$PWD/.cache/charts-venv/bin/python
 export SLIPWAY_REAL_GRAPHS=$PWD/.cache/real_graphs/torchscript
 $SLIPWAY_TORCH_PYTHON tests/suites/real_graphs/real_graphs.py torchscript "$SLIPWAY_REAL_GRAPHS"
 ctest --test-dir build --output-on-failure --no-tests=error -j "$(nproc)" "$@"

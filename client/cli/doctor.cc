@@ -16,6 +16,7 @@
 #include "client/embedded/process.h"
 #include "client/report/text.h"
 #include "common/base/error.h"
+#include "common/base/installation.h"
 
 namespace slipway::cli {
 namespace {

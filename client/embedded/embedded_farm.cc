@@ -31,17 +31,6 @@ absl::StatusOr<fs::path> FindRedisServer() {
       "redis-server`, or name a farm with --server HOST:PORT");
 }
 
-fs::path OwnFolder() {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  return error ? fs::path(".") : self.parent_path();
-}
-
-std::string DefaultPython() {
-  const fs::path project = OwnFolder().parent_path().parent_path() / ".venv/bin/python";
-  return access(project.c_str(), X_OK) == 0 ? project.string() : "python3";
-}
-
 absl::StatusOr<std::unique_ptr<EmbeddedFarm>> EmbeddedFarm::Start(const EmbeddedFarmOptions& options) {
   for (const char* binary : {"slipway-coordinator", "slipway-worker"}) {
     const fs::path path = options.binaries / binary;

@@ -37,10 +37,6 @@ struct EmbeddedFarmOptions {
 
 // redis-server on PATH or where Debian puts it. FAILED_PRECONDITION (machine) with the command that installs it.
 absl::StatusOr<std::filesystem::path> FindRedisServer();
-// The interpreter of the project's virtual environment (.venv beside the build tree), else "python3".
-std::string DefaultPython();
-// The folder of the running binary.
-std::filesystem::path OwnFolder();
 
 // Sockets need a short path; blobs need room, which $XDG_RUNTIME_DIR often lacks.
 struct FarmFolders {

@@ -83,7 +83,7 @@ TEST_F(OperationsTest, CountersRiseByWhatWasDone) {
   EXPECT_EQ(coordinator["slipway_grpc_calls_total{method=\"ExportService/Watch\",code=\"OK\"}"], 1);
   EXPECT_EQ(coordinator["slipway_blob_received_bytes_total"], std::filesystem::file_size(weights));
   EXPECT_GE(coordinator["slipway_blob_sent_bytes_total"],
-            std::filesystem::file_size(box_.work() / "exports/mtcnn-pnet/onnx-fp32/mtcnn-pnet.onnx"));
+            std::filesystem::file_size(box_.work() / "exports/pnet/onnx-fp32/pnet.onnx"));
   EXPECT_EQ(coordinator["slipway_watchers"], 0);
   EXPECT_EQ(coordinator["slipway_queue_up"], 1);
   EXPECT_EQ(coordinator["slipway_queue_open_tasks"], 0);
