@@ -73,19 +73,6 @@ Finding Binaries() {
   return {"binaries", true, OwnFolder().string()};
 }
 
-std::string FindProgram(const std::string& name) {
-  if (name.find('/') != std::string::npos) return name;
-  const char* variable = std::getenv("PATH");
-  std::string path = variable != nullptr ? variable : "/usr/bin:/bin";
-  for (size_t start = 0; start <= path.size();) {
-    const size_t end = std::min(path.find(':', start), path.size());
-    const std::string candidate = path.substr(start, end - start) + "/" + name;
-    if (access(candidate.c_str(), X_OK) == 0) return candidate;
-    start = end + 1;
-  }
-  return name;
-}
-
 Finding Runtime(const std::string& python, const std::string& judge, const std::string& module,
                 const std::string& distribution) {
   // Imported, not only listed: a wheel for another CPU fails here. Telemetry off and HOME elsewhere, as the farm does it.

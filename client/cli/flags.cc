@@ -17,8 +17,9 @@ constexpr std::array kFlags = {
     Flag{"num-classes", kInteger, "N", "classes of a built-in classifier; weights must have as many", "export", 1,
          1000000},
     Flag{"input-size", kInteger, "S", "height and width that a built-in classifier takes", "export", 32, 4096},
-    Flag{"samples", kInteger, "N", "samples that prove an artifact (default: 8)", "export", 1, 10000},
-    Flag{"shape", kShapes, "NAME=SIZES", "fixes the dynamic sizes of an input: image=1,3,224,224", "export"},
+    Flag{"samples", kInteger, "N", "samples that prove an artifact, or that compare runs (default: 8)",
+         "export compare", 1, 10000},
+    Flag{"shape", kShapes, "NAME=SIZES", "fixes the dynamic sizes of an input: image=1,3,224,224", "export compare"},
     Flag{"fix", kFixed, "NAME=VALUES", "makes an input a constant: one value for all elements, or all of them",
          "export"},
     Flag{"cut-inputs", kList, "LIST", "tensors of the source that become inputs", "export"},
@@ -36,15 +37,15 @@ constexpr std::array kFlags = {
          "export"},
     Flag{"opset", kInteger, "N", "ONNX opset to write (default: 17; raised where an op needs it)", "export", 7, 26},
     Flag{"no-verify", kSwitch, "", "does not run the artifacts: they end as unverified", "export"},
-    Flag{"tolerance", kNumber, "X", "replaces the main limit of the parity gates", "export"},
+    Flag{"tolerance", kNumber, "X", "replaces the main limit of the parity gates", "export compare"},
     Flag{"out", kText, "DIR", "where the artifacts and manifest.json go (default: exports)", "export fetch"},
     Flag{"json", kSwitch, "", "prints one JSON event a line",
-         "export status list cancel retry delete fetch workers top watch doctor verify inspect"},
+         "export status list cancel retry delete fetch workers top watch doctor verify inspect compare formats"},
     Flag{"server", kText, "HOST:PORT", "the farm to use; without it, export runs its own",
          "export status list cancel retry delete fetch workers top watch doctor"},
     Flag{"jobs", kInteger, "N", "cells made at once by the embedded farm (default: one a CPU)", "export", 1, 1024},
     Flag{"python", kText, "FILE", "Python interpreter with the judges' runtimes, for the embedded farm",
-         "export doctor"},
+         "export doctor compare"},
     Flag{"priority", kInteger, "N", "higher goes first on a shared farm (default: 0)", "export", -100, 100},
     Flag{"detach", kSwitch, "", "submits to the farm, prints the request's id and leaves", "export"},
     Flag{"on-interrupt", kText, "WHAT", "cancel (default), or detach: Ctrl-C leaves the farm working", "export"},
@@ -56,9 +57,11 @@ constexpr std::array kFlags = {
     Flag{"limit", kInteger, "N", "how many requests to show (default: 20)", "list status top", 1, 100000},
     Flag{"timeout", kDuration, "TIME", "cancels what has not ended by then: 90s, 5m, 1h", "export watch"},
     Flag{"for", kList, "LIST", "targets to ask: names every node that one of them cannot take", "inspect"},
+    Flag{"ops", kSwitch, "", "shows which operators each target has, form by form", "formats"},
+    Flag{"markdown", kSwitch, "", "prints everything as the page docs/operators.md", "formats"},
     Flag{"nodes", kSwitch, "", "shows every node, with the shapes of its outputs", "inspect"},
     Flag{"config", kText, "FILE", "YAML file with these flags' names as keys",
-         "export status list cancel retry delete fetch workers top watch doctor verify inspect"},
+         "export status list cancel retry delete fetch workers top watch doctor verify inspect compare formats"},
 };
 
 constexpr std::array kVerbs = {
@@ -108,6 +111,17 @@ constexpr std::array kVerbs = {
          "  slipway inspect model.onnx --for tflite,coreml\n"
          "  slipway inspect exports/model/tflite-fp32/model.tflite --nodes\n"
          "  slipway inspect weights.safetensors --json"},
+    Verb{"compare", "FILE FILE...",
+         "the baseline, then what is compared with it: models of any format, or an export's folder", 2, -1,
+         "run models on the same inputs and compare what they give",
+         "  slipway compare model.onnx exports\n"
+         "  slipway compare model.onnx exports/model/tflite-fp32/model.tflite --samples 32\n"
+         "  slipway compare old.tflite new.tflite --tolerance 1e-3 --json\n"
+         "  slipway compare detector.onnx detector.param --shape image=1,3,320,320"},
+    Verb{"formats", "", "", 0, 0, "show what can be made: targets, precisions, element types, operators",
+         "  slipway formats\n"
+         "  slipway formats --ops\n"
+         "  slipway formats --ops --json"},
     Verb{"doctor", "", "", 0, 0, "check what this machine needs",
          "  slipway doctor\n  slipway doctor --server farm.example.com:7400"},
     Verb{"version", "", "", 0, 0, "print the version", "  slipway version"},

@@ -21,10 +21,10 @@ constexpr int kHelpColumn = 30;
 
 using VerbFunction = int (*)(const Settings&, const Arguments&);
 const std::map<std::string_view, VerbFunction> kFunctions = {
-    {"export", RunExport},   {"status", RunStatus},   {"list", RunList},     {"cancel", RunCancel},
-    {"workers", RunWorkers}, {"watch", RunWatch},     {"verify", RunVerify}, {"doctor", RunDoctor},
-    {"version", RunVersion}, {"inspect", RunInspect}, {"fetch", RunFetch},   {"retry", RunRetry},
-    {"delete", RunDelete},   {"top", RunTop}};
+    {"export", RunExport},   {"status", RunStatus},   {"list", RunList},       {"cancel", RunCancel},
+    {"workers", RunWorkers}, {"watch", RunWatch},     {"verify", RunVerify},   {"doctor", RunDoctor},
+    {"version", RunVersion}, {"inspect", RunInspect}, {"fetch", RunFetch},     {"retry", RunRetry},
+    {"delete", RunDelete},   {"top", RunTop},         {"formats", RunFormats}, {"compare", RunCompare}};
 
 struct Parsed {
   std::map<std::string, std::vector<std::string>> flags;

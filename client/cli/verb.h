@@ -23,6 +23,8 @@ int RunTop(const Settings& settings, const Arguments& none);
 int RunWatch(const Settings& settings, const Arguments& request);
 int RunVerify(const Settings& settings, const Arguments& folder);
 int RunInspect(const Settings& settings, const Arguments& file);
+int RunCompare(const Settings& settings, const Arguments& files);
+int RunFormats(const Settings& settings, const Arguments& none);
 int RunDoctor(const Settings& settings, const Arguments& none);
 int RunVersion(const Settings& settings, const Arguments& none);
 

@@ -27,6 +27,9 @@ absl::StatusOr<pid_t> Spawn(const Command& command);
 // to us, until none is left.
 void KillDescendants();
 
+// The program as PATH finds it; `name` itself if it is a path or is not found.
+std::string FindProgram(const std::string& name);
+
 struct Pipe {
   UniqueFd read, write;
 };

@@ -125,7 +125,7 @@ class Judgement {
   }
 
  private:
-  Gate GateOf(OutputRole role) const { return GateFor(request_.target, request_.precision, role, request_.tolerance); }
+  Gate GateOf(OutputRole role) const { return request_.GateOf(role); }
 
   absl::StatusOr<std::unique_ptr<Session>> Load(const std::string& configuration) {
     const std::filesystem::path artifact = request_.folder / request_.emitted.path;

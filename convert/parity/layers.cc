@@ -10,9 +10,10 @@ namespace {
 
 constexpr size_t kTensorsAtOnce = 32;
 
-// Tensors by name; those that a group cannot show are asked for one by one.
-std::map<std::string, Tensor> Fetch(Session& session, const NamedTensors& inputs,
-                                    const std::vector<std::string>& names) {
+}  // namespace
+
+std::map<std::string, Tensor> FetchTensors(Session& session, const NamedTensors& inputs,
+                                           const std::vector<std::string>& names) {
   std::map<std::string, Tensor> fetched;
   const auto run = [&](const std::vector<std::string>& want) {
     auto tensors = session.Run(inputs, want);
@@ -34,8 +35,6 @@ std::map<std::string, Tensor> Fetch(Session& session, const NamedTensors& inputs
   }
   return fetched;
 }
-
-}  // namespace
 
 std::vector<LayerFigures> CompareLayers(HostProvider& hosts, const JudgeRequest& request,
                                         const std::string& configuration, const ReferenceBundle& reference) {
@@ -66,7 +65,7 @@ std::vector<LayerFigures> CompareLayers(HostProvider& hosts, const JudgeRequest&
     if (!tensor.ok()) return layers;
     inputs.emplace_back(input.name, *std::move(tensor));
   }
-  const std::map<std::string, Tensor> fetched = Fetch(**session, inputs, names);
+  const std::map<std::string, Tensor> fetched = FetchTensors(**session, inputs, names);
   for (const ArtifactValue* value : values) {
     const auto tensor = fetched.find(value->name);
     if (tensor == fetched.end()) continue;

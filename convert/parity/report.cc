@@ -58,7 +58,7 @@ json ToJson(const OutputFigures& output) {
 
 // Figures of the layers, and the first that is further off than a raw output may be (null: none).
 void AddLayers(const JudgeRequest& request, const JudgeRun& run, json& report) {
-  const Gate gate = GateFor(request.target, request.precision, OutputRole::kRaw, request.tolerance);
+  const Gate gate = request.GateOf(OutputRole::kRaw);
   json layers = json::array();
   json first;
   for (const LayerFigures& layer : run.layers) {

@@ -33,6 +33,9 @@ struct ImportRefusal {
 absl::StatusOr<OnnxModel> ImportOnnx(const Source& source, std::vector<ImportRefusal>* refused = nullptr,
                                      std::vector<std::string>* warnings = nullptr);
 
+// Every op that the importer knows, sorted: "Conv", "com.microsoft::Gelu".
+std::vector<std::string> ImportedOnnxOps();
+
 // Names of the external data files that a model refers to, relative to its folder, sorted. INVALID_ARGUMENT if one escapes the folder.
 absl::StatusOr<std::vector<std::string>> ExternalDataFiles(std::span<const std::byte> model);
 

@@ -1,8 +1,10 @@
 #include "convert/import/onnx/op_import.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "convert/import/onnx/onnx_import.h"
 #include "convert/passes/shapes.h"
 
 namespace slipway::onnx_import {
@@ -54,8 +56,11 @@ void OpContext::AttributeToInput(std::string_view attribute, size_t i) {
   attributes.Erase(attribute);
 }
 
-const OpImport* FindOpImport(std::string_view domain, std::string_view name) {
-  using Key = std::pair<std::string_view, std::string_view>;
+namespace {
+
+using Key = std::pair<std::string_view, std::string_view>;
+
+const std::map<Key, const OpImport*>& Table() {
   static const auto* const table = [] {
     auto* map = new std::map<Key, const OpImport*>();
     for (const auto family :
@@ -66,8 +71,26 @@ const OpImport* FindOpImport(std::string_view domain, std::string_view name) {
     }
     return map;
   }();
-  const auto found = table->find(Key(domain, name));
-  return found == table->end() ? nullptr : found->second;
+  return *table;
+}
+
+}  // namespace
+
+const OpImport* FindOpImport(std::string_view domain, std::string_view name) {
+  const auto found = Table().find(Key(domain, name));
+  return found == Table().end() ? nullptr : found->second;
 }
 
 }  // namespace slipway::onnx_import
+
+namespace slipway {
+
+std::vector<std::string> ImportedOnnxOps() {
+  std::vector<std::string> names;
+  for (const auto& [key, row] : onnx_import::Table())
+    names.push_back(key.first.empty() ? std::string(key.second) : fmt::format("{}::{}", key.first, key.second));
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace slipway
