@@ -109,7 +109,7 @@ Json ToJson(const Compared& compared) {
 }
 
 // The gravest of all variants: 1 differs or cannot be compared, 3 not shown either way.
-int ExitCode(const std::vector<Compared>& all) {
+int WorstOf(const std::vector<Compared>& all) {
   int code = kExitOk;
   for (const Compared& compared : all) {
     const Verdict verdict = compared.comparison.ok() ? compared.comparison->result.verdict : Verdict::kFailed;
@@ -195,7 +195,7 @@ int RunCompare(const Settings& settings, const Arguments& files) {
         {"variants", Json::array()}};
     for (const Compared& compared : all) json["variants"].push_back(ToJson(compared));
     std::puts(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-    return ExitCode(all);
+    return WorstOf(all);
   }
   std::puts(fmt::format("baseline {} ({} {})", baseline->path.string(), baseline->target, baseline->precision).c_str());
   for (const Compared& compared : all) {
@@ -210,7 +210,7 @@ int RunCompare(const Settings& settings, const Arguments& files) {
                   .c_str());
     Print(*compared.comparison);
   }
-  return ExitCode(all);
+  return WorstOf(all);
 }
 
 }  // namespace slipway::cli

@@ -193,7 +193,10 @@ void Baseline::FetchInner(HostProvider& hosts, const std::string& configuration,
     if (tensor == fetched.end() || !IsFloat(tensor->second.type()) || tensor->second.size() == 0) continue;
     bytes += tensor->second.bytes().size();
     if (bytes > kInnerBytes) return;
-    sample.inner.emplace_back(side_.layers.at(name), tensor->second);
+    // A blob has no batch; other formats' tensors do.
+    std::vector<int64_t> shape = tensor->second.shape();
+    if (side_.target == "ncnn") shape.insert(shape.begin(), 1);
+    sample.inner.emplace_back(side_.layers.at(name), tensor->second.Reshaped(shape));
   }
 }
 

@@ -75,6 +75,9 @@ absl::StatusOr<std::unique_ptr<SpawnedHost>> SpawnedHost::Start(std::string_view
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends.second.fd(), kHostConnection);
+  // Runtimes chatter; their errors come as answers.
+  if (std::getenv("SLIPWAY_LOG") == nullptr)
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t pid = -1;
   const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
