@@ -126,7 +126,7 @@ absl::StatusOr<std::vector<Convertibility>> AskTargets(const std::string& path, 
                                                        const std::vector<std::string>& targets) {
   if (targets.empty()) return std::vector<Convertibility>();
   if (summary.format == "onnx") {
-    ASSIGN_OR_RETURN(const Source source, LocalOnnxSource(path));
+    ASSIGN_OR_RETURN(const Source source, LocalOnnxSource(summary.files.front().path));
     return FindBlocking(source, targets);
   }
   if (summary.format != "checkpoint")

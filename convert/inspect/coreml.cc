@@ -159,8 +159,11 @@ class Program {
     }
     ASSIGN_OR_RETURN(const int64_t count, Elements(owner, sizes));
     if (value.has_blobfilevalue()) {
-      if (package_.weights == nullptr) return DataLoss("'{}' stands in weight.bin, which is missing", owner);
-      if (const auto element = coreml_reader::ElementType(type.datatype()); element.ok()) {
+      if (package_.weights == nullptr) {
+        constexpr const char* kMissing = "its weights, weights/weight.bin, are missing";
+        if (std::ranges::find(summary_.remarks, kMissing) == summary_.remarks.end())
+          summary_.remarks.push_back(kMissing);
+      } else if (const auto element = coreml_reader::ElementType(type.datatype()); element.ok()) {
         const auto bytes = static_cast<uint64_t>(count) * SizeOf(*element);
         const auto blob = coreml_reader::WeightBlob(*package_.weights, value.blobfilevalue().offset(), *element, bytes);
         if (!blob.ok()) return Annotate(blob.status(), owner);
@@ -212,11 +215,11 @@ class Program {
 
 }  // namespace
 
-absl::StatusOr<ModelSummary> InspectMlpackage(const std::filesystem::path& folder) {
-  const google::protobuf::LogSilencer damage_is_told_once;
-  ASSIGN_OR_RETURN(const coreml_reader::Package package, coreml_reader::OpenPackage(folder));
+namespace {
+
+absl::StatusOr<ModelSummary> Summarize(const coreml_reader::Package& package, std::vector<FileSummary> files) {
   const coreml::Model& model = package.model;
-  ModelSummary summary{.format = "coreml"};
+  ModelSummary summary{.format = "coreml", .files = std::move(files)};
   summary.facts.emplace_back("specification version", std::to_string(model.specificationversion()));
   if (const std::string release = Deployment(model.specificationversion()); !release.empty())
     summary.facts.emplace_back("deployment", release);
@@ -227,19 +230,45 @@ absl::StatusOr<ModelSummary> InspectMlpackage(const std::filesystem::path& folde
   if (summary.producer.empty()) summary.producer = metadata.author();
   for (const auto& input : model.description().input()) summary.inputs.push_back(Describe(input));
   for (const auto& output : model.description().output()) summary.outputs.push_back(Describe(output));
-  std::error_code error;
-  for (std::filesystem::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (!it->is_regular_file(error)) continue;
-    summary.files.push_back({(folder / it->path().lexically_relative(folder)).string(), it->file_size(error)});
-  }
-  std::sort(summary.files.begin(), summary.files.end(),
-            [](const FileSummary& a, const FileSummary& b) { return a.path < b.path; });
   if (!model.has_mlprogram()) {
     summary.remarks.push_back("the model is no ML program: its layers are not shown");
     return summary;
   }
   RETURN_IF_ERROR(Program(package, summary).Read());
   return summary;
+}
+
+}  // namespace
+
+absl::StatusOr<ModelSummary> InspectMlpackage(const std::filesystem::path& folder) {
+  const google::protobuf::LogSilencer damage_is_told_once;
+  ASSIGN_OR_RETURN(const coreml_reader::Package package, coreml_reader::OpenPackage(folder));
+  std::vector<FileSummary> files;
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (!it->is_regular_file(error)) continue;
+    files.push_back({(folder / it->path().lexically_relative(folder)).string(), it->file_size(error)});
+  }
+  std::ranges::sort(files, {}, &FileSummary::path);
+  return Summarize(package, std::move(files));
+}
+
+absl::StatusOr<ModelSummary> InspectMlmodel(const std::filesystem::path& path, const File& file) {
+  const google::protobuf::LogSilencer damage_is_told_once;
+  coreml_reader::Package package;
+  if (file->bytes().size() > INT32_MAX ||
+      !package.model.ParseFromArray(file->bytes().data(), static_cast<int>(file->bytes().size())) ||
+      package.model.specificationversion() < 1) {
+    return DataLoss("no Core ML model: it cannot be read as one");
+  }
+  std::vector<FileSummary> files = {{path.string(), file->bytes().size()}};
+  const std::filesystem::path weights = path.parent_path() / "weights" / "weight.bin";
+  std::error_code error;
+  if (std::filesystem::is_regular_file(weights, error)) {
+    ASSIGN_OR_RETURN(package.weights, MappedFile::Open(weights));
+    files.push_back({weights.string(), package.weights->bytes().size()});
+  }
+  return Summarize(package, std::move(files));
 }
 
 }  // namespace slipway::inspect

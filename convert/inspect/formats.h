@@ -15,6 +15,7 @@ using File = std::shared_ptr<const MappedFile>;
 
 absl::StatusOr<ModelSummary> InspectOnnx(const std::filesystem::path& path, const File& file);
 absl::StatusOr<ModelSummary> InspectTflite(const std::filesystem::path& path, const File& file);
+absl::StatusOr<ModelSummary> InspectMlmodel(const std::filesystem::path& path, const File& file);
 absl::StatusOr<ModelSummary> InspectMlpackage(const std::filesystem::path& folder);
 absl::StatusOr<ModelSummary> InspectNcnn(const std::filesystem::path& path, const File& file);
 absl::StatusOr<ModelSummary> InspectCheckpoint(const std::filesystem::path& path, const File& file);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "common/base/error.h"
@@ -54,10 +55,33 @@ absl::StatusOr<ModelSummary> InspectFile(const std::filesystem::path& path) {
       extension == ".pth" || extension == ".npz" || extension == ".safetensors") {
     return InspectCheckpoint(path, file);
   }
+  if (extension == ".mlmodel") return InspectMlmodel(path, file);
   if (extension == ".tflite") return DataLoss("no TFLite model: its identifier TFL3 is missing");
   if (extension == ".param") return DataLoss("no NCNN model: it does not begin with 7767517");
   if (extension == ".bin") return InvalidArgument("weights without their model: name the .param beside it");
   return InspectOnnx(path, file);
+}
+
+bool IsModel(const std::filesystem::path& path) {
+  constexpr std::array<std::string_view, 5> kEndings = {".onnx", ".tflite", ".mlpackage", ".mlmodel", ".param"};
+  return std::ranges::find(kEndings, path.extension().string()) != kEndings.end();
+}
+
+// The only model that stands in a folder: of a cell's folder of an export, say.
+absl::StatusOr<std::filesystem::path> OnlyModelIn(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> models;
+  std::string names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (IsModel(entry.path())) models.push_back(entry.path());
+  }
+  if (models.size() == 1) return models[0];
+  std::ranges::sort(models);
+  for (const auto& model : models) names += (names.empty() ? ": " : ", ") + model.filename().string();
+  if (models.empty())
+    return InvalidArgument("{} is a folder, but no .mlpackage: it holds no Manifest.json, and no model stands in it",
+                           folder.string());
+  return InvalidArgument("{} is a folder of {} models, name one{}", folder.string(), models.size(), names);
 }
 
 }  // namespace
@@ -77,8 +101,10 @@ absl::StatusOr<ModelSummary> Inspect(const std::filesystem::path& path) {
     return InvalidArgument("{} is no file", path.string());
   absl::StatusOr<ModelSummary> summary;
   if (std::filesystem::is_directory(status)) {
-    if (!std::filesystem::exists(path / "Manifest.json", error))
-      return InvalidArgument("{} is a folder, but no .mlpackage: it holds no Manifest.json", path.string());
+    if (!std::filesystem::exists(path / "Manifest.json", error)) {
+      ASSIGN_OR_RETURN(const std::filesystem::path model, inspect::OnlyModelIn(path));
+      return Inspect(model);
+    }
     summary = inspect::InspectMlpackage(path);
   } else {
     summary = inspect::InspectFile(path);

@@ -55,7 +55,8 @@ struct ModelSummary {
   std::map<std::string, int64_t> Operators() const;
 };
 
-// The format is found by content, except that NCNN's text is known by its first line. NOT_FOUND: no such file;
+// The format is found by content, except that NCNN's text is known by its first line and a Core ML file by its ending. A folder that
+// is no .mlpackage stands for the only model in it. NOT_FOUND: no such file;
 // INVALID_ARGUMENT: of no known format; DATA_LOSS and the like: damaged, saying where.
 absl::StatusOr<ModelSummary> Inspect(const std::filesystem::path& path);
 

@@ -294,6 +294,37 @@ TEST(Blocking, ExportNamesEveryUnknownOpAtOnce) {
   EXPECT_THAT(message, HasSubstr("unknown.onnx: 4 faults: "));
 }
 
+TEST(Inspect, AFolderStandsForTheOnlyModelInIt) {
+  for (const char* name : {"onnx", "tflite", "coreml", "ncnn"}) {
+    const auto summary = Inspect(Artifacts().at(name).parent_path());
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(summary->format, name);
+  }
+  const auto several = Inspect(Models());
+  ASSERT_FALSE(several.ok());
+  EXPECT_THAT(Message(several.status()), AllOf(HasSubstr("bodies.onnx, broken.onnx"), HasSubstr("name one")));
+}
+
+TEST(Inspect, CoreMlIsShownWithoutItsWeightsAndWithoutItsPackage) {
+  const fs::path package = Artifacts().at("coreml");
+  const TemporaryFolder folder = NewFolder();
+  fs::copy(package, folder.path() / "m.mlpackage", fs::copy_options::recursive);
+  const fs::path data = folder.path() / "m.mlpackage/Data/com.apple.CoreML";
+  const auto whole = Inspect(data / "model.mlmodel");
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_EQ(whole->Operators(), Inspect(package)->Operators());
+  EXPECT_THAT(whole->remarks, IsEmpty());
+  fs::remove(data / "weights/weight.bin");
+  for (const fs::path& path : {folder.path() / "m.mlpackage", data / "model.mlmodel"}) {
+    const auto bare = Inspect(path);
+    ASSERT_TRUE(bare.ok()) << bare.status();
+    EXPECT_THAT(bare->remarks, ElementsAre(HasSubstr("weight.bin")));
+    EXPECT_EQ(bare->weights.at("float32").elements, whole->weights.at("float32").elements);
+  }
+  std::ofstream(data / "model.mlmodel", std::ios::trunc) << "no model";
+  EXPECT_FALSE(Inspect(data / "model.mlmodel").ok());
+}
+
 TEST(Inspect, ShowsShapesWithoutTheWeightsFile) {
   const auto summary = Inspect(Models() / "external.onnx");
   ASSERT_TRUE(summary.ok()) << summary.status();
