@@ -134,15 +134,20 @@ std::string Page(const std::vector<FormatSupport>& formats, const std::vector<Op
       kMinOpset, kMaxOpset, Markdown(FormatRows(formats)), Markdown(TypeRows(formats)),
       Markdown(OperatorRows(operators)));
   for (const TargetInfo& target : Targets()) {
-    std::string list;
+    // By reason, in the order in which they first occur.
+    std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
     for (const OpSupport& op : operators) {
       for (const OpForm& form : op.forms) {
         const auto refusal = form.refusals.find(std::string(target.name));
         if (refusal == form.refusals.end()) continue;
-        list +=
-            fmt::format("- {}{}: {}\n", op.op, form.label.empty() ? "" : ", " + form.label, Reason(refusal->second));
+        const std::string reason = Reason(refusal->second);
+        auto same = std::ranges::find(reasons, reason, [](const auto& row) { return row.first; });
+        if (same == reasons.end()) same = reasons.insert(reasons.end(), {reason, {}});
+        same->second.push_back(form.label.empty() ? op.op : fmt::format("{} ({})", op.op, form.label));
       }
     }
+    std::string list;
+    for (const auto& [reason, ops] : reasons) list += fmt::format("- {}: {}\n", reason, Join(ops));
     text += fmt::format("\n### {}\n{}", target.name, list.empty() ? "Nothing is refused.\n" : list);
   }
   return text;

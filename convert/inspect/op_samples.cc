@@ -219,6 +219,14 @@ bool FillGraph(std::string_view name, onnx::GraphProto& graph) {
     AddNode(graph, "Mul", {"carried", "carried"}, "next");
     SetType(*graph.add_output(), "go_on", TensorProto::BOOL);
     SetType(*graph.add_output(), "next", TensorProto::FLOAT);
+    for (auto* values : {graph.mutable_input(), graph.mutable_output()}) {
+      for (onnx::ValueInfoProto& value : *values) {
+        onnx::TensorShapeProto& shape = *value.mutable_type()->mutable_tensor_type()->mutable_shape();
+        if (value.type().tensor_type().elem_type() != TensorProto::FLOAT) continue;
+        shape.add_dim()->set_dim_value(1);
+        shape.add_dim()->set_dim_value(4);
+      }
+    }
     return true;
   }
   if (name == "scan") {
