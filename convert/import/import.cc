@@ -48,7 +48,10 @@ absl::Status ApplyShapes(Graph& graph, const std::map<std::string, std::vector<i
 absl::Status AllReasons(const Source& source, const absl::Status& first) {
   constexpr size_t kMostNodes = 8, kMostOps = 40;
   std::vector<ImportRefusal> refused;
-  if (KindOf(first) != ErrorKind::kModel || !ImportOnnx(source, &refused).ok() || refused.size() < 2) return first;
+  // Without the data that it names nothing of a model is sure.
+  const bool missing = Message(first).find("external data") != std::string::npos;
+  if (missing || KindOf(first) != ErrorKind::kModel || !ImportOnnx(source, &refused).ok() || refused.size() < 2)
+    return first;
   struct Group {
     const ImportRefusal* refusal;
     size_t count;

@@ -127,8 +127,9 @@ std::string OnnxTypeName(int64_t code) {
 }
 
 absl::StatusOr<Tensor> BlankTensor(const TensorView& view) {
-  constexpr int64_t kMost = int64_t{1} << 40;
   const DataType type = ElementTypeOfCode(view.data_type);
+  // Whole numbers are read as shapes and axes: those are small.
+  const int64_t kMost = int64_t{1} << (IsFloat(type) ? 33 : 26);
   const int64_t count = CheckedCount(view.dims);
   const auto size = static_cast<int64_t>(SizeOf(type));
   if (size == 0 || type == DataType::kString || count < 0 || count > kMost / size)
