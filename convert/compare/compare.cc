@@ -194,8 +194,16 @@ class Comparer {
 
 absl::StatusOr<Comparison> CompareModels(HostProvider& hosts, const Side& baseline, const Side& variant,
                                          const CompareOptions& options) {
-  ASSIGN_OR_RETURN(Baseline opened, Baseline::Open(baseline));
-  return Comparer(hosts, opened, variant, options).Run(baseline);
+  Side first = baseline, second = variant;
+  // A tensor's name says little where a format's writer fused what follows into it: names of one format mean the same, of two only where their sources are known.
+  for (Side* side : {&first, &second}) {
+    if (baseline.layers_known && variant.layers_known) continue;
+    if (baseline.target != variant.target) side->layer_order.clear();
+    side->layers.clear();
+    for (const std::string& name : side->layer_order) side->layers[name] = name;
+  }
+  ASSIGN_OR_RETURN(Baseline opened, Baseline::Open(first));
+  return Comparer(hosts, opened, second, options).Run(first);
 }
 
 }  // namespace slipway::compare

@@ -94,6 +94,7 @@ void ReadLayers(const fs::path& folder, Side& side) {
   if (!text.ok()) return;
   const json report = json::parse(*text, nullptr, /*allow_exceptions=*/false);
   for (const json& run : ListOf(report, "runs")) {
+    side.layers_known = side.layers_known || !ListOf(run, "layers").empty();
     for (const json& layer : ListOf(run, "layers")) side.layers[TextOf(layer, "name")] = TextOf(layer, "source");
   }
 }
@@ -149,7 +150,9 @@ absl::StatusOr<Side> ReadSide(const fs::path& path) {
       side.layer_order.push_back(output.name);
     }
   }
+  side.layers_known = side.target == "onnx";
   if (const std::optional<Export> found = FindExport(side.path); found && Describe(*found, side)) {
+    side.layers_known = false;
     for (const auto* tensors : {&side.io.inputs, &side.io.outputs}) {
       for (const InterfaceTensor& tensor : *tensors) side.ranked[tensor.name] = true;
     }

@@ -19,9 +19,11 @@ struct Side {
   // a tensor whose rank the file does not say is empty with ranked = false.
   bool described = false;
   IoSchema io;
-  std::map<std::string, bool> ranked;         // by name
-  std::map<std::string, std::string> layers;  // inner tensors: name → source, in no order that matters
-  std::vector<std::string> layer_order;       // the same names, first to last
+  std::map<std::string, bool> ranked;  // by name
+  std::map<std::string, std::string>
+      layers;  // inner tensors: name → source, by the parity.json beside it, else the name itself
+  std::vector<std::string> layer_order;  // the same names, first to last
+  bool layers_known = false;             // the sources are sure: by parity.json, or because the file is a source itself
 };
 
 // A model file, `.mlpackage` folder, or one cell's folder of an export. NOT_FOUND: no such path; INVALID_ARGUMENT: none of a format that can run.
