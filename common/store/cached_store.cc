@@ -74,8 +74,15 @@ class CachedStore final : public Store {
   absl::StatusOr<Digest> PutFile(std::string_view tenant, const fs::path& file) override {
     return backing_->PutFile(tenant, file);
   }
+  absl::StatusOr<Digest> FindAction(std::string_view tenant, const Digest& key) override {
+    return backing_->FindAction(tenant, key);
+  }
+  absl::Status PutAction(std::string_view tenant, const Digest& key, const Digest& made) override {
+    return backing_->PutAction(tenant, key, made);
+  }
   absl::Status Check() override { return backing_->Check(); }
   absl::Status Bind(std::string_view farm) override { return backing_->Bind(farm); }
+  absl::StatusOr<std::string> Farm() override { return backing_->Farm(); }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return backing_->Pin(); }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
     return backing_->CollectGarbage(options);

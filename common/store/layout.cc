@@ -28,6 +28,11 @@ std::string BlobKey(std::string_view tenant, const Digest& digest) {
   return fmt::format("t/{}/{}/{}-{}", tenant, hex.substr(0, 2), hex, digest.bytes);
 }
 
+std::string ActionKey(std::string_view tenant, const Digest& key) {
+  std::string hex = key.Hex();
+  return fmt::format("ac/{}/{}/{}", tenant, hex.substr(0, 2), hex);
+}
+
 std::optional<NamedBlob> ParseBlobKey(std::string_view key) {
   if (!key.starts_with("t/")) return std::nullopt;
   std::string_view rest = key.substr(2);

@@ -19,7 +19,9 @@ struct NamedBlob {
   std::string tenant;
   Digest digest;
 };
-// Of exactly that form; else nothing.
+// "ac/<tenant>/<2 hex>/<hex>": an entry of the action cache.
+std::string ActionKey(std::string_view tenant, const Digest& key);
+// BlobKey's of exactly that form; else nothing.
 std::optional<NamedBlob> ParseBlobKey(std::string_view key);
 
 // root/t/<tenant>/<2 hex>/<hex>-<bytes>; files being written are root/t/<tenant>/tmp/<random>, on the same file system.

@@ -53,6 +53,23 @@ absl::StatusOr<std::vector<fs::path>> Entries(const fs::path& folder) {
   return entries;
 }
 
+// Of a folder's folders' folders: those of blobs and of actions. `visit` gets path and stat; its first error ends it.
+template <typename Visit>
+absl::Status ForEachFile(const fs::path& root, const Visit& visit) {
+  ASSIGN_OR_RETURN(std::vector<fs::path> tenants, Entries(root));
+  for (const fs::path& tenant : tenants) {
+    ASSIGN_OR_RETURN(std::vector<fs::path> folders, Entries(tenant));
+    for (const fs::path& folder : folders) {
+      ASSIGN_OR_RETURN(std::vector<fs::path> files, Entries(folder));
+      for (const fs::path& file : files) {
+        struct stat info;
+        if (::lstat(file.c_str(), &info) == 0 && S_ISREG(info.st_mode)) RETURN_IF_ERROR(visit(file, info));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Time LastUse(const struct stat& info) {
   return std::max(absl::TimeFromTimespec(info.st_atim), absl::TimeFromTimespec(info.st_mtim));
 }
@@ -101,6 +118,12 @@ absl::Status BindLocalFarm(const StoreLayout& layout, std::string_view farm) {
   return WriteFileAtomically(layout.root() / "farm", farm);
 }
 
+absl::StatusOr<std::string> LocalFarm(const StoreLayout& layout) {
+  absl::StatusOr<std::string> bound = ReadFile(layout.root() / "farm");
+  if (absl::IsNotFound(bound.status())) return "";
+  return bound;
+}
+
 absl::StatusOr<std::unique_ptr<BlobPins>> MakeLocalPins(const StoreLayout& layout) {
   fs::path folder = layout.root() / "pins";
   RETURN_IF_ERROR(MakeFolders(folder));
@@ -137,26 +160,21 @@ absl::StatusOr<uint64_t> SweepTemporaryFiles(const StoreLayout& layout, absl::Ti
 }
 
 absl::StatusOr<GarbageReport> CollectLocalGarbage(const StoreLayout& layout, const GarbageOptions& options) {
-  absl::StatusOr<std::string> bound = ReadFile(layout.root() / "farm");
-  if (!bound.ok() && !absl::IsNotFound(bound.status())) return bound.status();
-  RETURN_IF_ERROR(CheckFarm(bound.ok() ? *bound : "", options.farm));
+  ASSIGN_OR_RETURN(const std::string bound, LocalFarm(layout));
+  RETURN_IF_ERROR(CheckFarm(bound, options.farm));
   GarbageReport report;
   PinnedBlobs pins;
   RETURN_IF_ERROR(ReadPins(layout, pins));
-  ASSIGN_OR_RETURN(std::vector<fs::path> tenants, Entries(layout.root() / "t"));
-  for (const fs::path& tenant : tenants) {
-    ASSIGN_OR_RETURN(std::vector<fs::path> folders, Entries(tenant));
-    for (const fs::path& folder : folders) {
-      ASSIGN_OR_RETURN(std::vector<fs::path> files, Entries(folder));
-      for (const fs::path& file : files) {
-        std::optional<NamedBlob> blob = ParseBlobKey(file.lexically_relative(layout.root()).generic_string());
-        struct stat info;
-        if (!blob || ::lstat(file.c_str(), &info) != 0) continue;  // not ours, or gone meanwhile
-        ASSIGN_OR_RETURN(bool garbage, IsGarbage(options, pins, blob->tenant, blob->digest, LastUse(info), report));
-        if (garbage) RETURN_IF_ERROR(Remove(layout, *blob, options, report));
-      }
-    }
-  }
+  RETURN_IF_ERROR(ForEachFile(layout.root() / "t", [&](const fs::path& file, const struct stat& info) -> absl::Status {
+    std::optional<NamedBlob> blob = ParseBlobKey(file.lexically_relative(layout.root()).generic_string());
+    if (!blob) return absl::OkStatus();  // being written, or not ours
+    ASSIGN_OR_RETURN(bool garbage, IsGarbage(options, pins, blob->tenant, blob->digest, LastUse(info), report));
+    return garbage ? Remove(layout, *blob, options, report) : absl::OkStatus();
+  }));
+  RETURN_IF_ERROR(ForEachFile(layout.root() / "ac", [&](const fs::path& file, const struct stat& info) -> absl::Status {
+    if (LastUse(info) <= options.now - options.untouched && ::unlink(file.c_str()) == 0) ++report.actions;
+    return absl::OkStatus();
+  }));
   ASSIGN_OR_RETURN(report.abandoned, SweepTemporaryFiles(layout, options.now - options.untouched));
   return report;
 }

@@ -8,8 +8,9 @@
 
 namespace slipway {
 
-// Writes root/farm.
+// Writes, reads root/farm.
 absl::Status BindLocalFarm(const StoreLayout& layout, std::string_view farm);
+absl::StatusOr<std::string> LocalFarm(const StoreLayout& layout);
 // A file root/pins/<random> under an exclusive flock, which ends with the process.
 absl::StatusOr<std::unique_ptr<BlobPins>> MakeLocalPins(const StoreLayout& layout);
 absl::StatusOr<GarbageReport> CollectLocalGarbage(const StoreLayout& layout, const GarbageOptions& options);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
@@ -105,7 +106,30 @@ class LocalStore final : public Store {
     return digest;
   }
 
+  absl::StatusOr<Digest> FindAction(std::string_view tenant, const Digest& key) override {
+    RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
+    std::filesystem::path path = layout_.root() / ActionKey(tenant, key);
+    ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    ::utimensat(AT_FDCWD, path.c_str(), kUsedNow, AT_SYMLINK_NOFOLLOW);
+    return Digest::Parse(text);
+  }
+  absl::Status PutAction(std::string_view tenant, const Digest& key, const Digest& made) override {
+    RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
+    std::filesystem::path path = layout_.root() / ActionKey(tenant, key);
+    RETURN_IF_ERROR(MakeFolders(path.parent_path()));
+    ASSIGN_OR_RETURN(std::filesystem::path written, layout_.TemporaryPath(tenant));
+    ScopedFile unfinished(written);
+    // Not synced: what a power cut leaves of it is no digest, and so a miss.
+    std::ofstream file(written, std::ios::binary);
+    if (!(file << made.ToString()).flush()) return StoreErrno(errno, fmt::format("write {}", written.string()));
+    if (::rename(written.c_str(), path.c_str()) != 0)
+      return StoreErrno(errno, fmt::format("rename to {}", path.string()));
+    unfinished.Release();
+    return absl::OkStatus();
+  }
+
   absl::Status Bind(std::string_view farm) override { return BindLocalFarm(layout_, farm); }
+  absl::StatusOr<std::string> Farm() override { return LocalFarm(layout_); }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return MakeLocalPins(layout_); }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
     return CollectLocalGarbage(layout_, options);

@@ -59,6 +59,7 @@ struct GarbageReport {
   uint64_t blobs = 0;  // seen
   uint64_t young = 0, pinned = 0, referenced = 0;
   uint64_t removed = 0, removed_bytes = 0;
+  uint64_t actions = 0;    // entries of the action cache removed
   uint64_t abandoned = 0;  // unfinished writes removed
 };
 
@@ -81,12 +82,18 @@ class Store {
   // Stores a finished local file, hashing it once on the way; `file` may be moved away.
   virtual absl::StatusOr<Digest> PutFile(std::string_view tenant, const std::filesystem::path& file) = 0;
 
+  // Action cache: the digest of what an action made, by a key that is the digest of everything it depends on. Entries may
+  // go at any time, and what they name may be gone: that is a miss. NOT_FOUND: no entry.
+  virtual absl::StatusOr<Digest> FindAction(std::string_view tenant, const Digest& key);
+  virtual absl::Status PutAction(std::string_view tenant, const Digest& key, const Digest& made);
+
   // Declares the store to be `farm`'s (the farm's id and epoch, one line) until another Bind. A farm whose queue was
   // lost begins a new epoch; collecting by an old one's references would remove what the new one needs.
   virtual absl::Status Bind(std::string_view farm);
+  virtual absl::StatusOr<std::string> Farm();  // whose it is; empty: nobody's yet
   virtual absl::StatusOr<std::unique_ptr<BlobPins>> Pin();
-  // Removes blobs that are untouched, unpinned and unreferenced, and unfinished writes nobody goes on with. Finding a
-  // blob by FindMissing, opening and storing it touch it. FAILED_PRECONDITION, nothing removed, unless the store is
+  // Removes blobs that are untouched, unpinned and unreferenced, untouched actions, and unfinished writes nobody goes on
+  // with. Finding a blob by FindMissing, opening and storing it touch it. FAILED_PRECONDITION, nothing removed, unless the store is
   // bound to options.farm. A blob used while it is being removed is either kept, or absent from then on.
   virtual absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options);
 };

@@ -169,6 +169,18 @@ TEST_P(StoreContractTest, AFileIsStored) {
   EXPECT_EQ(store_->PutFile("default", folder.path() / "none").status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_P(StoreContractTest, ActionsAreKeptByTheirKey) {
+  Digest key = Digest::Of("what was asked"), made = Digest::Of("what came of it"), other = Digest::Of("and again");
+  EXPECT_EQ(store_->FindAction("default", key).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(store_->PutAction("default", key, made).ok());
+  EXPECT_EQ(place_->Open()->FindAction("default", key).value(), made);
+  ASSERT_TRUE(store_->PutAction("default", key, other).ok());
+  EXPECT_EQ(store_->FindAction("default", key).value(), other);
+  EXPECT_EQ(store_->FindAction("alice", key).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->FindAction("../x", key).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(store_->PutAction("../x", key, made).code(), absl::StatusCode::kInvalidArgument);
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, StoreContractTest, ::testing::ValuesIn(kPlaces),
                          [](const auto& info) { return std::string(info.param); });
 

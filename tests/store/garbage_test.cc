@@ -49,6 +49,17 @@ TEST_P(GarbageTest, AnotherFarmsStoreIsLeftAlone) {
   EXPECT_EQ(store_->CollectGarbage(Tomorrow())->removed, 2u);
 }
 
+TEST_P(GarbageTest, OldActionsGo) {
+  ASSERT_TRUE(store_->Bind("farm 1").ok());
+  ASSERT_TRUE(store_->PutAction("default", a_, b_).ok());
+  GarbageOptions today = Tomorrow();
+  today.now = absl::Now();
+  EXPECT_EQ(store_->CollectGarbage(today)->actions, 0u);
+  EXPECT_EQ(store_->FindAction("default", a_).value(), b_);
+  EXPECT_EQ(store_->CollectGarbage(Tomorrow())->actions, 1u);
+  EXPECT_EQ(store_->FindAction("default", a_).status().code(), absl::StatusCode::kNotFound);
+}
+
 // A bucket's pins have an age as its blobs do; a local store's last as long as their process.
 TEST(LocalGarbageTest, PinnedBlobsStayWhileTheirPinsLive) {
   std::unique_ptr<Place> place = MakePlace("Local");

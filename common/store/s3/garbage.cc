@@ -53,17 +53,19 @@ absl::Status BindFarm(Client& client, const std::string& prefix, std::string_vie
   return client.Put(prefix + "farm", farm);
 }
 
+absl::StatusOr<std::string> ReadFarm(Client& client, const std::string& prefix) {
+  absl::StatusOr<Object> farm = client.Head(prefix + "farm");
+  if (absl::IsNotFound(farm.status())) return "";
+  RETURN_IF_ERROR(farm.status());
+  return GetWhole(client, *farm);
+}
+
 std::unique_ptr<BlobPins> MakePins(Client& client, const std::string& prefix) {
   return std::make_unique<Pins>(client, prefix + "pins/" + RandomHex(16));
 }
 
 absl::StatusOr<GarbageReport> CollectGarbage(Client& client, const std::string& prefix, const GarbageOptions& options) {
-  absl::StatusOr<Object> farm = client.Head(prefix + "farm");
-  if (!farm.ok() && !absl::IsNotFound(farm.status())) return farm.status();
-  std::string bound;
-  if (farm.ok()) {
-    ASSIGN_OR_RETURN(bound, GetWhole(client, *farm));
-  }
+  ASSIGN_OR_RETURN(const std::string bound, ReadFarm(client, prefix));
   RETURN_IF_ERROR(CheckFarm(bound, options.farm));
 
   GarbageReport report;
@@ -93,6 +95,11 @@ absl::StatusOr<GarbageReport> CollectGarbage(Client& client, const std::string& 
     ++report.removed;
     report.removed_bytes += object.bytes;
     return absl::OkStatus();
+  }));
+  RETURN_IF_ERROR(client.List(prefix + "ac/", [&](const Object& object) -> absl::Status {
+    if (object.modified > options.now - options.untouched) return absl::OkStatus();
+    ++report.actions;
+    return client.Delete(object.key);
   }));
   ASSIGN_OR_RETURN(std::vector<Upload> uploads, client.ListUploads(prefix + "t/"));
   for (const Upload& upload : uploads) {

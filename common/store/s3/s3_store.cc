@@ -19,6 +19,8 @@
 namespace slipway {
 namespace {
 
+constexpr uint64_t kActionBytes = 256;  // more than a digest's text
+
 class S3Store final : public Store {
  public:
   S3Store(const S3Options& options, s3::Credentials credentials)
@@ -87,8 +89,22 @@ class S3Store final : public Store {
     return digest;
   }
 
+  absl::StatusOr<Digest> FindAction(std::string_view tenant, const Digest& key) override {
+    RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
+    s3::Object object;
+    ASSIGN_OR_RETURN(const std::string text,
+                     client_.Get(options_.prefix + ActionKey(tenant, key), 0, kActionBytes, object));
+    client_.KeepYoung(object).IgnoreError();  // at worst it is forgotten early
+    return Digest::Parse(text);
+  }
+  absl::Status PutAction(std::string_view tenant, const Digest& key, const Digest& made) override {
+    RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
+    return client_.Put(options_.prefix + ActionKey(tenant, key), made.ToString());
+  }
+
   absl::Status Check() override { return client_.CheckBucket(options_.prefix); }
   absl::Status Bind(std::string_view farm) override { return s3::BindFarm(client_, options_.prefix, farm); }
+  absl::StatusOr<std::string> Farm() override { return s3::ReadFarm(client_, options_.prefix); }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return s3::MakePins(client_, options_.prefix); }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
     return s3::CollectGarbage(client_, options_.prefix, options);
