@@ -194,6 +194,7 @@ class ConvertBench {
                                                 "--target",
                                                 target,
                                                 "--no-verify",
+                                                "--no-cache",
                                                 "--out",
                                                 folder.string()};
       absl::StatusOr<Cost> cost = MeasureCommand(command, log);

@@ -1,7 +1,7 @@
 cmake_minimum_required(VERSION 3.25)
-# Writes OUTPUT: a header with the hash of the files named in LIST, by their paths below ROOT and their contents.
+# Writes OUTPUT: a header with the hash of COMPILER and of the files named in LIST, by their paths below ROOT and their contents.
 file(STRINGS ${LIST} files)
-set(all "")
+set(all "${COMPILER}\n")
 foreach(file ${files})
   file(SHA256 ${file} hash)
   file(RELATIVE_PATH name ${ROOT} ${file})

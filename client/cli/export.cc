@@ -50,6 +50,9 @@ absl::StatusOr<std::unique_ptr<EmbeddedFarm>> StartFarm(const Settings& settings
   options.slots = static_cast<int>(settings.Integer("jobs", std::min(cpus, cells)));
   options.prewarm = JudgesOf(plan);
   options.staging = staging;
+  if (!settings.Switch("no-cache")) {
+    ASSIGN_OR_RETURN(options.cache, MakeCacheFolder(settings.Text("cache-dir")));
+  }
   return EmbeddedFarm::Start(options);
 }
 

@@ -46,6 +46,8 @@ constexpr std::array kFlags = {
     Flag{"jobs", kInteger, "N", "cells made at once by the embedded farm (default: one a CPU)", "export", 1, 1024},
     Flag{"python", kText, "FILE", "Python interpreter with the judges' runtimes, for the embedded farm",
          "export doctor compare"},
+    Flag{"cache-dir", kText, "DIR", "where the embedded farm keeps what it made (default: ~/.cache/slipway)", "export"},
+    Flag{"no-cache", kSwitch, "", "the embedded farm keeps nothing and uses nothing that was kept", "export"},
     Flag{"priority", kInteger, "N", "higher goes first on a shared farm (default: 0)", "export", -100, 100},
     Flag{"detach", kSwitch, "", "submits to the farm, prints the request's id and leaves", "export"},
     Flag{"on-interrupt", kText, "WHAT", "cancel (default), or detach: Ctrl-C leaves the farm working", "export"},

@@ -31,6 +31,27 @@ absl::StatusOr<fs::path> FindRedisServer() {
       "redis-server`, or name a farm with --server HOST:PORT");
 }
 
+absl::StatusOr<fs::path> MakeCacheFolder(const fs::path& named) {
+  fs::path folder = named;
+  if (folder.empty()) {
+    const char* caches = std::getenv("XDG_CACHE_HOME");
+    const char* home = std::getenv("HOME");
+    if (caches != nullptr && *caches == '/') {
+      folder = fs::path(caches) / "slipway";
+    } else if (home != nullptr && *home == '/') {
+      folder = fs::path(home) / ".cache/slipway";
+    } else {
+      return fs::path();
+    }
+  }
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error && access(folder.c_str(), W_OK | X_OK) != 0) error.assign(errno, std::generic_category());
+  if (!error) return fs::absolute(folder);
+  if (named.empty()) return fs::path();
+  return ErrnoStatus(error.value(), fmt::format("--cache-dir {}", named.string()));
+}
+
 absl::StatusOr<std::unique_ptr<EmbeddedFarm>> EmbeddedFarm::Start(const EmbeddedFarmOptions& options) {
   for (const char* binary : {"slipway-coordinator", "slipway-worker"}) {
     const fs::path path = options.binaries / binary;
@@ -43,7 +64,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedFarm>> EmbeddedFarm::Start(const Embedded
   std::error_code error;
   const fs::path temporary = fs::temp_directory_path(error);
   ASSIGN_OR_RETURN(TemporaryFolder data, TemporaryFolder::Create(error ? "/tmp" : temporary, "slipway-"));
-  FarmFolders folders{std::move(sockets), std::move(data)};
+  FarmFolders folders{std::move(sockets), std::move(data), options.cache};
   // What a killed supervisor leaves is ours to end.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t pid = fork();

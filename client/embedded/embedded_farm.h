@@ -32,16 +32,22 @@ struct EmbeddedFarmOptions {
   std::string python;                  // interpreter of the judge hosts
   int slots = 1;                       // tasks at once
   std::vector<std::string> prewarm;    // judges to start at once: "onnxruntime", "litert", "ncnn"
+  std::filesystem::path cache;         // of blobs and of what was made, kept for later farms; empty: none
   std::filesystem::path staging;       // of the client; removed with the farm, so that a killed client leaves none
 };
 
 // redis-server on PATH or where Debian puts it. FAILED_PRECONDITION (machine) with the command that installs it.
 absl::StatusOr<std::filesystem::path> FindRedisServer();
 
+// Makes the folder that embedded farms keep what they made in: `named`, else $XDG_CACHE_HOME/slipway, else
+// ~/.cache/slipway. One that cannot be written to is an error if `named`; else there is none, and so no cache.
+absl::StatusOr<std::filesystem::path> MakeCacheFolder(const std::filesystem::path& named);
+
 // Sockets need a short path; blobs need room, which $XDG_RUNTIME_DIR often lacks.
 struct FarmFolders {
   TemporaryFolder sockets, data;
-  std::filesystem::path store() const { return data.path() / "store"; }
+  std::filesystem::path cache;  // empty: the store ends with the farm
+  std::filesystem::path store() const { return (cache.empty() ? data.path() : cache) / "store"; }
 };
 
 class EmbeddedFarm {

@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 constexpr int kRestarts = 5;                                   // of one process; then the farm has failed
 constexpr char kLease[] = "5";                                 // seconds until a killed worker's tasks are made again
 constexpr absl::Duration kStoppedPatience = absl::Seconds(2);  // for a stopped process to be continued
+constexpr char kKeptHours[] = "720";                           // what no run used for so long leaves the cache
 constexpr int kReadyFd = 3;   // the child's number of the pipe on which it says that it is ready
 constexpr int kParentFd = 4;  // the child's number of a pipe that ends with us
 
@@ -91,6 +92,16 @@ class Supervisor {
   fs::path Socket(std::string_view name) const { return folders_->sockets.path() / name; }
   fs::path Log(Role role) const { return folders_->data.path() / (std::string(processes_[role].name) + ".log"); }
 
+  // Whether it is time to look through the cache for what no run used for long: at most once a day.
+  bool CleansCache() const {
+    if (options_.cache.empty()) return false;
+    const fs::path cleaned = options_.cache / "cleaned";
+    std::error_code error;
+    const auto last = fs::last_write_time(cleaned, error);
+    if (!error && fs::file_time_type::clock::now() - last < std::chrono::hours(24)) return false;
+    return WriteFileAtomically(cleaned, "").ok();
+  }
+
   absl::StatusOr<Command> CommandOf(Role role) {
     const std::string redis = "unix:" + Socket("redis.sock").string();
     switch (role) {
@@ -100,7 +111,8 @@ class Supervisor {
         return Command{{(options_.binaries / "slipway-coordinator").string(), "--listen",
                         "unix:" + Socket("coordinator.sock").string(), "--redis", redis, "--redis-password-file",
                         Socket("password").string(), "--store", folders_->store().string(), "--ephemeral-store",
-                        "--lease", kLease, "--ready-fd", std::to_string(kReadyFd)}};
+                        "--adopt-store", "--garbage-after", CleansCache() ? kKeptHours : "0", "--lease", kLease,
+                        "--ready-fd", std::to_string(kReadyFd)}};
       default:
         break;
     }

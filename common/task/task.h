@@ -92,6 +92,7 @@ struct TaskResult {
   std::optional<Digest> parity;     // cell: parity.json
   std::optional<Digest> reference;  // prepare: the reference bundle
   std::string reason;               // one line unless passed, whole: the queue's is cut
+  std::optional<Digest> emitted;    // cell: what its writer said of the artifact, for judging it again
 
   std::string ToJson() const;  // "schema": "slipway.result/1"
   static absl::StatusOr<TaskResult> FromJson(std::string_view json);

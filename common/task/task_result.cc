@@ -27,11 +27,8 @@ std::string TaskResult::ToJson() const {
   // An entry that is no JSON stays a string, which FromJson refuses: the mistake surfaces with its text.
   json entry_json = json::parse(entry, nullptr, /*allow_exceptions=*/false);
   if (entry_json.is_discarded()) entry_json = entry;
-  json document = {{"schema", kSchema},
-                   {"entry", std::move(entry_json)},
-                   {"files", files_json},
-                   {"parity", OrNull(parity)},
-                   {"reference", OrNull(reference)}};
+  json document = {{"schema", kSchema},        {"entry", std::move(entry_json)}, {"files", files_json},
+                   {"parity", OrNull(parity)}, {"reference", OrNull(reference)}, {"emitted", OrNull(emitted)}};
   if (!reason.empty()) document["reason"] = reason;
   return Dump(document);
 }

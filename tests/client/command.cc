@@ -97,6 +97,7 @@ pid_t Sandbox::Spawn(const std::string& program, const std::vector<std::string>&
   }
   setenv("XDG_RUNTIME_DIR", (folder_.path() / "run").c_str(), 1);
   setenv("TMPDIR", (folder_.path() / "tmp").c_str(), 1);
+  setenv("XDG_CACHE_HOME", (folder_.path() / "cache").c_str(), 1);
   for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
   if (chdir(work().c_str()) != 0) _exit(126);
   execv(program.c_str(), argv.data());

@@ -364,7 +364,8 @@ TEST_F(ExportTest, FullTemporaryDisk) {
   for (const int kilobytes : {600, 2300}) {
     const fs::path temporary = box_.work() / ("disk" + std::to_string(kilobytes));
     const SmallDisk disk(temporary, kilobytes);
-    const Ended ended = box_.Run({"export", "mtcnn-onet@" + Weights("onet")}, {{"TMPDIR", temporary.string()}});
+    const Ended ended =
+        box_.Run({"export", "mtcnn-onet@" + Weights("onet"), "--no-cache"}, {{"TMPDIR", temporary.string()}});
     EXPECT_EQ(ended.code, 5) << ended.out << ended.err;
     EXPECT_THAT(ended.err, HasSubstr("No space left on device"));
     EXPECT_FALSE(fs::exists(box_.work() / "exports"));

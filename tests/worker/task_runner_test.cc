@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/base/random.h"
+#include "common/store/layout.h"
 #include "tests/support/redis.h"
 #include "tests/worker/support.h"
 
@@ -174,6 +175,63 @@ TEST_F(TaskRunnerTest, StoresTheFilesAndCommits) {
   EXPECT_EQ(entry["worker"], "worker-1");
   EXPECT_EQ(entry["jail"], "partial");
   EXPECT_EQ(entry["attempts"], 1);
+}
+
+TEST_F(TaskRunnerTest, TheSameTaskIsNotRunTwice) {
+  executor_.steps = {Converts()};
+  const std::string first = Submit();
+  Run(Lease());
+  const std::string second = Submit();
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 1);
+  EXPECT_EQ(View(second).state, TaskState::kPassed);
+  EXPECT_EQ(Result(second).files[0].digest, Result(first).files[0].digest);
+  EXPECT_EQ(json::parse(Result(first).entry)["cache_hit"], false);
+  EXPECT_EQ(json::parse(Result(second).entry)["cache_hit"], true);
+  // Gone or damaged: made again.
+  fs::remove(folder_.path() / "store" / BlobKey("default", Result(first).files[0].digest));
+  const std::string third = Submit();
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 2);
+  EXPECT_EQ(json::parse(Result(third).entry)["cache_hit"], false);
+  EXPECT_EQ(*ReadBlob(*store_, "default", Result(third).files[0].digest), "0123456789");
+}
+
+TEST_F(TaskRunnerTest, AFailureIsTriedAgain) {
+  executor_.steps = {[](auto&, auto&) { return Answers(TaskOutput{.state = "failed", .reason = "no", .entry = "{}"}); },
+                     Converts()};
+  const std::string first = Submit();
+  Run(Lease());
+  EXPECT_EQ(View(first).state, TaskState::kFailed);
+  const std::string second = Submit();
+  Run(Lease());
+  EXPECT_EQ(View(second).state, TaskState::kPassed);
+}
+
+// A judge was missing when it was made: what is made stays, and is judged.
+TEST_F(TaskRunnerTest, AnArtifactThatIsMadeIsOnlyJudged) {
+  executor_.steps = {[this](const TaskMessage& task, const std::vector<int>& blobs) {
+                       EXPECT_FALSE(task.made);
+                       Execution execution = Converts()(task, blobs);
+                       std::ofstream(executor_.scratch() / "emitted.json") << "what was written";
+                       execution.output->emitted = "emitted.json";
+                       execution.output->state = "unverified";
+                       return execution;
+                     },
+                     [this](const TaskMessage& task, const std::vector<int>& blobs) {
+                       EXPECT_TRUE(task.made);
+                       EXPECT_EQ(task.made->emitted, Digest::Of("what was written"));
+                       EXPECT_EQ(task.made->files.at(0).path, "Data/weights.bin");
+                       EXPECT_EQ(task.blobs.size(), 4u);  // the model, two files, what was said of them
+                       EXPECT_EQ(blobs.size(), 4u);
+                       return Converts()(task, blobs);
+                     }};
+  Submit();
+  Run(Lease());
+  const std::string second = Submit();
+  Run(Lease());
+  EXPECT_EQ(View(second).state, TaskState::kPassed);
+  EXPECT_EQ(json::parse(Result(second).entry)["cache_hit"], true);
 }
 
 TEST_F(TaskRunnerTest, ANoopNeedsNoBlobs) {

@@ -47,7 +47,8 @@ class DaemonHosts final : public HostProvider {
 };
 
 absl::StatusOr<TaskInputs> MapInputs(const TaskMessage& message, const std::vector<UniqueFd>& fds) {
-  TaskInputs inputs{message.model, message.options, message.task, {}, message.reference, message.prepare_entry};
+  TaskInputs inputs{message.model,     message.options,       message.task, {},
+                    message.reference, message.prepare_entry, message.made};
   std::map<Digest, std::string> paths;
   for (const SpecFile& file : message.model.files) paths.emplace(file.digest, file.path);
   for (size_t i = 0; i < fds.size(); ++i) {

@@ -34,17 +34,6 @@ constexpr const char* kSystemReadable[] = {
     "/usr",      "/lib",        "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc", "/sys/devices/system/cpu",
     "/dev/null", "/dev/urandom"};
 
-fs::path FindInPath(const fs::path& program) {
-  if (program.empty()) return program;
-  if (program.has_parent_path()) return fs::absolute(program);
-  const char* path = getenv("PATH");
-  std::stringstream folders(path != nullptr ? path : "/usr/bin:/bin");
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    if (!folder.empty() && access((fs::path(folder) / program).c_str(), X_OK) == 0) return fs::path(folder) / program;
-  }
-  return program;
-}
-
 // "home = /usr/bin" of a virtual environment: where the interpreter that it borrows lies.
 fs::path BaseInterpreterFolder(const fs::path& environment) {
   absl::StatusOr<std::string> text = ReadFile(environment / "pyvenv.cfg");
@@ -57,6 +46,17 @@ fs::path BaseInterpreterFolder(const fs::path& environment) {
 }
 
 }  // namespace
+
+fs::path FindInPath(const fs::path& program) {
+  if (program.empty()) return program;
+  if (program.has_parent_path()) return fs::absolute(program);
+  const char* path = getenv("PATH");
+  std::stringstream folders(path != nullptr ? path : "/usr/bin:/bin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (!folder.empty() && access((fs::path(folder) / program).c_str(), X_OK) == 0) return fs::path(folder) / program;
+  }
+  return program;
+}
 
 std::vector<fs::path> HostReadable(const fs::path& python, const std::vector<std::string>& argv) {
   std::vector<fs::path> readable(std::begin(kSystemReadable), std::end(kSystemReadable));

@@ -26,6 +26,9 @@ struct HostPoolOptions {
   int max_uses = 200;     // loans of one host before it is replaced
 };
 
+// `program` as an absolute path: a bare name as PATH finds it.
+std::filesystem::path FindInPath(const std::filesystem::path& program);
+
 // What a host of `python` may read: the system's libraries, its virtual environment, the interpreter's own prefix, the host scripts
 // that `argv` names. (Not the worker's scratch: see JailOptions::openable.)
 std::vector<std::filesystem::path> HostReadable(const std::filesystem::path& python,

@@ -52,8 +52,9 @@ absl::Status StatusFrom(const json& object) {
 }
 
 json ToJson(const TaskOutput& output) {
-  return {{"state", output.state}, {"reason", OneLine(output.reason)}, {"entry", output.entry},
-          {"files", output.files}, {"parity", output.parity},          {"reference", output.reference}};
+  return {{"state", output.state},    {"reason", OneLine(output.reason)}, {"entry", output.entry},
+          {"files", output.files},    {"parity", output.parity},          {"reference", output.reference},
+          {"emitted", output.emitted}};
 }
 
 absl::StatusOr<TaskOutput> OutputFrom(const json& object) {
@@ -64,6 +65,7 @@ absl::StatusOr<TaskOutput> OutputFrom(const json& object) {
   output.entry = Text(object, "entry");
   output.parity = Text(object, "parity");
   output.reference = Text(object, "reference");
+  output.emitted = Text(object, "emitted");
   if (const auto files = object.find("files"); files != object.end() && files->is_array()) {
     for (const auto& file : *files) {
       if (!file.is_string()) return DataLoss("a child sent a malformed result");
@@ -83,6 +85,12 @@ absl::StatusOr<TaskMessage> TaskFrom(const json& body) {
   message.task = std::move(spec.tasks[0]);
   message.prepare_entry = Text(body, "prepare_entry");
   message.judge_timeout = absl::Milliseconds(Number(body, "judge_timeout_ms"));
+  if (const auto made = body.find("made"); made != body.end()) {
+    if (!made->is_string()) return DataLoss("a task's artifact is malformed");
+    ASSIGN_OR_RETURN(const TaskResult result, TaskResult::FromJson(made->get<std::string>()));
+    if (!result.emitted) return DataLoss("a task's artifact is malformed");
+    message.made = MadeArtifact{result.files, *result.emitted};
+  }
   if (const std::string reference = Text(body, "reference"); !reference.empty()) {
     ASSIGN_OR_RETURN(message.reference, Digest::Parse(reference));
   }
@@ -110,6 +118,9 @@ absl::Status SendTask(Channel& child, const TaskMessage& task, const std::vector
                {"prepare_entry", task.prepare_entry},
                {"judge_timeout_ms", absl::ToInt64Milliseconds(task.judge_timeout)},
                {"blobs", json::array()}};
+  if (task.made) {
+    body["made"] = TaskResult{.entry = "{}", .files = task.made->files, .emitted = task.made->emitted}.ToJson();
+  }
   if (task.reference) body["reference"] = task.reference->ToString();
   for (const Digest& digest : task.blobs) body["blobs"].push_back(digest.ToString());
   size_t sent = 0;

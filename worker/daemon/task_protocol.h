@@ -2,7 +2,7 @@
 //   child  → {"op":"hello","jail":"partial"}                                     once, when it is ready
 //   daemon → {"op":"noop"}                                                       a task without a model
 //   daemon → {"op":"blobs"} + descriptors                                        before a task of more than 100 blobs,
-//   as often as needed daemon → {"op":"task","spec":…,"reference":…,"prepare_entry":…,"judge_timeout_ms":…,"blobs":[digest…]} + descriptors
+//   as often as needed daemon → {"op":"task","spec":…,"reference":…,"prepare_entry":…,"made":…,"judge_timeout_ms":…,"blobs":[digest…]} + descriptors
 //   child  → {"op":"progress","step":"converting"}                               any number
 //   child  → {"op":"host","runtime":"litert"}      daemon → {"op":"host"} + connection | {"op":"host","error":status}
 //   child  → {"op":"result","output":{…}} | {"op":"result","error":status}       the task's end
@@ -31,6 +31,7 @@ struct TaskMessage {
   SpecTask task;
   std::optional<Digest> reference;
   std::string prepare_entry;
+  std::optional<MadeArtifact> made;
   std::vector<Digest> blobs;
   absl::Duration judge_timeout = absl::Minutes(2);  // HostProvider::answer_timeout
 };

@@ -88,6 +88,23 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
                                                            : Failed(task, nullptr, Message(message.status()));
   }
   meter.SetTask(message->task);
+  const ActionKeys keys = message->noop ? ActionKeys() : KeysOf(*message, options_.runtimes);
+  const auto abandoned = [&] { return executor.abandoned() != Abandon::kNo; };
+  const std::optional<ActionCache::Turn> turn =
+      message->noop ? std::nullopt : actions_.Await(task.tenant, keys.result, abandoned);
+  if (!message->noop) {
+    if (const auto kept = actions_.Find(task.tenant, keys.result)) {
+      if (auto settlement = Kept(task, *message, *kept); settlement.ok()) return *settlement;
+    }
+    const auto made = keys.artifact ? actions_.Find(task.tenant, *keys.artifact) : std::nullopt;
+    if (made && made->result.emitted) {
+      message->made = MadeArtifact{made->result.files, *made->result.emitted};
+      message->blobs.push_back(*made->result.emitted);
+      for (const ResultFile& file : made->result.files) message->blobs.push_back(file.digest);
+    }
+    std::sort(message->blobs.begin(), message->blobs.end());
+    message->blobs.erase(std::unique(message->blobs.begin(), message->blobs.end()), message->blobs.end());
+  }
   auto blobs = OpenBlobs(task, message->blobs);
   if (!blobs.ok()) return returned(Message(blobs.status()));
   std::vector<int> descriptors;
@@ -111,7 +128,11 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
     if (message->noop) return {Settlement::What::kCommit, *state, "", output->reason};
     meter.Enter("store");
     auto result = StoreResult(task, *message, *output, executor.scratch());
-    if (result.ok()) return {Settlement::What::kCommit, *state, *result, output->reason};
+    if (result.ok()) {
+      if (IsLasting(*message, *output)) actions_.Keep(task.tenant, keys.result, *result);
+      if (keys.artifact && !output->emitted.empty()) actions_.Keep(task.tenant, *keys.artifact, *result);
+      return {Settlement::What::kCommit, *state, result->ToString(), output->reason};
+    }
     if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
     return Failed(task, &*message, Message(result.status()));
   }
@@ -147,8 +168,6 @@ absl::StatusOr<TaskMessage> TaskRunner::Describe(const LeasedTask& task, const R
     message.reference = (*prepared)->reference;
     if (message.reference) message.blobs.push_back(*message.reference);
   }
-  std::sort(message.blobs.begin(), message.blobs.end());
-  message.blobs.erase(std::unique(message.blobs.begin(), message.blobs.end()), message.blobs.end());
   return message;
 }
 
@@ -163,8 +182,8 @@ absl::StatusOr<std::vector<UniqueFd>> TaskRunner::OpenBlobs(const LeasedTask& ta
   return blobs;
 }
 
-absl::StatusOr<std::string> TaskRunner::StoreResult(const LeasedTask& task, const TaskMessage& message,
-                                                    const TaskOutput& output, const fs::path& scratch) {
+absl::StatusOr<Digest> TaskRunner::StoreResult(const LeasedTask& task, const TaskMessage& message,
+                                               const TaskOutput& output, const fs::path& scratch) {
   json entry = json::parse(output.entry, nullptr, /*allow_exceptions=*/false);
   if (!entry.is_object()) return DataLoss("the converter process sent no manifest entry");
   const auto store = [&](const fs::path& folder, const std::string& name) -> absl::StatusOr<Digest> {
@@ -187,6 +206,9 @@ absl::StatusOr<std::string> TaskRunner::StoreResult(const LeasedTask& task, cons
   if (!output.reference.empty()) {
     ASSIGN_OR_RETURN(result.reference, store(scratch, output.reference));
   }
+  if (!output.emitted.empty()) {
+    ASSIGN_OR_RETURN(result.emitted, store(scratch, output.emitted));
+  }
   if (message.task.kind == SpecTask::Kind::kCell) {
     entry["files"] = std::move(files);
     entry["status"] = output.state;
@@ -194,13 +216,35 @@ absl::StatusOr<std::string> TaskRunner::StoreResult(const LeasedTask& task, cons
     entry["attempts"] = task.attempt;
     entry["worker"] = options_.worker;
     entry["jail"] = Name(options_.jail);
+    entry["cache_hit"] = message.made.has_value();
   }
   result.entry = Dump(entry);
   result.reason = output.reason;
   auto digest = WriteBlob(store_, task.tenant, result.ToJson());
   if (!digest.ok()) return StoreTrouble(digest.status(), "store the result");
   Failpoint("worker.result_stored");
-  return digest->ToString();
+  return *digest;
+}
+
+absl::StatusOr<TaskRunner::Settlement> TaskRunner::Kept(const LeasedTask& task, const TaskMessage& message,
+                                                        const KeptResult& kept) {
+  Settlement settlement{Settlement::What::kCommit, TaskState::kPassed, kept.digest.ToString(), ""};
+  if (message.task.kind == SpecTask::Kind::kPrepare) return settlement;
+  json entry = json::parse(kept.result.entry, nullptr, /*allow_exceptions=*/false);
+  if (!entry.is_object() || !entry.contains("status") || !entry["status"].is_string())
+    return DataLoss("the kept result has no status");
+  ASSIGN_OR_RETURN(settlement.state, StateOf(entry["status"].get<std::string>()));
+  if (entry.contains("reason") && entry["reason"].is_string()) settlement.reason = entry["reason"].get<std::string>();
+  entry["cache_hit"] = true;
+  entry["attempts"] = task.attempt;
+  entry["worker"] = options_.worker;
+  entry["jail"] = Name(options_.jail);
+  entry["timings_ms"] = json::object();
+  TaskResult result = kept.result;
+  result.entry = Dump(entry);
+  ASSIGN_OR_RETURN(const Digest digest, WriteBlob(store_, task.tenant, result.ToJson()));
+  settlement.result = digest.ToString();
+  return settlement;
 }
 
 TaskRunner::Settlement TaskRunner::Failed(const LeasedTask& task, const TaskMessage* message,
@@ -209,7 +253,7 @@ TaskRunner::Settlement TaskRunner::Failed(const LeasedTask& task, const TaskMess
   if (message == nullptr || message->noop) return settlement;
   TaskOutput output{.state = "failed", .reason = reason, .entry = FailedEntry(message->model, message->task, reason)};
   // Without its blob the reason still reaches the user by the queue.
-  if (auto result = StoreResult(task, *message, output, {}); result.ok()) settlement.result = *result;
+  if (auto result = StoreResult(task, *message, output, {}); result.ok()) settlement.result = result->ToString();
   return settlement;
 }
 

@@ -11,6 +11,7 @@
 #include "common/queue/queue.h"
 #include "common/store/store.h"
 #include "common/task/task.h"
+#include "worker/daemon/action_cache.h"
 #include "worker/daemon/executor.h"
 #include "worker/daemon/retry.h"
 #include "worker/daemon/task_metrics.h"
@@ -61,6 +62,7 @@ struct TaskRunnerOptions {
   absl::Duration judge_timeout = absl::Minutes(2);       // for one answer of a judge
   absl::Duration commit_patience = absl::Seconds(30);    // how long a commit is repeated while Redis is away
   absl::Duration retry_delay = absl::Milliseconds(200);  // before the machine is tried again, see retry.h
+  std::string runtimes;                                  // RuntimesOf the judges' interpreter
   uint64_t seed = 0;                                     // of its jitter: every worker has its own
 };
 
@@ -68,9 +70,9 @@ struct TaskRunnerOptions {
 class TaskRunner {
  public:
   TaskRunner(Queue& queue, Store& store, TaskRunnerOptions options)
-      : queue_(queue), store_(store), options_(std::move(options)), jitter_(options_.seed) {}
+      : queue_(queue), store_(store), options_(std::move(options)), jitter_(options_.seed), actions_(store) {}
 
-  // Runs `task` and settles it: every blob of the result is stored first, then one commit; or it is returned to the queue; or, when it is no
+  // Runs `task`, unless what it would make is kept, and settles it: every blob of the result is stored first, then one commit; or it is returned to the queue; or, when it is no
   // longer this worker's, nothing. The outcome is logged.
   void Run(const LeasedTask& task, Executor& executor);
 
@@ -87,8 +89,10 @@ class TaskRunner {
   absl::StatusOr<TaskMessage> Describe(const LeasedTask& task, const RequestSpec& spec);
   absl::StatusOr<std::vector<UniqueFd>> OpenBlobs(const LeasedTask& task, const std::vector<Digest>& digests);
   // Stores the files and the result blob; its digest.
-  absl::StatusOr<std::string> StoreResult(const LeasedTask& task, const TaskMessage& message, const TaskOutput& output,
-                                          const std::filesystem::path& scratch);
+  absl::StatusOr<Digest> StoreResult(const LeasedTask& task, const TaskMessage& message, const TaskOutput& output,
+                                     const std::filesystem::path& scratch);
+  // What an earlier task made of the same, as this task's result.
+  absl::StatusOr<Settlement> Kept(const LeasedTask& task, const TaskMessage& message, const KeptResult& kept);
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
   void Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor, TaskMeter& meter);
   void Return(const LeasedTask& task, const Settlement& settlement);
@@ -99,6 +103,7 @@ class TaskRunner {
   const TaskRunnerOptions options_;
   std::mutex jitter_mutex_;
   Random jitter_;
+  ActionCache actions_;
   BlobCache<RequestSpec> specs_{64};
   BlobCache<TaskResult> prepared_{64};
 };

@@ -1,10 +1,12 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/error.h"
+#include "common/base/output_file.h"
 #include "convert/import/edits.h"
 #include "convert/import/import.h"
 #include "convert/parity/parity.h"
 #include "convert/targets/convert.h"
+#include "worker/pipeline/emitted.h"
 #include "worker/pipeline/entry.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/source.h"
@@ -35,6 +37,32 @@ absl::StatusOr<Emitted> Make(const TaskInputs& inputs, const TaskContext& contex
   std::filesystem::create_directory(folder, error);
   if (error) return ErrnoStatus(error.value(), "make the artifact's folder");
   return ConvertTo(*target, std::move(imported.model.graph), options, folder);
+}
+
+absl::Status WriteNewFile(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path));
+  RETURN_IF_ERROR(file.Write(bytes));
+  return file.Close();
+}
+
+// The artifact that an earlier task made, laid out in scratch/artifact as Make would leave it.
+absl::StatusOr<Emitted> LayOut(const TaskInputs& inputs, const TaskContext& context) {
+  const auto bytes = [&](const Digest& digest) -> absl::StatusOr<std::span<const std::byte>> {
+    const auto blob = inputs.blobs.find(digest.ToString());
+    if (blob == inputs.blobs.end()) return WithKind(Internal("the artifact was not handed over"), ErrorKind::kMachine);
+    return blob->second->bytes();
+  };
+  ASSIGN_OR_RETURN(const std::span<const std::byte> text, bytes(inputs.made->emitted));
+  ASSIGN_OR_RETURN(Emitted emitted, ParseEmitted({reinterpret_cast<const char*>(text.data()), text.size()}));
+  for (const ResultFile& file : inputs.made->files) {
+    ASSIGN_OR_RETURN(const std::span<const std::byte> content, bytes(file.digest));
+    const std::filesystem::path path = context.scratch / "artifact" / file.path;
+    std::error_code error;
+    std::filesystem::create_directories(path.parent_path(), error);
+    if (error) return ErrnoStatus(error.value(), "make the artifact's folder");
+    RETURN_IF_ERROR(WriteNewFile(path, content));
+  }
+  return emitted;
 }
 
 // Why there is nothing to compare with; empty when there is.
@@ -84,13 +112,22 @@ TaskOutput Failed(const TaskInputs& inputs, const absl::Status& why) {
 
 absl::StatusOr<TaskOutput> RunCell(const TaskInputs& inputs, const TaskContext& context) {
   Timings timings;
-  absl::StatusOr<Emitted> emitted = Make(inputs, context, timings);
+  absl::StatusOr<Emitted> emitted = inputs.made ? LayOut(inputs, context) : Make(inputs, context, timings);
+  if (inputs.made && !emitted.ok()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(context.scratch / "artifact", ignored);
+    emitted = Make(inputs, context, timings);
+  }
   if (!emitted.ok()) {
     if (KindOf(emitted.status()) == ErrorKind::kMachine) return emitted.status();
     return Failed(inputs, emitted.status());
   }
   TaskOutput output;
   output.files = emitted->files;
+  if (const std::string text = EmittedText(*emitted); !text.empty()) {
+    output.emitted = "emitted.json";
+    RETURN_IF_ERROR(WriteNewFile(context.scratch / output.emitted, std::as_bytes(std::span(text))));
+  }
   json entry = ArtifactEntry(inputs.task);
   entry["path"] = emitted->path;
   entry["requires"] = emitted->requires_runtime.empty() ? json() : json(emitted->requires_runtime);
