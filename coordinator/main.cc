@@ -19,6 +19,7 @@
 #include "common/queue/queue.h"
 #include "common/store/open_store.h"
 #include "coordinator/service/coordinator.h"
+#include "coordinator/service/garbage_collector.h"
 #include "coordinator/service/queue_metrics.h"
 
 namespace slipway {
@@ -47,6 +48,8 @@ struct Flags {
   QueueOptions queue;
   std::string store;
   OpenStoreOptions store_options;
+  double garbage_hours = 24;
+  bool adopt_store = false;
   std::string redis_password_file;
   double lease_seconds = 15;
   std::vector<std::string> weights;  // TENANT=WEIGHT
@@ -81,6 +84,14 @@ void DefineFlags(CLI::App& app, Flags& flags) {
   app.add_option("--store-credentials", flags.store_options.credentials,
                  "Of an s3 store: file in AWS' format (default: the AWS_* variables, then ~/.aws/credentials)")
       ->envname("SLIPWAY_STORE_CREDENTIALS");
+  app.add_option("--garbage-after", flags.garbage_hours,
+                 "Hours after which blobs that nobody used and no request names are removed; 0: never")
+      ->envname("SLIPWAY_GARBAGE_AFTER")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  app.add_flag("--adopt-store", flags.adopt_store,
+               "Collect garbage in the store although it was another farm's, or of a queue that is lost")
+      ->envname("SLIPWAY_ADOPT_STORE");
   app.add_flag("--ephemeral-store", flags.store_options.ephemeral, "A folder's blobs need not outlive a power cut")
       ->envname("SLIPWAY_EPHEMERAL_STORE");
   app.add_option("--shard", flags.queue.shard, "The farm's part of Redis")
@@ -191,6 +202,10 @@ absl::Status Run(Flags flags) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator,
                    Coordinator::Start(flags.coordinator, *queue, *store));
   for (const std::string& address : coordinator->addresses()) LogInfo("serving", {{"address", address}});
+  std::optional<GarbageCollector> garbage;
+  if (flags.garbage_hours > 0)
+    garbage.emplace(GarbageCollectorOptions{.untouched = absl::Hours(flags.garbage_hours), .adopt = flags.adopt_store},
+                    *queue, *store);
   if (flags.ready_fd >= 0) TellReady(flags.ready_fd, coordinator->addresses());
 
   int received = 0;

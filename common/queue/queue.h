@@ -230,6 +230,8 @@ class Queue {
   virtual absl::Status RemoveWorker(const std::string& worker) = 0;
 
   virtual absl::Status Ping() = 0;
+  // A name that these keys got when they were first asked for it: a queue that was lost comes back under another.
+  virtual absl::StatusOr<std::string> FarmId() = 0;
 };
 
 absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options);

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "common/metrics/metrics.h"
 #include "common/queue/plan.h"
 
@@ -69,6 +70,14 @@ absl::StatusOr<Reply> RedisQueue::RunCommand(std::vector<std::string> arguments)
 }
 
 absl::Status RedisQueue::Ping() { return RunCommand({"PING"}).status(); }
+
+absl::StatusOr<std::string> RedisQueue::FarmId() {
+  RETURN_IF_ERROR(RunCommand({"HSETNX", Key("meta"), "farm", RandomHex(16)}).status());
+  ASSIGN_OR_RETURN(Reply reply, RunCommand({"HGET", Key("meta"), "farm"}));
+  const std::string id(Text(reply.get()));
+  if (id.empty()) return Unavailable("Redis lost the farm's id");
+  return id;
+}
 
 absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options) {
   ASSIGN_OR_RETURN(Endpoint endpoint, Endpoint::Parse(options.address));

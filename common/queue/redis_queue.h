@@ -48,6 +48,7 @@ class RedisQueue final : public Queue {
   absl::Status RemoveWorker(const std::string& worker) override;
 
   absl::Status Ping() override;
+  absl::StatusOr<std::string> FarmId() override;
 
  private:
   absl::StatusOr<bool> CancelFor(const std::string& request, const std::string& waiter);
