@@ -22,6 +22,7 @@ namespace {
 constexpr size_t kDigestsAtOnce = 10'000;
 constexpr uint64_t kMaxWholeBlob = 64 << 20;
 constexpr uint64_t kSharedPieceBytes = 1 << 18;  // stays in the processor's cache between reading, hashing and writing
+constexpr uint64_t kWorthResuming = 4 << 20;     // of a smaller blob no earlier process's upload is asked for
 
 absl::StatusOr<UniqueFd> OpenToRead(const std::filesystem::path& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -162,20 +163,39 @@ absl::StatusOr<Digest> GrpcFarmClient::UploadBytes(std::string_view bytes) {
 
 absl::Status GrpcFarmClient::Upload(const Digest& digest, const ReadSource& source, const BytesMoved& moved) {
   Patience patience(options_.patience, shutdown_.get_token());
+  uint64_t start = digest.bytes >= kWorthResuming ? ReceivedOf(digest) : 0;
+  if (start > 0 && moved) moved(start);
   while (true) {
-    const absl::Status status = UploadOnce(digest, source, moved);
-    if (status.ok() || !patience.TryAgain(status)) return status;
+    const absl::Status status = UploadOnce(digest, source, moved, start);
+    if (status.ok()) return status;
+    // What was kept of an earlier upload may be gone again, or have been of other bytes.
+    const bool anew = absl::IsInvalidArgument(status) && start > 0;
+    if (!anew && !patience.TryAgain(status)) return status;
+    const uint64_t received = anew ? 0 : ReceivedOf(digest);
+    if (received > start) patience.Reset();
+    start = received;
   }
 }
 
-absl::Status GrpcFarmClient::UploadOnce(const Digest& digest, const ReadSource& source, const BytesMoved& moved) {
+uint64_t GrpcFarmClient::ReceivedOf(const Digest& digest) {
+  grpc::ClientContext context;
+  const std::stop_callback cancel(shutdown_.get_token(), [&context] { context.TryCancel(); });
+  v1::QueryUploadRequest request;
+  *request.mutable_digest() = ToMessage(digest);
+  v1::QueryUploadResponse response;
+  const bool answered = blobs_->QueryUpload(&context, request, &response).ok();
+  return answered && response.received_bytes() < digest.bytes ? response.received_bytes() : 0;
+}
+
+absl::Status GrpcFarmClient::UploadOnce(const Digest& digest, const ReadSource& source, const BytesMoved& moved,
+                                        uint64_t start) {
   grpc::ClientContext context;
   const std::stop_callback cancel(shutdown_.get_token(), [&context] { context.TryCancel(); });
   v1::UploadResponse response;
   const auto stream = blobs_->Upload(&context, &response);
   v1::UploadRequest chunk;
   *chunk.mutable_digest() = ToMessage(digest);
-  uint64_t sent = 0;
+  uint64_t sent = start;
   do {
     std::string& data = *chunk.mutable_data();
     data.resize(std::min<uint64_t>(kChunkBytes, digest.bytes - sent));

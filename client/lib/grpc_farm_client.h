@@ -76,7 +76,9 @@ class GrpcFarmClient final : public FarmClient {
   absl::Status Repeat(const Call& call, bool repeatable = true);
 
   absl::Status Upload(const Digest& digest, const ReadSource& source, const BytesMoved& moved);
-  absl::Status UploadOnce(const Digest& digest, const ReadSource& source, const BytesMoved& moved);
+  absl::Status UploadOnce(const Digest& digest, const ReadSource& source, const BytesMoved& moved, uint64_t start);
+  // What the coordinator keeps of an upload that broke off; 0 also where it does not say.
+  uint64_t ReceivedOf(const Digest& digest);
   absl::Status UploadPath(const std::filesystem::path& file, const Digest& digest, const BytesMoved& moved);
   absl::Status Fetch(const Digest& digest, const WriteSink& sink);
   absl::Status FetchShared(const Digest& digest, const WriteSink& sink);

@@ -47,6 +47,7 @@ absl::StatusOr<TaskResult> TaskResult::FromJson(std::string_view text) {
   }
   if (fields.Has("parity")) result.parity = fields.BlobDigest("parity");
   if (fields.Has("reference")) result.reference = fields.BlobDigest("reference");
+  if (fields.Has("emitted")) result.emitted = fields.BlobDigest("emitted");
   if (fields.Has("reason")) result.reason = fields.String("reason");
   RETURN_IF_ERROR(fields.Finish());
   return result;

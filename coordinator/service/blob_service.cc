@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
 #include "common/metrics/metrics.h"
@@ -44,9 +45,14 @@ class TransferSlot {
 // One upload. Its steps follow each other: at most one read or one job is under way, so nothing here needs a lock but the end of the call.
 class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
  public:
-  UploadReactor(Store& store, Executor& executor, grpc::CallbackServerContext& context, v1::UploadResponse& response,
-                std::atomic<int>& transfers)
-      : store_(store), executor_(executor), context_(context), response_(response), slot_(transfers) {
+  UploadReactor(Store& store, InterruptedUploads& interrupted, Executor& executor, grpc::CallbackServerContext& context,
+                v1::UploadResponse& response, std::atomic<int>& transfers)
+      : store_(store),
+        interrupted_(interrupted),
+        executor_(executor),
+        context_(context),
+        response_(response),
+        slot_(transfers) {
     const absl::Status status = slot_.Check();
     status.ok() ? StartRead(&chunk_) : End(status);
   }
@@ -76,13 +82,22 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
       const std::string tenant = TenantOf(context_);
       ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, std::span(&digest_, 1)));
       if (missing.empty()) return true;
-      ASSIGN_OR_RETURN(writer_, store_.Create(tenant, digest_));
+      InterruptedUpload earlier = interrupted_.Take(tenant, digest_, absl::Now());
+      if (earlier.writer != nullptr && chunk_.offset() == earlier.received) {
+        writer_ = std::move(earlier.writer);
+        received_ = earlier.received;
+      } else {
+        earlier.writer.reset();
+        ASSIGN_OR_RETURN(writer_, store_.Create(tenant, digest_));
+      }
     } else if (chunk_.has_digest()) {
       return Usage(InvalidArgument("digest: only the first message of an upload has one"));
     }
     if (chunk_.offset() != received_) {
-      return Usage(InvalidArgument("offset: {} does not continue at {}; an upload starts at 0 and leaves nothing out",
-                                   chunk_.offset(), received_));
+      return Usage(
+          InvalidArgument("offset: {} does not continue at {}; an upload starts at 0, or where QueryUpload says, and "
+                          "leaves nothing out",
+                          chunk_.offset(), received_));
     }
     const std::string& data = chunk_.data();
     if (data.size() > kMaxChunkBytes)
@@ -98,7 +113,11 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   }
 
   void TakeEnd() {
-    if (context_.IsCancelled()) return End(Cancelled("the caller has gone"));
+    if (context_.IsCancelled()) {
+      if (writer_ != nullptr && received_ > 0)
+        interrupted_.Keep(TenantOf(context_), digest_, {std::move(writer_), received_}, absl::Now());
+      return End(Cancelled("the caller has gone"));
+    }
     if (writer_ == nullptr) return End(Usage(InvalidArgument("digest: the upload ended before its first message")));
     if (received_ != digest_.bytes) {
       return End(
@@ -116,6 +135,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   }
 
   Store& store_;
+  InterruptedUploads& interrupted_;
   Executor& executor_;
   grpc::CallbackServerContext& context_;
   v1::UploadResponse& response_;
@@ -205,7 +225,17 @@ grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* 
 
 grpc::ServerReadReactor<v1::UploadRequest>* BlobService::Upload(grpc::CallbackServerContext* context,
                                                                 v1::UploadResponse* response) {
-  return new UploadReactor(store_, executor_, *context, *response, transfers_);
+  return new UploadReactor(store_, interrupted_, executor_, *context, *response, transfers_);
+}
+
+grpc::ServerUnaryReactor* BlobService::QueryUpload(grpc::CallbackServerContext* context,
+                                                   const v1::QueryUploadRequest* request,
+                                                   v1::QueryUploadResponse* response) {
+  return RunUnary(context, executor_, [=, this]() -> absl::Status {
+    ASSIGN_OR_RETURN(const Digest digest, DigestField("digest", request->digest()));
+    response->set_received_bytes(interrupted_.Received(TenantOf(*context), digest, absl::Now()));
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* BlobService::Download(grpc::CallbackServerContext* context,

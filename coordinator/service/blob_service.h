@@ -5,6 +5,7 @@
 
 #include "common/store/store.h"
 #include "coordinator/service/executor.h"
+#include "coordinator/service/interrupted_uploads.h"
 #include "proto/slipway/v1/blob.grpc.pb.h"
 
 namespace slipway {
@@ -20,6 +21,8 @@ class BlobService final : public v1::BlobService::CallbackService {
                                         v1::FindMissingResponse* response) override;
   grpc::ServerReadReactor<v1::UploadRequest>* Upload(grpc::CallbackServerContext* context,
                                                      v1::UploadResponse* response) override;
+  grpc::ServerUnaryReactor* QueryUpload(grpc::CallbackServerContext* context, const v1::QueryUploadRequest* request,
+                                        v1::QueryUploadResponse* response) override;
   grpc::ServerWriteReactor<v1::DownloadResponse>* Download(grpc::CallbackServerContext* context,
                                                            const v1::DownloadRequest* request) override;
 
@@ -27,6 +30,7 @@ class BlobService final : public v1::BlobService::CallbackService {
   Store& store_;
   Executor& executor_;
   std::atomic<int> transfers_{0};
+  InterruptedUploads interrupted_;
 };
 
 }  // namespace slipway

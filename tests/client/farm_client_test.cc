@@ -274,7 +274,9 @@ class BreakingBlobs final : public v1::BlobService::Service {
   bool damage = false;
   std::vector<uint64_t> offsets;
   int uploads = 0;
+  bool keeps = false;  // what arrived before it broke
   std::string uploaded;
+  std::vector<uint64_t> starts;  // of uploads
 
   grpc::Status Download(grpc::ServerContext*, const v1::DownloadRequest* request,
                         grpc::ServerWriter<v1::DownloadResponse>* writer) override {
@@ -286,18 +288,26 @@ class BreakingBlobs final : public v1::BlobService::Service {
     writer->Write(chunk);
     return breaks ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose") : grpc::Status::OK;
   }
+  grpc::Status QueryUpload(grpc::ServerContext*, const v1::QueryUploadRequest*,
+                           v1::QueryUploadResponse* response) override {
+    response->set_received_bytes(keeps ? uploaded.size() : 0);
+    return grpc::Status::OK;
+  }
   // Takes a message and breaks, then takes all.
   grpc::Status Upload(grpc::ServerContext*, grpc::ServerReader<v1::UploadRequest>* reader,
                       v1::UploadResponse* response) override {
-    uploaded.clear();
+    if (!keeps) uploaded.clear();
+    bool begins = true;
     for (v1::UploadRequest chunk; reader->Read(&chunk);) {
+      EXPECT_EQ(chunk.offset(), uploaded.size());
+      EXPECT_EQ(chunk.has_digest(), begins);
+      if (begins) starts.push_back(chunk.offset());
+      begins = false;
+      uploaded += chunk.data();
       if (uploads == 0) {
         ++uploads;
         return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose");
       }
-      EXPECT_EQ(chunk.offset(), uploaded.size());
-      EXPECT_EQ(chunk.has_digest(), uploaded.empty());
-      uploaded += chunk.data();
     }
     ++uploads;
     response->set_committed_bytes(uploaded.size());
@@ -362,6 +372,27 @@ TEST_F(BrokenTransfer, ASharedStoreIsReadInstead) {
   // What it lacks comes over the connection.
   EXPECT_EQ(client->DownloadBytes(Digest::Of(absent)).value(), absent);
   EXPECT_EQ(blobs.offsets.size(), 1U);
+}
+
+TEST_F(BrokenTransfer, AnUploadGoesOnWhereItStopped) {
+  blobs.keeps = true;
+  const std::string bytes = RandomBytes(3'000'000, 7);
+  EXPECT_EQ(client->UploadBytes(bytes).value(), Digest::Of(bytes));
+  EXPECT_EQ(blobs.uploaded, bytes);
+  ASSERT_EQ(blobs.starts.size(), 2u);
+  EXPECT_EQ(blobs.starts[0], 0u);
+  EXPECT_GT(blobs.starts[1], 0u);
+}
+
+// A client that was killed is another client later.
+TEST_F(BrokenTransfer, AnUploadGoesOnWhereAnEarlierClientStopped) {
+  blobs.keeps = true;
+  blobs.uploads = 1;  // breaks no more
+  const std::string bytes = RandomBytes(5'000'000, 8);
+  blobs.uploaded = bytes.substr(0, 2'000'000);
+  EXPECT_EQ(client->UploadBytes(bytes).value(), Digest::Of(bytes));
+  EXPECT_EQ(blobs.uploaded, bytes);
+  EXPECT_EQ(blobs.starts, std::vector<uint64_t>{2'000'000});
 }
 
 TEST_F(BrokenTransfer, AnUploadIsRepeated) {

@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <thread>
 
 #include "common/rpc/digest_message.h"
 #include "common/rpc/status.h"
+#include "coordinator/service/interrupted_uploads.h"
 #include "proto/slipway/v1/blob.grpc.pb.h"
 #include "tests/support/farm.h"
 
@@ -153,6 +155,61 @@ TEST_F(BlobServiceTest, ABrokenUploadStoresNothing) {
   farm.StopCoordinator();  // every call has ended
   EXPECT_FALSE(Has(digest));
   EXPECT_EQ(FilesInStore(), 0);
+}
+
+TEST_F(BlobServiceTest, AnUploadGoesOnWhereItBrokeOff) {
+  const std::string bytes = RandomBytes(3'000'000);
+  const Digest digest = Digest::Of(bytes);
+  const auto received = [&] {
+    grpc::ClientContext context;
+    v1::QueryUploadRequest request;
+    *request.mutable_digest() = ToDigestMessage<v1::Digest>(digest);
+    v1::QueryUploadResponse response;
+    EXPECT_TRUE(blobs->QueryUpload(&context, request, &response).ok());
+    return response.received_bytes();
+  };
+  const auto arrived = [&] {
+    uintmax_t size = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(farm.store_root()))
+      if (entry.is_regular_file()) size += entry.file_size();
+    return size;
+  };
+  EXPECT_EQ(received(), 0u);
+  {
+    grpc::ClientContext context;
+    v1::UploadResponse response;
+    const auto stream = blobs->Upload(&context, &response);
+    for (size_t offset = 0; offset < 2'000'000; offset += 500'000) {
+      v1::UploadRequest chunk = Chunk(std::string_view(bytes).substr(offset, 500'000), offset);
+      if (offset == 0) *chunk.mutable_digest() = ToDigestMessage<v1::Digest>(digest);
+      ASSERT_TRUE(stream->Write(chunk));
+    }
+    while (arrived() < 2'000'000) std::this_thread::yield();
+    context.TryCancel();
+    stream->Finish();
+  }
+  while (received() == 0) std::this_thread::yield();
+  EXPECT_EQ(received(), 2'000'000u);
+  EXPECT_FALSE(Has(digest));
+  v1::UploadRequest rest = Chunk(std::string_view(bytes).substr(2'000'000), 2'000'000);
+  *rest.mutable_digest() = ToDigestMessage<v1::Digest>(digest);
+  EXPECT_EQ(Upload({rest})->committed_bytes(), bytes.size());
+  EXPECT_EQ(Download(digest).value(), bytes);
+  EXPECT_EQ(received(), 0u);
+}
+
+TEST(InterruptedUploadsTest, AreBoundedInNumberAndTime) {
+  InterruptedUploads uploads;
+  const absl::Time now = absl::Now();
+  const auto digest = [](size_t i) { return Digest::Of(std::to_string(i)); };
+  for (size_t i = 0; i <= InterruptedUploads::kMost; ++i) uploads.Keep("default", digest(i), {nullptr, i + 1}, now);
+  EXPECT_EQ(uploads.Received("default", digest(0), now), 0u);
+  EXPECT_EQ(uploads.Received("default", digest(1), now), 2u);
+  EXPECT_EQ(uploads.Received("alice", digest(1), now), 0u);
+  uploads.Keep("default", digest(1), {nullptr, 77}, now + absl::Seconds(1));
+  EXPECT_EQ(uploads.Take("default", digest(1), now).received, 77u);
+  EXPECT_EQ(uploads.Take("default", digest(1), now).received, 0u);
+  EXPECT_EQ(uploads.Received("default", digest(2), now + InterruptedUploads::kKept), 0u);
 }
 
 TEST_F(BlobServiceTest, WhatIsThereEndsAnUploadEarly) {
