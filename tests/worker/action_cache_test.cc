@@ -161,7 +161,7 @@ TEST(EmittedTest, ComesBackAsItWas) {
   Emitted emitted;
   emitted.path = "net.mlpackage";
   emitted.files = {"net.mlpackage/Manifest.json", "net.mlpackage/Data/weights.bin"};
-  emitted.io.inputs = {{"image", "x:0", {1, -1, 224, 3}, DataType::kUint8, "NHWC", {0, 2, 3, 1}, -1}};
+  emitted.io.inputs = {{"image", "x:0", {1, -1, 224, 3}, DataType::kUInt8, "NHWC", {0, 2, 3, 1}, -1}};
   emitted.io.outputs = {{"y", "out\"put\n", {10}, DataType::kInt64, "", {}, 0}};
   emitted.values = {{"t1", {"conv", {0, 2, 3, 1}, {0.1f, -3e-38f, 1.0f / 3}, 3}, 0}, {"t2", {"relu", {}, {}, 1}, -1}};
   emitted.requires_runtime = "iOS 15";
@@ -169,7 +169,7 @@ TEST(EmittedTest, ComesBackAsItWas) {
   EXPECT_EQ(EmittedText(back), EmittedText(emitted));
   EXPECT_EQ(back.files, emitted.files);
   EXPECT_EQ(back.io.inputs[0].shape, emitted.io.inputs[0].shape);
-  EXPECT_EQ(back.io.inputs[0].type, DataType::kUint8);
+  EXPECT_EQ(back.io.inputs[0].type, DataType::kUInt8);
   EXPECT_EQ(back.io.inputs[0].permutation, emitted.io.inputs[0].permutation);
   EXPECT_EQ(back.io.outputs[0].source, "out\"put\n");
   EXPECT_EQ(back.io.outputs[0].dropped_axis, 0);
