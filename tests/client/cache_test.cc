@@ -32,7 +32,8 @@ class CacheTest : public testing::Test {
     const std::string text = ReadAll(box_.work() / out / "manifest.json");
     EXPECT_THAT(SchemaErrors(text), IsEmpty());
     std::map<std::string, bool> hits;
-    for (const json& artifact : json::parse(text)["models"][0]["artifacts"]) {
+    const json manifest = json::parse(text);
+    for (const json& artifact : manifest["models"][0]["artifacts"]) {
       hits[artifact["target"]] = artifact["cache_hit"];
       EXPECT_EQ(artifact["status"], "passed");
       EXPECT_EQ(artifact["parity"]["verdict"], "passed");
