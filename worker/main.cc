@@ -33,7 +33,7 @@ Exit: 0 ended as told, 2 usage, 5 the machine, the store or Redis made work impo
 struct Flags {
   std::string redis, redis_password_file, store, shard = "0", scratch, python, log_level = "info", log_format = "text";
   OpenStoreOptions store_options;
-  bool allow_unsandboxed = false;
+  bool allow_unsandboxed = false, no_cache = false;
   int slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::vector<std::string> prewarm;
   double task_timeout = 600, judge_timeout = 120, drain_timeout = 10, lease = 15;
@@ -106,6 +106,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   named(app.add_option("--metrics-listen", flags.metrics_listen,
                        "IP address and port of the metrics for Prometheus, http://…/metrics (default: none)"),
         "SLIPWAY_METRICS_LISTEN");
+  named(app.add_flag("--no-cache", flags.no_cache, "run every task: use no result that is kept, and keep none"),
+        "SLIPWAY_NO_CACHE");
   named(app.add_flag("--allow-unsandboxed", flags.allow_unsandboxed, "work even where the kernel has no jail"),
         "SLIPWAY_ALLOW_UNSANDBOXED");
   named(app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
@@ -146,6 +148,7 @@ absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
   options.judge_timeout = absl::Seconds(flags.judge_timeout);
   options.drain_timeout = absl::Seconds(flags.drain_timeout);
   options.allow_unsandboxed = flags.allow_unsandboxed;
+  options.cache = !flags.no_cache;
   options.parent_fd = flags.parent_fd;
   if (flags.ready_fd >= 0) {
     options.on_ready = [fd = flags.ready_fd](const std::string& worker) {

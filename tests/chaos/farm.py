@@ -148,7 +148,7 @@ class Farm:
             self.coordinators.append(Daemon(self, f"coordinator{i}", binaries / "slipway-coordinator", ["--listen", f"unix:{socket}"]))
             self.doors.append(Proxy(str(socket)))
         self.workers = [Daemon(self, f"worker{i}", binaries / "slipway-worker",
-                               ["--slots", "1", "--scratch", str(self.scratch), "--drain-timeout", "20"]) for i in range(workers)]
+                               ["--slots", "1", "--no-cache", "--scratch", str(self.scratch), "--drain-timeout", "20"]) for i in range(workers)]
         for daemon in self.daemons():
             if not daemon.start():
                 raise Violation(f"{daemon.name} did not start: {daemon.text()[-500:]}")

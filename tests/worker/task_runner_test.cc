@@ -120,6 +120,7 @@ class TaskRunnerTest : public testing::Test {
     options.worker = "worker-1";
     options.jail = JailLevel::kPartial;
     options.retry_delay = absl::ZeroDuration();
+    options.cache = cache_;
     TaskRunner(*queue_, store, options).Run(task, executor_);
   }
   TaskView View(const std::string& request) { return queue_->ListTasks(request, 0, 10)->at(0); }
@@ -146,6 +147,7 @@ class TaskRunnerTest : public testing::Test {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Queue> queue_;
   std::optional<Digest> input_;
+  bool cache_ = true;
   ScriptedExecutor executor_;
 };
 
@@ -195,6 +197,16 @@ TEST_F(TaskRunnerTest, TheSameTaskIsNotRunTwice) {
   EXPECT_EQ(executor_.runs, 2);
   EXPECT_EQ(json::parse(Result(third).entry)["cache_hit"], false);
   EXPECT_EQ(*ReadBlob(*store_, "default", Result(third).files[0].digest), "0123456789");
+}
+
+TEST_F(TaskRunnerTest, WithoutACacheEveryTaskIsRun) {
+  executor_.steps = {Converts()};
+  for (const bool cache : {false, true, false}) {
+    cache_ = cache;
+    Submit();
+    Run(Lease());
+  }
+  EXPECT_EQ(executor_.runs, 3);
 }
 
 TEST_F(TaskRunnerTest, AFailureIsTriedAgain) {

@@ -122,6 +122,7 @@ class Worker {
     runner.task_timeout = options_.task_timeout;
     runner.judge_timeout = options_.judge_timeout;
     runner.runtimes = RuntimesOf(options_.python);
+    runner.cache = options_.cache;
     runner.seed = std::stoull(RandomHex(8), nullptr, 16);
     runner.commit_patience = options_.queue.lease * 2;
     runner_ = std::make_unique<TaskRunner>(*queue_, *store_, runner);

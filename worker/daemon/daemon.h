@@ -27,6 +27,7 @@ struct WorkerOptions {
   uint64_t task_memory = 0;                         // bytes of a child or judge; 0: DefaultTaskMemory (memory.h)
   absl::Duration drain_timeout = absl::Seconds(10);
   bool allow_unsandboxed = false;
+  bool cache = true;          // TaskRunnerOptions::cache
   int tasks_per_child = 200;  // then a fresh one takes over
   int parent_fd = -1;         // ends at once when it reaches its end; -1: none
   int signal_fd = -1;  // a signalfd of SIGTERM and SIGINT, blocked in every thread: drain, the second time at once

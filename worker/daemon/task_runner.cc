@@ -88,11 +88,12 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
                                                            : Failed(task, nullptr, Message(message.status()));
   }
   meter.SetTask(message->task);
-  const ActionKeys keys = message->noop ? ActionKeys() : KeysOf(*message, options_.runtimes);
+  const bool cached = options_.cache && !message->noop;
+  const ActionKeys keys = cached ? KeysOf(*message, options_.runtimes) : ActionKeys();
   const auto abandoned = [&] { return executor.abandoned() != Abandon::kNo; };
   const std::optional<ActionCache::Turn> turn =
-      message->noop ? std::nullopt : actions_.Await(task.tenant, keys.result, abandoned);
-  if (!message->noop) {
+      cached ? actions_.Await(task.tenant, keys.result, abandoned) : std::nullopt;
+  if (cached) {
     if (const auto kept = actions_.Find(task.tenant, keys.result)) {
       if (auto settlement = Kept(task, *message, *kept); settlement.ok()) return *settlement;
     }
@@ -102,9 +103,9 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
       message->blobs.push_back(*made->result.emitted);
       for (const ResultFile& file : made->result.files) message->blobs.push_back(file.digest);
     }
-    std::sort(message->blobs.begin(), message->blobs.end());
-    message->blobs.erase(std::unique(message->blobs.begin(), message->blobs.end()), message->blobs.end());
   }
+  std::sort(message->blobs.begin(), message->blobs.end());
+  message->blobs.erase(std::unique(message->blobs.begin(), message->blobs.end()), message->blobs.end());
   auto blobs = OpenBlobs(task, message->blobs);
   if (!blobs.ok()) return returned(Message(blobs.status()));
   std::vector<int> descriptors;
@@ -129,7 +130,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
     meter.Enter("store");
     auto result = StoreResult(task, *message, *output, executor.scratch());
     if (result.ok()) {
-      if (IsLasting(*message, *output)) actions_.Keep(task.tenant, keys.result, *result);
+      if (cached && IsLasting(*message, *output)) actions_.Keep(task.tenant, keys.result, *result);
       if (keys.artifact && !output->emitted.empty()) actions_.Keep(task.tenant, *keys.artifact, *result);
       return {Settlement::What::kCommit, *state, result->ToString(), output->reason};
     }

@@ -63,6 +63,7 @@ struct TaskRunnerOptions {
   absl::Duration commit_patience = absl::Seconds(30);    // how long a commit is repeated while Redis is away
   absl::Duration retry_delay = absl::Milliseconds(200);  // before the machine is tried again, see retry.h
   std::string runtimes;                                  // RuntimesOf the judges' interpreter
+  bool cache = true;                                     // takes and keeps results, see ActionCache
   uint64_t seed = 0;                                     // of its jitter: every worker has its own
 };
 
