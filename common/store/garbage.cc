@@ -36,6 +36,7 @@ absl::Status CheckFarmName(std::string_view farm) {
 
 absl::StatusOr<bool> IsGarbage(const GarbageOptions& options, const PinnedBlobs& pins, std::string_view tenant,
                                const Digest& digest, absl::Time touched, GarbageReport& report) {
+  if (options.stop && options.stop()) return Cancelled("the collection was stopped");
   ++report.blobs;
   if (touched > options.now - options.untouched) {
     ++report.young;

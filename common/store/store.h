@@ -53,6 +53,7 @@ struct GarbageOptions {
   // collection.
   std::function<absl::StatusOr<bool>(std::string_view tenant, const Digest& digest)> referenced;
   absl::Time now;
+  std::function<bool()> stop;  // asked at every blob: true ends the collection, CANCELLED. Empty: never
 };
 
 struct GarbageReport {

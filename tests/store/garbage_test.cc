@@ -49,6 +49,14 @@ TEST_P(GarbageTest, AnotherFarmsStoreIsLeftAlone) {
   EXPECT_EQ(store_->CollectGarbage(Tomorrow())->removed, 2u);
 }
 
+TEST_P(GarbageTest, StopsWhenAsked) {
+  ASSERT_TRUE(store_->Bind("farm 1").ok());
+  GarbageOptions options = Tomorrow();
+  options.stop = [] { return true; };
+  EXPECT_EQ(store_->CollectGarbage(options).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(Missing({a_, b_}), ElementsAre());
+}
+
 TEST_P(GarbageTest, OldActionsGo) {
   ASSERT_TRUE(store_->Bind("farm 1").ok());
   ASSERT_TRUE(store_->PutAction("default", a_, b_).ok());
