@@ -93,20 +93,19 @@ absl::StatusOr<GarbageReport> GarbageCollector::Collect(absl::Time now) {
   ASSIGN_OR_RETURN(const std::string farm, queue_.FarmId());
   // Read when the first old blob of a tenant is met. What is referred to later was found in the store later, and is young.
   std::map<std::string, Blobs, std::less<>> references;
+  const auto referenced = [&](std::string_view tenant, const Digest& digest) -> absl::StatusOr<bool> {
+    auto found = references.find(tenant);
+    if (found == references.end()) {
+      const std::string name(tenant);
+      ASSIGN_OR_RETURN(Blobs blobs, ReferencesOf(name, queue_, store_));
+      found = references.emplace(name, std::move(blobs)).first;
+    }
+    return found->second.contains(digest);
+  };
   return store_.CollectGarbage(
-      {.farm = farm,
-       .untouched = options_.untouched,
-       .referenced = [&](std::string_view tenant, const Digest& digest) -> absl::StatusOr<bool> {
-         if (Stopping()) return Cancelled("the coordinator ends");
-         auto found = references.find(tenant);
-         if (found == references.end()) {
-           const std::string name(tenant);
-           ASSIGN_OR_RETURN(Blobs blobs, ReferencesOf(name, queue_, store_));
-           found = references.emplace(name, std::move(blobs)).first;
-         }
-         return found->second.contains(digest);
-       },
-       .now = now});
+      {.farm = farm, .untouched = options_.untouched, .referenced = referenced, .now = now, .stop = [this] {
+         return Stopping();
+       }});
 }
 
 void GarbageCollector::Run() {
