@@ -227,7 +227,10 @@ std::string RequestSpec::ToJson() const {
   json models_json = json::array(), tasks_json = json::array();
   for (const SpecModel& model : models) models_json.push_back(ToJsonValue(model));
   for (const SpecTask& task : tasks) tasks_json.push_back(ToJsonValue(task));
-  return Dump({{"schema", kSchema}, {"models", models_json}, {"options", ToJsonValue(options)}, {"tasks", tasks_json}});
+  json document = {
+      {"schema", kSchema}, {"models", models_json}, {"options", ToJsonValue(options)}, {"tasks", tasks_json}};
+  if (fresh) document["fresh"] = true;
+  return Dump(document);
 }
 
 absl::StatusOr<RequestSpec> RequestSpec::FromJson(std::string_view text) {
@@ -238,6 +241,7 @@ absl::StatusOr<RequestSpec> RequestSpec::FromJson(std::string_view text) {
   const json& models = fields.Array("models");
   const json& tasks = fields.Array("tasks");
   const json& options = fields.Object("options");
+  if (fields.Has("fresh")) spec.fresh = fields.Bool("fresh");
   RETURN_IF_ERROR(fields.Finish());
   for (size_t i = 0; i < models.size(); ++i) {
     ASSIGN_OR_RETURN(SpecModel model, ReadModel(models[i], fields.Where("models", i)));

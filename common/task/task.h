@@ -74,6 +74,7 @@ struct RequestSpec {
   std::vector<SpecModel> models;
   SpecOptions options;
   std::vector<SpecTask> tasks;  // a task's index is its position
+  bool fresh = false;           // results that are kept do not count: everything is made again
 
   std::string ToJson() const;  // "schema": "slipway.request/1"; keys sorted: equal specs, equal bytes
   static absl::StatusOr<RequestSpec> FromJson(std::string_view json);

@@ -85,13 +85,15 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
   ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, plan.inputs));
   if (!missing.empty()) return MissingBlobs(missing);
 
-  const std::string spec = plan.spec.ToJson();
-  ASSIGN_OR_RETURN(const Digest spec_digest, WriteBlob(store_, tenant, spec));
+  // Equal requests are equal, fresh or not.
+  const std::string request_digest = Digest::Of(plan.spec.ToJson()).Hex();
+  plan.spec.fresh = request.fresh();
+  ASSIGN_OR_RETURN(const Digest spec_digest, WriteBlob(store_, tenant, plan.spec.ToJson()));
   Failpoint("coordinator.spec_stored");
   QueuedRequest queued{.id = shard_ + "-" + RandomHex(16),
                        .tenant = tenant,
                        .idempotency_key = request.idempotency_key(),
-                       .request_digest = spec_digest.Hex(),
+                       .request_digest = request_digest,
                        .sharing = MeasuresTheFarm(plan.spec) ? QueuedRequest::Sharing::kAlone
                                   : request.fresh()          ? QueuedRequest::Sharing::kFresh
                                                              : QueuedRequest::Sharing::kJoin,

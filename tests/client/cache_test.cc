@@ -52,6 +52,7 @@ TEST_F(CacheTest, TheSecondRunConvertsNothing) {
   EXPECT_EQ(Hits("second"), all_);
   EXPECT_EQ(ReadAll(Artifact("second")), ReadAll(Artifact("first")));
   EXPECT_EQ(Hits("third", {"--no-cache"}), none_);
+  EXPECT_EQ(Hits("fourth", {"--fresh"}), none_);
   EXPECT_EQ(ReadAll(Artifact("third")), ReadAll(Artifact("first")));
 }
 

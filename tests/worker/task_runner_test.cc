@@ -97,6 +97,7 @@ class TaskRunnerTest : public testing::Test {
       model.files = {{"zoo/pnet.onnx", "", input_.value_or(*WriteBlob(*store_, "default", "weights"))}};
     spec.models = {model};
     spec.tasks = {{SpecTask::Kind::kCell, 0, "onnx", "fp32", -1}};
+    spec.fresh = fresh_;
     QueuedRequest request;
     request.id = "0-" + RandomHex(8);
     request.spec = WriteBlob(*store_, "default", spec.ToJson())->ToString();
@@ -147,7 +148,7 @@ class TaskRunnerTest : public testing::Test {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Queue> queue_;
   std::optional<Digest> input_;
-  bool cache_ = true;
+  bool cache_ = true, fresh_ = false;
   ScriptedExecutor executor_;
 };
 
@@ -207,6 +208,20 @@ TEST_F(TaskRunnerTest, WithoutACacheEveryTaskIsRun) {
     Run(Lease());
   }
   EXPECT_EQ(executor_.runs, 3);
+}
+
+TEST_F(TaskRunnerTest, AFreshRequestIsRunAndKept) {
+  executor_.steps = {Converts()};
+  Submit();
+  Run(Lease());
+  fresh_ = true;
+  Submit();
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 2);
+  fresh_ = false;
+  Submit();
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 2);
 }
 
 TEST_F(TaskRunnerTest, AFailureIsTriedAgain) {

@@ -91,9 +91,10 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   const bool cached = options_.cache && !message->noop;
   const ActionKeys keys = cached ? KeysOf(*message, options_.runtimes) : ActionKeys();
   const auto abandoned = [&] { return executor.abandoned() != Abandon::kNo; };
+  const bool reused = cached && !(*spec)->fresh;
   const std::optional<ActionCache::Turn> turn =
-      cached ? actions_.Await(task.tenant, keys.result, abandoned) : std::nullopt;
-  if (cached) {
+      reused ? actions_.Await(task.tenant, keys.result, abandoned) : std::nullopt;
+  if (reused) {
     if (const auto kept = actions_.Find(task.tenant, keys.result)) {
       if (auto settlement = Kept(task, *message, *kept); settlement.ok()) return *settlement;
     }
