@@ -15,6 +15,7 @@
 #include "client/report/text.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/base/installation.h"
 
 namespace slipway::cli {
 namespace {
