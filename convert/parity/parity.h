@@ -134,7 +134,7 @@ struct JudgeRequest {
   // --dummy: what the probabilities of such weights are worth is nobody's concern. They are reported, and gated only by `tolerance`, or in a run that shows nothing
   // of what stands before them.
   bool made_up_weights = false;
-  std::string gate_target = {};     // whose gates hold; empty: the target's
+  std::string gate_target = {};  // whose gates hold; empty: the target's
 
   Gate GateOf(OutputRole role) const {
     return GateFor(gate_target.empty() ? target : gate_target, precision, role, tolerance);

@@ -377,8 +377,9 @@ TEST_F(ExportTest, FullTemporaryDisk) {
 TEST_F(ExportTest, OneCellTriedInVainIsTheMachines) {
   const fs::path temporary = box_.work() / "disk";
   const SmallDisk disk(temporary, 3800);
-  const Ended ended = box_.Run({"export", PNet(), "mtcnn-onet@" + Weights("onet"), "--target", "onnx", "--jobs", "1"},
-                               {{"TMPDIR", temporary.string()}});
+  const Ended ended =
+      box_.Run({"export", PNet(), "mtcnn-onet@" + Weights("onet"), "--target", "onnx", "--jobs", "1", "--no-cache"},
+               {{"TMPDIR", temporary.string()}});
   EXPECT_EQ(ended.code, 5) << ended.out << ended.err;
   EXPECT_THAT(ended.out, testing::ContainsRegex("pnet +onnx.* passed")) << ended.out;
   EXPECT_THAT(ended.err, HasSubstr("No space left on device"));

@@ -20,7 +20,7 @@ std::unique_ptr<Graph> GraphWithBlockedNodes(int count) {
   Value* x = graph->AddInput("x", DataType::kFloat32, {3, 1, 4});
   Value* y = graph->AddNode(OpKind::kRelu, {x}, {"relu"})->output();
   for (int i = 0; i < count; ++i) {
-    Node* node = graph->AddNode(OpKind::kTrilu, {y}, {fmt::format("blocked{}", i)});
+    Node* node = graph->AddNode(OpKind::kNonZero, {y}, {fmt::format("blocked{}", i)});
     node->name = fmt::format("layer{}", i);
     y = node->output();
   }

@@ -146,7 +146,10 @@ class Worker {
         status = queue.status();
         if (queue.ok()) queue_ = *std::move(queue);
       }
-      if (status.ok()) status = queue_->Heartbeat(self_, {}).status();
+      if (status.ok()) {
+        self_.memory_bytes = MemoryOfTree(getpid());
+        status = queue_->Heartbeat(self_, {}).status();
+      }
       if (status.ok() || !absl::IsUnavailable(status)) return status;
       LogWarning("Redis is not there yet", {{"reason", Message(status)}});
       stop_ = PollEvents(backoff.Next());

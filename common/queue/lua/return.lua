@@ -24,7 +24,8 @@ local function larger(class)
   local name, size = memory(class)
   local best, best_size
   for _, record in ipairs(call('HVALS', P .. 'workers')) do
-    for offered in string.gmatch(string.match(record, '[^\n]*$'), '[^,]+') do
+    local classes = string.match(record, '^' .. string.rep('[^\n]*\n', 5) .. '([^\n]*)')
+    for offered in string.gmatch(classes or '', '[^,]+') do
       local n, s = memory(offered)
       if n == name and s > size and (not best or s < best_size) then best, best_size = offered, s end
     end
