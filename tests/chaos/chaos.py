@@ -55,7 +55,7 @@ class Job:
         self.models = random_.sample(names, random_.randint(1, 4))
         self.targets = random_.sample(TARGETS, random_.randint(1, len(TARGETS)))
         self.verify = random_.random() < 0.5
-        self.trouble = random_.choice([None, None, None, "interrupt", "kill"])
+        self.trouble = random_.choice([None, None, "interrupt", "kill"])
         self.after = random_.uniform(0.05, 1.5)
         self.failpoint = None
 
@@ -165,15 +165,22 @@ class Run:
             with self.lock:
                 self.submissions += 1
             client = self.farm.client(random.randrange(len(self.farm.doors)), arguments, f"{job.failpoint}=kill" if job.failpoint else "")
-            if trouble and not job.failpoint:
+            first = ""
+            if trouble == "interrupt" and not job.failpoint:
+                while '"request_id"' not in (line := client.stdout.readline()) and line:
+                    pass
+                first = line
+                time.sleep(job.after / 20)
+                client.send_signal(signal.SIGINT)
+            elif trouble and not job.failpoint:
                 time.sleep(job.after)
-                client.send_signal(signal.SIGINT if trouble == "interrupt" else signal.SIGKILL)
+                client.send_signal(signal.SIGKILL)
             try:
                 output, errors = client.communicate(timeout=CLIENT_PATIENCE)
             except subprocess.TimeoutExpired:
                 client.kill()
                 raise Violation(f"its client has not ended after {CLIENT_PATIENCE} s") from None
-            told = set(re.findall(r'"request_id":\s*"([^"]+)"', output))
+            told = set(re.findall(r'"request_id":\s*"([^"]+)"', first + output))
             with self.lock:
                 self.requests |= told
                 self.untold += not told
