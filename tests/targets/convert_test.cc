@@ -14,7 +14,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// `count` nodes that NCNN has no layer for, between two that it has.
+// `count` nodes that NCNN has no layer for, beside two that it has.
 std::unique_ptr<Graph> GraphWithBlockedNodes(int count) {
   auto graph = std::make_unique<Graph>();
   Value* x = graph->AddInput("x", DataType::kFloat32, {3, 1, 4});
@@ -22,7 +22,7 @@ std::unique_ptr<Graph> GraphWithBlockedNodes(int count) {
   for (int i = 0; i < count; ++i) {
     Node* node = graph->AddNode(OpKind::kNonZero, {y}, {fmt::format("blocked{}", i)});
     node->name = fmt::format("layer{}", i);
-    y = node->output();
+    graph->AddOutput(node->output());
   }
   graph->AddOutput(graph->AddNode(OpKind::kNeg, {y}, {"y"})->output());
   EXPECT_TRUE(MakeInferShapes()->Run(*graph).ok());
