@@ -184,7 +184,9 @@ class Run:
             with self.lock:
                 self.requests |= told
                 self.untold += not told
-            trouble, job.failpoint = None, None
+            trouble = None
+            if job.failpoint in self.farm.hits():
+                job.failpoint = None
             self.log(f"job {job.number}: {client.returncode}")
             problem = self.check(job, out, client.returncode, errors)
             if problem is None:
