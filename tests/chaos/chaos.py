@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs a farm of real processes under a seeded schedule of faults and checks that nothing is lost. Called by tests/chaos.sh.
 
-A calm farm first makes every artifact once, and drills.py takes a small one through moments that chance seldom meets. Then clients export the same models on a farm of two coordinators and four workers, while
+A calm farm first makes every artifact once, and drills.py takes a small one through moments that chance seldom meets. Then clients export the same
+models on a farm of two coordinators and four workers, while
   - each failpoint of common/base/failpoint.h kills its process once (a failpoint that is never hit fails the run),
   - daemons, converters, judges and zygotes are killed or stopped, Redis is restarted, paused, filled and flushed, connections are cut, delayed and
     silenced, the disk is filled, blobs are corrupted.
@@ -9,7 +10,8 @@ Clients are interrupted and killed too, and run again until their cells are ther
 
 Invariants: every run of a client ends; every requested cell is in a manifest whose hashes hold; artifacts are byte-equal to the calm farm's; a model that
 can be converted never ends failed once the faults are over; no task is committed twice, none is told so in vain, each result is a blob; a worker that
-lives and is not cut off keeps its leases; what comes back is served first; no task, lease, token or delay is left in Redis; daemons end on SIGTERM with 0; no process and no scratch file is left. The seed decides models, requests and the schedule's order; threads' timing it cannot decide.
+lives and is not cut off keeps its leases; what comes back is served first; no task, lease, token or delay is left in Redis; daemons end on SIGTERM
+with 0; no process and no scratch file is left. The seed decides models, requests and the schedule's order; threads' timing it cannot decide.
 
 Exit: 0 without a violation, 1 with one (the folder with all logs is kept and named), 2 usage.
 """
@@ -57,6 +59,7 @@ class Job:
         self.verify = random_.random() < 0.5
         self.trouble = random_.choice([None, None, "interrupt", "kill"])
         self.after = random_.uniform(0.05, 1.5)
+        self.door = random_.getrandbits(8)  # whose coordinator is asked first; another run asks the next
         self.failpoint = None
 
     def cells(self):
@@ -72,10 +75,10 @@ class Run:
         self.start = time.monotonic()
         self.calm_artifacts = {}
         self.cells = 0
-        self.submissions = 0  # runs of clients
-        self.requests = set() # ids that clients were told
-        self.untold = 0       # runs of clients that were told none
-        self.ended = 0        # jobs
+        self.submissions = 0   # runs of clients
+        self.requests = set()  # ids that clients were told
+        self.untold = 0        # runs of clients that were told none
+        self.ended = 0         # jobs
         self.schedule_over = threading.Event()
 
     def log(self, text):
@@ -164,7 +167,7 @@ class Run:
             settled = self.schedule_over.is_set()
             with self.lock:
                 self.submissions += 1
-            client = self.farm.client(random.randrange(len(self.farm.doors)), arguments, f"{job.failpoint}=kill" if job.failpoint else "")
+            client = self.farm.client(job.door % len(self.farm.doors), arguments, f"{job.failpoint}=kill" if job.failpoint else "")
             first = ""
             if trouble == "interrupt" and not job.failpoint:
                 while '"request_id"' not in (line := client.stdout.readline()) and line:
@@ -185,6 +188,7 @@ class Run:
                 self.requests |= told
                 self.untold += not told
             trouble = None
+            job.door += 1
             if job.failpoint in self.farm.hits():
                 job.failpoint = None
             self.log(f"job {job.number}: {client.returncode}")
