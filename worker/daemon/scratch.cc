@@ -20,6 +20,14 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "slipway-worker-";
 constexpr size_t kErrorBytes = 64 << 10;
 
+// A slot may be making a folder while its worker leaves: under another name nothing can be added to what is removed.
+void RemoveFolder(const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path removed = folder.string() + ".removed";
+  fs::rename(folder, removed, ignored);
+  fs::remove_all(removed, ignored);
+}
+
 void RemoveLeftovers(const fs::path& parent) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(parent, ignored)) {
@@ -28,7 +36,7 @@ void RemoveLeftovers(const fs::path& parent) {
     UniqueFd lock(open(entry.path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
     if (!lock.valid() || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;  // its worker lives
     const fs::path folder = parent / entry.path().stem();
-    fs::remove_all(folder, ignored);
+    RemoveFolder(folder);
     unlink(entry.path().c_str());
     LogInfo("removed a dead worker's scratch folder", {{"folder", folder.string()}});
   }
@@ -70,12 +78,10 @@ absl::StatusOr<fs::path> WorkerScratch::NewFolder(std::string_view prefix) const
 }
 
 void WorkerScratch::Remove() {
-  if (path_.empty()) return;
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
+  if (!lock_.valid()) return;
+  RemoveFolder(path_);
   unlink(lock_path_.c_str());
   lock_.Reset();
-  path_.clear();
 }
 
 absl::Status EmptyFolder(const fs::path& folder) {

@@ -26,6 +26,7 @@ class WorkerScratch {
   // A new folder of mode 0700 whose name cannot be guessed: hosts may open files by name, but not list the folder
   // above.
   absl::StatusOr<std::filesystem::path> NewFolder(std::string_view prefix) const;
+  // Once; whoever still asks for a folder meanwhile or later gets an error.
   void Remove();
 
  private:
