@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "common/base/error.h"
 
@@ -22,19 +23,21 @@ void ForEachSubgraph(const Node& node, Visit visit) {
   }
 }
 
-// Takes the node off the readers of its inputs, and with it what it encloses: its sub-graphs read values around them.
-void DropUses(Node& node) {
-  for (size_t i = node.inputs.size(); i-- > 0;) {
-    Value* input = node.inputs[i];
-    if (input == nullptr) continue;
-    auto use = std::find(input->uses.begin(), input->uses.end(), Use{&node, static_cast<int>(i)});
-    if (use != input->uses.end()) input->uses.erase(use);
-  }
-  for (const auto& [name, value] : node.attributes.all()) {
-    const auto* graph = std::get_if<std::shared_ptr<Graph>>(&value);
-    if (graph == nullptr || graph->use_count() > 1) continue;
-    for (const auto& inner : (*graph)->nodes()) DropUses(*inner);
-  }
+// A list whose members know their place in it: a removed one is taken out at once.
+template <typename T>
+void Remember(std::vector<T*>& list, T& member) {
+  if (member.unread_slot >= 0) return;
+  member.unread_slot = static_cast<int>(list.size());
+  list.push_back(&member);
+}
+
+template <typename T>
+void Forget(std::vector<T*>& list, T& member) {
+  if (member.unread_slot < 0) return;
+  list[static_cast<size_t>(member.unread_slot)] = list.back();
+  list.back()->unread_slot = member.unread_slot;
+  list.pop_back();
+  member.unread_slot = -1;
 }
 
 // Every outer value that a sub-graph's nodes or outputs read.
@@ -122,28 +125,73 @@ std::string Describe(const Node& node) {
 
 Graph::~Graph() = default;
 
+// `name`, or with a suffix if it is taken.
+std::string Graph::FreeName(std::string name) {
+  if (Find(name) == nullptr) return name;
+  std::string free;
+  do {
+    free = fmt::format("{}_{}", name, ++next_suffix_);
+  } while (Find(free) != nullptr);
+  return free;
+}
+
 Value* Graph::NewValue(std::string name) {
-  if (name.empty()) name = "value";
-  if (Find(name) != nullptr) {
-    const std::string stem = name;
-    do {
-      name = fmt::format("{}_{}", stem, ++next_suffix_);
-    } while (Find(name) != nullptr);
-  }
   auto value = std::make_unique<Value>();
-  value->name = name;
   Value* pointer = value.get();
-  values_.push_back(std::move(value));
-  value_positions_[pointer] = std::prev(values_.end());
-  by_name_[std::move(name)] = pointer;
+  pointer->name = FreeName(name.empty() ? "value" : std::move(name));
+  pointer->graph = this;
+  pointer->position = values_.insert(values_.end(), std::move(value));
+  by_name_[pointer->name] = pointer;
   return pointer;
 }
 
 void Graph::RemoveValue(Value* value) {
+  Changing();
   by_name_.erase(value->name);
-  auto position = value_positions_.find(value);
-  values_.erase(position->second);
-  value_positions_.erase(position);
+  Forget(unread_constants_, *value);
+  if (keepers_ == 0) {
+    values_.erase(value->position);
+    return;
+  }
+  value->graph = nullptr;
+  value->constant.reset();
+  removed_values_.splice(removed_values_.end(), values_, value->position);
+}
+
+Graph::KeepRemoved::~KeepRemoved() {
+  if (--graph_.keepers_ > 0) return;
+  graph_.removed_nodes_.clear();
+  graph_.removed_values_.clear();
+}
+
+void Graph::Changing() {
+  if (before_change_) std::exchange(before_change_, nullptr)();
+}
+
+void Graph::MayBeUnread(Node& node) {
+  if (node.graph != nullptr) Remember(node.graph->unread_nodes_, node);
+}
+
+void Graph::MayBeUnread(Value& value) {
+  if (value.graph == nullptr || !value.uses.empty()) return;
+  if (value.producer != nullptr) return MayBeUnread(*value.producer);
+  if (value.IsConstant()) Remember(value.graph->unread_constants_, value);
+}
+
+// Takes the node off the readers of its inputs, and with it what it encloses: its sub-graphs read values around them.
+void Graph::DropUses(Node& node) {
+  for (size_t i = node.inputs.size(); i-- > 0;) {
+    Value* input = node.inputs[i];
+    if (input == nullptr) continue;
+    auto use = std::find(input->uses.begin(), input->uses.end(), Use{&node, static_cast<int>(i)});
+    if (use != input->uses.end()) input->uses.erase(use);
+    MayBeUnread(*input);
+  }
+  for (const auto& [name, value] : node.attributes.all()) {
+    const auto* graph = std::get_if<std::shared_ptr<Graph>>(&value);
+    if (graph == nullptr || graph->use_count() > 1) continue;
+    for (const auto& inner : (*graph)->nodes()) DropUses(*inner);
+  }
 }
 
 Value* Graph::Find(std::string_view value_name) const {
@@ -167,11 +215,13 @@ Value* Graph::AddConstant(std::string name, Tensor tensor) {
   value->type = tensor.type();
   value->shape = ToShape(tensor.shape());
   value->constant = std::move(tensor);
+  MayBeUnread(*value);
   return value;
 }
 
 Node* Graph::AddNode(OpKind kind, std::vector<Value*> inputs, std::vector<std::string> output_names,
                      Attributes attributes, Node* before) {
+  Changing();
   auto owned = std::make_unique<Node>();
   Node* node = owned.get();
   node->kind = kind;
@@ -189,14 +239,17 @@ Node* Graph::AddNode(OpKind kind, std::vector<Value*> inputs, std::vector<std::s
     value->output_index = static_cast<int>(i);
     node->outputs.push_back(value);
   }
+  MayBeUnread(*node);
   return node;
 }
 
 void Graph::SetInput(Node* node, size_t index, Value* value) {
+  Changing();
   if (index >= node->inputs.size()) node->inputs.resize(index + 1, nullptr);
   if (Value* old = node->inputs[index]; old != nullptr) {
     auto use = std::find(old->uses.begin(), old->uses.end(), Use{node, static_cast<int>(index)});
     if (use != old->uses.end()) old->uses.erase(use);
+    MayBeUnread(*old);
   }
   node->inputs[index] = value;
   if (value != nullptr) value->uses.push_back({node, static_cast<int>(index)});
@@ -205,17 +258,21 @@ void Graph::SetInput(Node* node, size_t index, Value* value) {
 
 void Graph::ReplaceUses(Value* from, Value* to) {
   if (from == to) return;
+  Changing();
   for (const Use& use : from->uses) {
     use.node->inputs[static_cast<size_t>(use.input)] = to;
     to->uses.push_back(use);
   }
   from->uses.clear();
+  MayBeUnread(*from);
   std::replace(outputs_.begin(), outputs_.end(), from, to);
   if (has_control_flow_) ReplaceSubgraphOutputs(*this, from, to);
 }
 
 void Graph::MakeConstant(Value* value, Tensor tensor) {
+  Changing();
   if (value->producer != nullptr) {
+    MayBeUnread(*value->producer);
     value->producer->outputs[static_cast<size_t>(value->output_index)] = nullptr;
     value->producer = nullptr;
   } else {
@@ -224,14 +281,29 @@ void Graph::MakeConstant(Value* value, Tensor tensor) {
   value->type = tensor.type();
   value->shape = ToShape(tensor.shape());
   value->constant = std::move(tensor);
+  MayBeUnread(*value);
 }
 
 void Graph::RemoveNode(Node* node) {
+  Changing();
   DropUses(*node);
   for (Value* output : node->outputs) {
     if (output != nullptr) RemoveValue(output);
   }
-  nodes_.erase(node->position);
+  Forget(unread_nodes_, *node);
+  if (keepers_ == 0) {
+    nodes_.erase(node->position);
+    return;
+  }
+  node->graph = nullptr;
+  node->attributes = {};
+  removed_nodes_.splice(removed_nodes_.end(), nodes_, node->position);
+}
+
+void Graph::ReplaceOutput(size_t index, Value* value) {
+  Value* old = outputs_[index];
+  outputs_[index] = value;
+  if (old != nullptr) MayBeUnread(*old);
 }
 
 void Graph::RemoveInput(Value* input) {
@@ -240,6 +312,44 @@ void Graph::RemoveInput(Value* input) {
 }
 
 int Graph::RemoveDead() {
+  if (has_control_flow_) return SweepDead();
+  const absl::flat_hash_set<const Value*> outputs(outputs_.begin(), outputs_.end());
+  const auto unread = [&](const Value* value) {
+    return value == nullptr || (value->uses.empty() && !outputs.contains(value));
+  };
+  int removed = 0;
+  while (!unread_nodes_.empty()) {
+    Node* node = unread_nodes_.back();
+    Forget(unread_nodes_, *node);
+    if (std::all_of(node->outputs.begin(), node->outputs.end(), unread)) {
+      RemoveNode(node);  // what it alone read comes into the lists
+      ++removed;
+    } else {
+      DropUnreadOutputs(*node, unread);
+    }
+  }
+  while (!unread_constants_.empty()) {
+    Value* value = unread_constants_.back();
+    Forget(unread_constants_, *value);
+    if (unread(value)) RemoveValue(value);
+  }
+  return removed;
+}
+
+// Unread outputs after the last that is read go; those between become absent.
+void Graph::DropUnreadOutputs(Node& node, const std::function<bool(const Value*)>& unread) {
+  for (size_t i = node.outputs.size(); i-- > 1;) {
+    if (node.outputs[i] != nullptr && unread(node.outputs[i])) {
+      RemoveValue(node.outputs[i]);
+      node.outputs[i] = nullptr;
+    }
+  }
+  while (node.outputs.size() > 1 && node.outputs.back() == nullptr && node.kind != OpKind::kSplit)
+    node.outputs.pop_back();
+}
+
+// All of a graph whose nodes hold graphs: what those read around them are no uses.
+int Graph::SweepDead() {
   absl::flat_hash_set<const Value*> captured;
   for (auto node = nodes_.begin(); has_control_flow_ && node != nodes_.end(); ++node) {
     ForEachSubgraph(**node, [&](Graph& inner) {
@@ -262,21 +372,15 @@ int Graph::RemoveDead() {
       continue;
     }
     --at;
-    // Unread outputs after the last that is read go too; those between become absent.
-    for (size_t i = node->outputs.size(); i-- > 1;) {
-      if (node->outputs[i] != nullptr && unread(node->outputs[i])) {
-        RemoveValue(node->outputs[i]);
-        node->outputs[i] = nullptr;
-      }
-    }
-    while (node->outputs.size() > 1 && node->outputs.back() == nullptr && node->kind != OpKind::kSplit)
-      node->outputs.pop_back();
+    DropUnreadOutputs(*node, unread);
   }
   std::vector<Value*> dead;
   for (const auto& value : values_) {
     if (value->IsConstant() && unread(value.get())) dead.push_back(value.get());
   }
   for (Value* value : dead) RemoveValue(value);
+  while (!unread_nodes_.empty()) Forget(unread_nodes_, *unread_nodes_.back());
+  while (!unread_constants_.empty()) Forget(unread_constants_, *unread_constants_.back());
   return removed;
 }
 
@@ -324,14 +428,8 @@ absl::Status Graph::SortTopologically() {
 void Graph::Rename(Value* value, std::string name) {
   if (value->name == name) return;
   by_name_.erase(value->name);
-  if (Find(name) != nullptr) {
-    const std::string stem = name;
-    do {
-      name = fmt::format("{}_{}", stem, ++next_suffix_);
-    } while (Find(name) != nullptr);
-  }
-  value->name = name;
-  by_name_[std::move(name)] = value;
+  value->name = FreeName(std::move(name));
+  by_name_[value->name] = value;
 }
 
 std::vector<Value*> Graph::values() const {
@@ -469,6 +567,7 @@ std::unique_ptr<Graph> CloneInto(const Graph& source, Graph* parent, ValueMap& m
 
 void Graph::DropOutput(Value* value) {
   value->producer->outputs[static_cast<size_t>(value->output_index)] = nullptr;
+  MayBeUnread(*value->producer);
   RemoveValue(value);
 }
 

@@ -20,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "convert/ir/op.h"
 #include "convert/ir/tensor.h"
 #include "convert/ir/types.h"
@@ -54,16 +55,21 @@ struct Use {
   bool operator==(const Use&) const = default;
 };
 
+// What passes look at most stands first: a large graph does not fit the processor's caches.
 struct Value {
-  std::string name;  // unique in its graph and the graphs it encloses; any characters (formats rename for themselves)
-  DataType type = DataType::kUndefined;
-  std::optional<Shape> shape;  // nullopt: rank unknown
-  Node* producer = nullptr;    // nullptr: graph input or constant
+  std::string
+      name;  // unique in its graph and the graphs it encloses; any characters (formats rename for themselves); changed by Graph::Rename only
+  Node* producer = nullptr;  // nullptr: graph input or constant
   int output_index = 0;
-  std::vector<Use> uses;  // by nodes of this graph and of enclosed ones; graph outputs are not uses
+  DataType type = DataType::kUndefined;
+  std::vector<Use> uses;       // by nodes of this graph and of enclosed ones; graph outputs are not uses
+  Graph* graph = nullptr;      // nullptr: removed (KeepRemoved)
+  std::optional<Shape> shape;  // nullopt: rank unknown
   std::optional<Tensor> constant;
   Origin origin;
   std::optional<Quantization> quantization;
+  std::list<std::unique_ptr<Value>>::iterator position;  // the graph's
+  int unread_slot = -1;                                  // the graph's
 
   bool IsConstant() const { return constant.has_value(); }
   int64_t rank() const { return shape ? static_cast<int64_t>(shape->size()) : -1; }
@@ -97,8 +103,10 @@ struct Node {
   std::vector<Value*> inputs;   // nullptr: an optional input left out (never trailing)
   std::vector<Value*> outputs;  // nullptr: an optional output nobody reads (never trailing)
   Attributes attributes;
-  Graph* graph = nullptr;
-  std::list<std::unique_ptr<Node>>::iterator position;
+  Graph* graph = nullptr;                               // nullptr: removed (KeepRemoved)
+  std::list<std::unique_ptr<Node>>::iterator position;  // the graph's
+  int unread_slot = -1;                                 // the graph's
+  bool waiting = false;                                 // the rule driver's: in its worklist
 
   Value* input(size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }
   Value* output(size_t i = 0) const { return i < outputs.size() ? outputs[i] : nullptr; }
@@ -133,12 +141,13 @@ class Graph {
   // --- rewriting; uses are kept in step.
   void SetInput(Node* node, size_t index, Value* value);  // value may be nullptr
   void ReplaceUses(Value* from, Value* to);  // in nodes, enclosed graphs and outputs; types are not checked
-  void ReplaceOutput(size_t index, Value* value) { outputs_[index] = value; }
+  void ReplaceOutput(size_t index, Value* value);
   void MakeConstant(Value* value,
                     Tensor tensor);  // detaches it from its producer (whose output becomes nullptr) or the inputs
   void RemoveNode(Node* node);       // its outputs must be unused
   void RemoveInput(Value* input);    // must be unused
-  // Drops nodes whose outputs nobody reads, then unread constants. Inputs stay. Returns how many nodes went.
+  // Drops nodes whose outputs nobody reads, then unread constants. Inputs stay. Returns how many nodes went. Looks only at what
+  // changed since it was last called, but for graphs with control flow.
   int RemoveDead();
   void MoveBefore(Node* node, Node* before);
   // Sorts nodes so that producers come first. INVALID_ARGUMENT naming a node on a cycle.
@@ -156,10 +165,28 @@ class Graph {
   // Constants and all others, in the order of their making.
   std::vector<Value*> values() const;
   bool IsOutput(const Value* value) const;
+  // False: no node holds a graph.
+  bool MayHoldGraphs() const { return has_control_flow_; }
   // Enclosing graph of a sub-graph; nullptr at the top.
   Graph* parent = nullptr;
   // Bytes that folding has added to the constants so far; folding stops at a bound (passes/fold/constants.cc).
   int64_t folded_bytes = 0;
+
+  // --- watching, for the rule driver
+  // While one lives, nodes and values that the graph removes stay readable (`graph` is nullptr; names, and which values a node made, remain), so that a
+  // pointer can be asked whether its node is still there.
+  class KeepRemoved {
+   public:
+    explicit KeepRemoved(Graph& graph) : graph_(graph) { ++graph_.keepers_; }
+    ~KeepRemoved();
+    KeepRemoved(const KeepRemoved&) = delete;
+    KeepRemoved& operator=(const KeepRemoved&) = delete;
+
+   private:
+    Graph& graph_;
+  };
+  // Calls `call` once, just before the next change of which node reads or makes what; an empty one calls off the last.
+  void BeforeNextChange(std::function<void()> call) { before_change_ = std::move(call); }
 
   // Links, order, arities, unique names. INTERNAL naming what is wrong: a bug in a pass.
   absl::Status Validate() const;
@@ -169,11 +196,22 @@ class Graph {
  private:
   Value* NewValue(std::string name);
   void RemoveValue(Value* value);
+  std::string FreeName(std::string name);
+  void DropUses(Node& node);
+  void Changing();
+  // Remembers what RemoveDead must look at: a value that may have lost its last reader, a node that may have lost its last read output.
+  static void MayBeUnread(Value& value);
+  static void MayBeUnread(Node& node);
+  int SweepDead();
+  void DropUnreadOutputs(Node& node, const std::function<bool(const Value*)>& unread);
 
-  std::list<std::unique_ptr<Node>> nodes_;
-  std::list<std::unique_ptr<Value>> values_;
-  absl::flat_hash_map<std::string, Value*> by_name_;
-  absl::flat_hash_map<const Value*, std::list<std::unique_ptr<Value>>::iterator> value_positions_;
+  std::list<std::unique_ptr<Node>> nodes_, removed_nodes_;
+  std::list<std::unique_ptr<Value>> values_, removed_values_;
+  absl::flat_hash_map<absl::string_view, Value*> by_name_;  // the keys are the values' own names
+  std::vector<Node*> unread_nodes_;
+  std::vector<Value*> unread_constants_;
+  std::function<void()> before_change_;
+  int keepers_ = 0;
   std::vector<Value*> inputs_;
   std::vector<Value*> outputs_;
   int64_t next_suffix_ = 0;

@@ -85,6 +85,11 @@ Dim Dim::Symbol(std::string name) {
   return dim;
 }
 
+const Dim::Terms::Map& Dim::Terms::None() {
+  static const Map none;
+  return none;
+}
+
 Dim Dim::Unknown() {
   static std::atomic<uint64_t> next{1};
   return Symbol(fmt::format("?{}", next.fetch_add(1)));

@@ -69,8 +69,33 @@ class Dim {
 
  private:
   struct Atom;  // symbol, floor division or product
-  std::map<std::string, std::pair<std::shared_ptr<const Atom>, int64_t>>
-      terms_;  // by the atom's text; coefficients ≠ 0
+  // Of a number, which nearly all sizes are, only a null pointer.
+  class Terms {
+    using Map = std::map<std::string, std::pair<std::shared_ptr<const Atom>, int64_t>>;
+
+   public:
+    Terms() = default;
+    Terms(const Terms& other) : map_(other.empty() ? nullptr : std::make_unique<Map>(*other.map_)) {}
+    Terms(Terms&&) = default;
+    Terms& operator=(const Terms& other) { return *this = Terms(other); }
+    Terms& operator=(Terms&&) = default;
+    bool empty() const { return map_ == nullptr || map_->empty(); }
+    size_t size() const { return map_ == nullptr ? 0 : map_->size(); }
+    Map::const_iterator begin() const { return Read().begin(); }
+    Map::const_iterator end() const { return Read().end(); }
+    template <typename... Arguments>
+    std::pair<Map::iterator, bool> emplace(Arguments&&... arguments) {
+      if (map_ == nullptr) map_ = std::make_unique<Map>();
+      return map_->emplace(std::forward<Arguments>(arguments)...);
+    }
+    void erase(Map::iterator at) { map_->erase(at); }
+
+   private:
+    static const Map& None();
+    const Map& Read() const { return map_ == nullptr ? None() : *map_; }
+    std::unique_ptr<Map> map_;
+  };
+  Terms terms_;  // by the atom's text; coefficients ≠ 0
   int64_t constant_ = 0;
 };
 

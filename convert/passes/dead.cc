@@ -10,6 +10,7 @@ class RemoveDead final : public Pass {
   std::string_view name() const override { return "remove-dead"; }
   absl::StatusOr<bool> Run(Graph& graph) const override {
     bool changed = graph.RemoveDead() > 0;
+    if (!graph.MayHoldGraphs()) return changed;
     for (const auto& node : graph.nodes()) {
       if (!HoldsGraphs(*node)) continue;
       for (const auto& [name, attribute] : node->attributes.all()) {

@@ -2,12 +2,10 @@
 #include <algorithm>
 #include <array>
 #include <deque>
-#include <memory_resource>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "common/base/error.h"
-#include "convert/passes/control_flow.h"
 #include "convert/passes/pass.h"
 
 namespace slipway {
@@ -18,47 +16,36 @@ constexpr size_t kHubUses = 16;  // of a value with more uses, only the newest a
 
 using Index = std::array<std::vector<const Rule*>, static_cast<size_t>(OpKind::kCount)>;
 
-// Nodes are remembered by the name of an output, since a rule may remove any node.
-const Value* Handle(const Node& node) {
+const Value* FirstOutput(const Node& node) {
   for (const Value* output : node.outputs) {
     if (output != nullptr) return output;
   }
   return nullptr;
 }
 
-// Names copied one after another: a large graph has very many, and they go together.
-class Names {
- public:
-  absl::string_view Copy(const std::string& name) {
-    char* copy = static_cast<char*>(memory_.allocate(name.size(), 1));
-    name.copy(copy, name.size());
-    return {copy, name.size()};
-  }
-
- private:
-  std::pmr::monotonic_buffer_resource memory_;
-};
-
+// The nodes still to be tried, each at most once at a time. A rule may remove any node: the graph keeps them readable meanwhile.
 class Worklist {
  public:
   Worklist(Graph& graph, const Index& index) : graph_(graph), index_(index) {}
 
-  // Takes only nodes that have rules.
-  void Add(const Node* node) {
-    if (node == nullptr || node->graph != &graph_ || index_[static_cast<size_t>(node->kind)].empty()) return;
-    const Value* handle = Handle(*node);
-    if (handle == nullptr || waiting_.contains(handle->name)) return;
-    queue_.push_back(names_.Copy(handle->name));
-    waiting_.insert(queue_.back());
+  // Takes nodes that make something and have rules.
+  void Add(Node* node) {
+    if (node == nullptr || node->graph != &graph_ || node->waiting) return;
+    if (index_[static_cast<size_t>(node->kind)].empty() || FirstOutput(*node) == nullptr) return;
+    node->waiting = true;
+    queue_.push_back(node);
   }
-  // The next node that still exists; nullptr at the end.
+  // nullptr at the end. In place of a node that is gone comes the one that makes its output now.
   Node* Next() {
     while (!queue_.empty()) {
-      const absl::string_view name = queue_.front();
+      Node* node = queue_.front();
       queue_.pop_front();
-      waiting_.erase(name);
-      const Value* value = graph_.Find({name.data(), name.size()});
-      if (value != nullptr && value->producer != nullptr) return value->producer;
+      node->waiting = false;
+      const Value* output = FirstOutput(*node);
+      if (output == nullptr) continue;  // a rule has made what it made a constant
+      if (node->graph != nullptr) return node;
+      const Value* heir = graph_.Find(output->name);
+      if (heir != nullptr && heir->producer != nullptr && heir->producer->graph == &graph_) return heir->producer;
     }
     return nullptr;
   }
@@ -66,22 +53,28 @@ class Worklist {
  private:
   Graph& graph_;
   const Index& index_;
-  Names names_;
-  std::deque<absl::string_view> queue_;
-  absl::flat_hash_set<absl::string_view> waiting_;
+  std::deque<Node*> queue_;
 };
 
-// Names of the values within two steps of a node, constants left out: what a local rewriting can touch.
+// A value's readers; the newest of a hub's.
+std::span<const Use> NearUses(const Value& value) {
+  const std::span<const Use> uses = value.uses;
+  return uses.subspan(uses.size() > kHubUses ? uses.size() - kHubUses : 0);
+}
+
+// The values within two steps of a node, constants left out: what a local rewriting can touch.
 class Neighbourhood {
  public:
-  void Collect(const Node& node) {
-    count_ = 0;
+  void Collect(const Graph& graph, const Node& node) {
+    graph_ = &graph;
+    values_.clear();
     visited_.clear();
     Collect(node, 1);
   }
+  // What makes and reads those values now, and one step further.
   void AddTo(Graph& graph, Worklist& worklist) const {
-    for (size_t i = 0; i < count_; ++i) {
-      const Value* value = graph.Find(names_[i]);
+    for (const Value* collected : values_) {
+      const Value* value = collected->graph != nullptr ? collected : graph.Find(collected->name);
       if (value == nullptr) continue;
       if (value->producer != nullptr) {
         worklist.Add(value->producer);
@@ -100,38 +93,52 @@ class Neighbourhood {
   }
 
  private:
-  // A value's readers; the newest of a hub's.
-  static std::span<const Use> NearUses(const Value& value) {
-    const std::span<const Use> uses = value.uses;
-    return uses.subspan(uses.size() > kHubUses ? uses.size() - kHubUses : 0);
-  }
-
   void Collect(const Node& node, int steps) {
     if (std::find(visited_.begin(), visited_.end(), &node) != visited_.end()) return;
     visited_.push_back(&node);
-    for (const auto* values : {&node.inputs, &node.outputs}) {
-      for (const Value* value : *values) {
-        if (value == nullptr || value->IsConstant()) continue;
-        if (count_ == names_.size()) names_.emplace_back();
-        names_[count_++] = value->name;
-        if (steps == 0) continue;
-        if (value->producer != nullptr) Collect(*value->producer, steps - 1);
-        for (const Use& use : NearUses(*value)) Collect(*use.node, steps - 1);
-      }
-    }
+    const auto collect = [&](const Value* value) {
+      if (value == nullptr || value->IsConstant()) return;
+      if (IsVisible(*value)) values_.push_back(value);
+      if (steps == 0) return;
+      if (value->producer != nullptr) Collect(*value->producer, steps - 1);
+      for (const Use& use : NearUses(*value)) Collect(*use.node, steps - 1);
+    };
+    for (const Value* input : node.inputs) collect(input);
+    for (const Value* output : node.outputs) collect(output);
   }
 
-  std::vector<std::string> names_;  // the first count_; the others keep their memory for the next node
-  size_t count_ = 0;
+  // Those of graphs inside may go with their graph, and no rule of this one is for their nodes.
+  bool IsVisible(const Value& value) const {
+    const Graph* graph = graph_;
+    while (graph != nullptr && graph != value.graph) graph = graph->parent;
+    return graph != nullptr;
+  }
+
+  const Graph* graph_ = nullptr;
+  std::vector<const Value*> values_;
   std::vector<const Node*> visited_;
 };
 
+class Watch {
+ public:
+  Watch(Graph& graph, std::function<void()> before_change) : graph_(graph) {
+    graph_.BeforeNextChange(std::move(before_change));
+  }
+  ~Watch() { graph_.BeforeNextChange({}); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+ private:
+  Graph& graph_;
+};
+
 absl::StatusOr<bool> Drive(Graph& graph, const Index& index) {
+  const Graph::KeepRemoved keep_removed(graph);
   Worklist worklist(graph, index);
   std::vector<Graph*> subgraphs;
   for (const auto& node : graph.nodes()) {
     worklist.Add(node.get());
-    if (!HoldsGraphs(*node)) continue;
+    if (!graph.MayHoldGraphs()) continue;
     for (const auto& [name, attribute] : node->attributes.all()) {
       if (const auto* subgraph = std::get_if<std::shared_ptr<Graph>>(&attribute)) subgraphs.push_back(subgraph->get());
     }
@@ -144,23 +151,28 @@ absl::StatusOr<bool> Drive(Graph& graph, const Index& index) {
   absl::flat_hash_map<std::string, int> firings;
   int64_t budget = kMaxFirings * (static_cast<int64_t>(graph.node_count()) + 1);
   Neighbourhood neighbourhood;
-  std::string handle;
   while (Node* node = worklist.Next()) {
-    const std::vector<const Rule*>& rules = index[static_cast<size_t>(node->kind)];
-    if (rules.empty()) continue;
-    // What a rule may make disappear; until one fires it stays true.
-    handle = Handle(*node)->name;
-    neighbourhood.Collect(*node);
-    for (const Rule* rule : rules) {
+    // Found before a rule changes anything, but for the many nodes at which none does, not at all. A rule may change more than one graph where there
+    // are several.
+    bool collected = graph.MayHoldGraphs() || graph.parent != nullptr;
+    if (collected) neighbourhood.Collect(graph, *node);
+    const auto collect = [&] {
+      if (!collected) neighbourhood.Collect(graph, *node);
+      collected = true;
+    };
+    const Watch watch(graph, collected ? std::function<void()>() : collect);
+    const Value* output = FirstOutput(*node);
+    for (const Rule* rule : index[static_cast<size_t>(node->kind)]) {
       const absl::StatusOr<bool> fired = rule->Apply(graph, *node);
       if (!fired.ok()) return Annotate(fired.status(), fmt::format("rule {}", rule->name()));
       if (!*fired) continue;
+      collect();
       changed = true;
-      if (++firings[handle] > kMaxFirings || --budget < 0) {
-        return Internal("rule {} does not come to an end at the node that makes '{}'", rule->name(), handle);
+      if (++firings[output->name] > kMaxFirings || --budget < 0) {
+        return Internal("rule {} does not come to an end at the node that makes '{}'", rule->name(), output->name);
       }
       neighbourhood.AddTo(graph, worklist);
-      if (const Value* value = graph.Find(handle); value != nullptr) worklist.Add(value->producer);
+      if (const Value* value = graph.Find(output->name); value != nullptr) worklist.Add(value->producer);
       break;  // the node may be gone
     }
   }
