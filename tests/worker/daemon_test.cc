@@ -118,13 +118,18 @@ TEST_F(DaemonTest, ASecondSignalEndsTheGrace) {
 
 TEST_F(DaemonTest, ACrashedChildIsReplacedAndTheTaskTriedAgain) {
   WorkerProcess worker(Arguments());
-  const std::string request = HoldTask(worker);
-  kill(child_, SIGSEGV);
-  kill(child_, SIGCONT);
-  ASSERT_TRUE(AllEnd(request));
-  EXPECT_EQ(Tasks(request)[0].state, TaskState::kPassed);
-  EXPECT_EQ(Tasks(request)[0].attempts, 2);
-  EXPECT_NE(worker.ConverterChild(), child_);
+  // A child that dies before the task has come to it is replaced without a word: then once more.
+  int attempts = 1;
+  for (int round = 0; round < 100 && attempts == 1; ++round) {
+    const std::string request = HoldTask(worker);
+    kill(child_, SIGSEGV);
+    kill(child_, SIGCONT);
+    ASSERT_TRUE(AllEnd(request));
+    EXPECT_EQ(Tasks(request)[0].state, TaskState::kPassed);
+    attempts = Tasks(request)[0].attempts;
+    EXPECT_NE(worker.ConverterChild(), child_);
+  }
+  EXPECT_EQ(attempts, 2);
 }
 
 TEST_F(DaemonTest, ACancelledTasksChildIsKilled) {
