@@ -17,9 +17,8 @@ class DaemonTest : public WorkerTest {
  protected:
   // A task that the worker holds and cannot finish: its child is stopped.
   std::string HoldTask(WorkerProcess& worker) {
-    child_ = worker.ConverterChild();
-    EXPECT_NE(child_, kNoProcess);
-    kill(child_, SIGSTOP);
+    EXPECT_TRUE(Holds([&] { return (child_ = worker.ConverterChild()) != kNoProcess; }));
+    if (child_ != kNoProcess) kill(child_, SIGSTOP);
     const std::string request = SubmitNoops(1);
     EXPECT_TRUE(Runs(request));
     return request;
