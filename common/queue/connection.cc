@@ -2,6 +2,8 @@
 
 #include <hiredis/hiredis.h>
 
+#include <charconv>
+
 #include "common/base/error.h"
 #include "common/queue/socket.h"
 
@@ -10,10 +12,18 @@ namespace {
 
 constexpr std::string_view kSchema = "2";
 
+void AppendCount(std::string& bytes, char mark, size_t count) {
+  char digits[24];
+  bytes += mark;
+  bytes.append(digits, std::to_chars(digits, digits + sizeof(digits), count).ptr);
+  bytes += "\r\n";
+}
+
 std::string Format(std::span<const std::string> arguments) {
-  std::string bytes = fmt::format("*{}\r\n", arguments.size());
+  std::string bytes;
+  AppendCount(bytes, '*', arguments.size());
   for (const std::string& argument : arguments) {
-    bytes += fmt::format("${}\r\n", argument.size());
+    AppendCount(bytes, '$', argument.size());
     bytes += argument;
     bytes += "\r\n";
   }
@@ -36,8 +46,6 @@ constexpr ErrorCode kErrorCodes[] = {
     {"NOPERM", absl::StatusCode::kPermissionDenied},
 };
 
-bool IsErrorReply(const redisReply* reply) { return reply->type == REDIS_REPLY_ERROR; }
-
 }  // namespace
 
 void ReplyDeleter::operator()(redisReply* reply) const { ::freeReplyObject(reply); }
@@ -58,6 +66,8 @@ std::span<redisReply* const> Elements(const redisReply* reply) {
 }
 
 bool IsNil(const redisReply* reply) { return reply == nullptr || reply->type == REDIS_REPLY_NIL; }
+
+bool IsError(const redisReply* reply) { return reply != nullptr && reply->type == REDIS_REPLY_ERROR; }
 
 absl::Status ErrorReply(std::string_view text) {
   std::string_view word = text.substr(0, text.find(' '));
@@ -153,7 +163,7 @@ absl::StatusOr<Reply> Connection::Call(std::span<const std::string> arguments, a
   absl::StatusOr<Reply> reply = Receive(deadline);
   // A late answer would be taken for the next command's.
   if (!reply.ok()) return Break(reply.status());
-  if (IsErrorReply(reply->get())) return ErrorReply(Text(reply->get()));
+  if (IsError(reply->get())) return ErrorReply(Text(reply->get()));
   return reply;
 }
 
@@ -164,11 +174,26 @@ absl::StatusOr<Reply> Connection::Run(const Script& script, std::span<const std:
   RETURN_IF_ERROR(Send(command, deadline));
   absl::StatusOr<Reply> reply = Receive(deadline);
   if (!reply.ok()) return Break(reply.status());
-  if (!IsErrorReply(reply->get())) return reply;
+  if (!IsError(reply->get())) return reply;
   if (!Text(reply->get()).starts_with("NOSCRIPT")) return ErrorReply(Text(reply->get()));
   command[0] = "EVAL";
   command[1] = script.text;
   return Call(command, deadline);
+}
+
+absl::StatusOr<std::vector<Reply>> Connection::CallAll(std::span<const std::vector<std::string>> commands,
+                                                       absl::Time deadline) {
+  if (broken()) return Unavailable("Redis: the connection is lost");
+  std::string bytes;
+  for (const std::vector<std::string>& command : commands) bytes += Format(command);
+  if (absl::Status sent = SendAll(socket_.get(), bytes, deadline); !sent.ok()) return Break(sent);
+  std::vector<Reply> replies;
+  while (replies.size() < commands.size()) {
+    absl::StatusOr<Reply> reply = Receive(deadline);
+    if (!reply.ok()) return Break(reply.status());
+    replies.push_back(*std::move(reply));
+  }
+  return replies;
 }
 
 std::string InfoField(std::string_view info, std::string_view field) {

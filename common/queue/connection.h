@@ -30,6 +30,7 @@ std::string_view Text(const redisReply* reply);
 int64_t Number(const redisReply* reply);
 std::span<redisReply* const> Elements(const redisReply* reply);
 bool IsNil(const redisReply* reply);
+bool IsError(const redisReply* reply);
 
 // An error reply by its first word: LOADING, READONLY and the like UNAVAILABLE; OOM, FULL RESOURCE_EXHAUSTED; SCHEMA
 // FAILED_PRECONDITION; GONE NOT_FOUND; EXISTS ALREADY_EXISTS; NOAUTH, WRONGPASS, NOPERM PERMISSION_DENIED; else INTERNAL.
@@ -55,6 +56,9 @@ class Connection {
   absl::StatusOr<Reply> Call(std::span<const std::string> arguments, absl::Time deadline);
   // EVALSHA, or EVAL where the server does not know the script. `keys_and_arguments`: the one key first.
   absl::StatusOr<Reply> Run(const Script& script, std::span<const std::string> keys_and_arguments, absl::Time deadline);
+
+  // Several commands in one exchange: their replies in order, error replies as they are.
+  absl::StatusOr<std::vector<Reply>> CallAll(std::span<const std::vector<std::string>> commands, absl::Time deadline);
 
   absl::Status Send(std::span<const std::string> arguments, absl::Time deadline);
   // The next reply, error replies as they are. DEADLINE_EXCEEDED leaves the connection whole.

@@ -91,6 +91,11 @@ struct TaskReturn {
 
 enum class CommitOutcome { kCommitted, kAlready, kFenced, kCancelled };
 
+struct CommittedAndLeased {
+  absl::StatusOr<CommitOutcome> committed;
+  absl::StatusOr<std::optional<LeasedTask>> leased;
+};
+
 struct TaskCommit {
   std::string request;
   uint32_t index = 0;
@@ -218,7 +223,14 @@ class Queue {
   virtual absl::StatusOr<std::optional<LeasedTask>> Lease(const LeaseRequest& request) = 0;
   // Blocks until there may be work for one of the classes, or the deadline.
   virtual absl::Status WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) = 0;
+  // Lease, once there may be work for one of the classes, a second has passed, or Rouse was called for this worker: one
+  // exchange. Holds a connection of its own meanwhile; few of a worker's threads should.
+  virtual absl::StatusOr<std::optional<LeasedTask>> AwaitLease(const LeaseRequest& request) = 0;
+  // Ends up to `waits` AwaitLease calls of this worker, those under way and those of the next seconds.
+  virtual absl::Status Rouse(const std::string& worker, int waits) = 0;
   virtual absl::StatusOr<CommitOutcome> Commit(const TaskCommit& commit) = 0;
+  // Commit, then Lease, in one exchange. What failed may be repeated by itself.
+  virtual CommittedAndLeased CommitAndLease(const TaskCommit& commit, const LeaseRequest& next) = 0;
   // Gives a leased task back to the head of its flow.
   virtual absl::StatusOr<CommitOutcome> Return(const LeasedTask& task, const TaskReturn& how) = 0;
   virtual absl::Status Progress(const LeasedTask& task, const std::string& progress) = 0;

@@ -30,31 +30,41 @@ RedisQueue::RedisQueue(const QueueOptions& options, Endpoint endpoint)
       pool_(endpoint_, options.connections),
       waiting_(endpoint_, kWaiting) {}
 
-absl::StatusOr<Reply> RedisQueue::Execute(std::string_view call, const Use& use) {
-  const absl::Time start = metrics::Histogram::Now();
-  absl::StatusOr<Reply> reply = Attempt(use);
+void RedisQueue::Measure(std::string_view call, absl::Time start, const absl::Status& status) {
   kCalls.Since(start, {call});
-  if (!reply.ok()) kErrors.Add({call, absl::StatusCodeToString(reply.status().code())});
-  return reply;
+  if (!status.ok()) kErrors.Add({call, absl::StatusCodeToString(status.code())});
 }
 
-absl::StatusOr<Reply> RedisQueue::Attempt(const Use& use) {
-  absl::Time deadline = absl::Now() + kCallTimeout;
+absl::Status RedisQueue::Attempt(Pool& pool, absl::Time deadline, const Use& use) {
   for (bool again = false;; again = true) {
-    absl::StatusOr<Pool::Borrowed> connection = pool_.Borrow(deadline);
+    absl::StatusOr<Pool::Borrowed> connection = pool.Borrow(deadline);
     if (!connection.ok()) {
       if (again || connection.status().code() != absl::StatusCode::kUnavailable) return connection.status();
       continue;
     }
-    absl::StatusOr<Reply> reply = use(**connection, deadline);
+    absl::Status status = use(**connection, deadline);
     // SCHEMA from a farm that this connection has opened: its keys are gone, and a new connection makes them.
-    bool lost = (*connection)->broken() || reply.status().code() == absl::StatusCode::kFailedPrecondition;
+    bool lost = (*connection)->broken() || status.code() == absl::StatusCode::kFailedPrecondition;
     if (lost) {
       (*connection)->Close();
-      pool_.CloseIdle();
+      pool.CloseIdle();
     }
-    if (reply.ok() || !lost || again) return reply;
+    if (status.ok() || !lost || again) return status;
   }
+}
+
+absl::StatusOr<Reply> RedisQueue::Execute(
+    std::string_view call, const std::function<absl::StatusOr<Reply>(Connection&, absl::Time deadline)>& use) {
+  const absl::Time start = metrics::Histogram::Now();
+  absl::StatusOr<Reply> reply;
+  const absl::Status status =
+      Attempt(pool_, absl::Now() + kCallTimeout, [&](Connection& connection, absl::Time deadline) {
+        reply = use(connection, deadline);
+        return reply.status();
+      });
+  if (!status.ok()) reply = status;  // or there was no connection to ask on
+  Measure(call, start, reply.status());
+  return reply;
 }
 
 absl::StatusOr<Reply> RedisQueue::RunScript(std::string_view name, std::vector<std::string> arguments) {
@@ -67,6 +77,34 @@ absl::StatusOr<Reply> RedisQueue::RunScript(std::string_view name, std::vector<s
 absl::StatusOr<Reply> RedisQueue::RunCommand(std::vector<std::string> arguments) {
   return Execute(arguments[0],
                  [&](Connection& connection, absl::Time deadline) { return connection.Call(arguments, deadline); });
+}
+
+absl::StatusOr<RedisQueue::Replies> RedisQueue::RunTogether(Pool& pool, absl::Time deadline,
+                                                            std::span<const Call> calls) {
+  std::vector<std::vector<std::string>> commands;
+  for (const Call& call : calls) {
+    std::vector<std::string>& command = commands.emplace_back();
+    if (!call.script.empty()) command = {"EVALSHA", FindScript(call.script).sha1, "1", Key("meta")};
+    command.insert(command.end(), call.arguments.begin(), call.arguments.end());
+  }
+  Replies replies;
+  RETURN_IF_ERROR(Attempt(pool, deadline, [&](Connection& connection, absl::Time deadline) -> absl::Status {
+    replies.clear();
+    ASSIGN_OR_RETURN(std::vector<Reply> received, connection.CallAll(commands, deadline));
+    for (size_t i = 0; i < calls.size(); ++i) {
+      if (Text(received[i].get()).starts_with("NOSCRIPT") && IsError(received[i].get())) {
+        replies.push_back(connection.Run(FindScript(calls[i].script), std::span(commands[i]).subspan(3), deadline));
+      } else if (IsError(received[i].get())) {
+        replies.emplace_back(ErrorReply(Text(received[i].get())));
+      } else {
+        replies.emplace_back(std::move(received[i]));
+      }
+      const absl::Status& status = replies.back().status();
+      if (connection.broken() || status.code() == absl::StatusCode::kFailedPrecondition) return status;
+    }
+    return absl::OkStatus();
+  }));
+  return replies;
 }
 
 absl::Status RedisQueue::Ping() { return RunCommand({"PING"}).status(); }

@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,7 +41,10 @@ class RedisQueue final : public Queue {
   // redis_tasks.cc
   absl::StatusOr<std::optional<LeasedTask>> Lease(const LeaseRequest& request) override;
   absl::Status WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) override;
+  absl::StatusOr<std::optional<LeasedTask>> AwaitLease(const LeaseRequest& request) override;
+  absl::Status Rouse(const std::string& worker, int waits) override;
   absl::StatusOr<CommitOutcome> Commit(const TaskCommit& commit) override;
+  CommittedAndLeased CommitAndLease(const TaskCommit& commit, const LeaseRequest& next) override;
   absl::StatusOr<CommitOutcome> Return(const LeasedTask& task, const TaskReturn& how) override;
   absl::Status Progress(const LeasedTask& task, const std::string& progress) override;
   absl::StatusOr<std::vector<std::string>> Heartbeat(const WorkerView& self,
@@ -52,14 +57,27 @@ class RedisQueue final : public Queue {
 
  private:
   absl::StatusOr<bool> CancelFor(const std::string& request, const std::string& waiter);
-  using Use = std::function<absl::StatusOr<Reply>(Connection&, absl::Time deadline)>;
+  using Use = std::function<absl::Status(Connection&, absl::Time deadline)>;
 
-  // Runs `use` on a connection, and once more on a new one if that one was lost: everything here may be repeated. `call`
-  // names it in metrics.
-  absl::StatusOr<Reply> Execute(std::string_view call, const Use& use);
-  absl::StatusOr<Reply> Attempt(const Use& use);
+  // Runs `use` on a connection, and once more on a new one if that one was lost: everything here may be repeated.
+  absl::Status Attempt(Pool& pool, absl::Time deadline, const Use& use);
+  static void Measure(std::string_view call, absl::Time start, const absl::Status& status);
+  // The same, measured as `call`.
+  absl::StatusOr<Reply> Execute(std::string_view call,
+                                const std::function<absl::StatusOr<Reply>(Connection&, absl::Time deadline)>& use);
   absl::StatusOr<Reply> RunScript(std::string_view name, std::vector<std::string> arguments);
   absl::StatusOr<Reply> RunCommand(std::vector<std::string> arguments);
+  // A command, or a script with its arguments.
+  struct Call {
+    std::string_view script;  // empty: `arguments` are the command
+    std::vector<std::string> arguments;
+  };
+  // Sent together, repeated together; the answer to each.
+  using Replies = std::vector<absl::StatusOr<Reply>>;
+  absl::StatusOr<Replies> RunTogether(Pool& pool, absl::Time deadline, std::span<const Call> calls);
+  absl::StatusOr<Call> CommitCall(const TaskCommit& commit) const;
+  absl::StatusOr<Call> LeaseCall(const LeaseRequest& request) const;
+  Call WaitCall(std::span<const std::string> lists, absl::Duration wait) const;
   std::string Key(std::string_view name) const { return prefix_ + std::string(name); }
   absl::StatusOr<int> MaintainOnce(bool& more);
 
@@ -67,7 +85,7 @@ class RedisQueue final : public Queue {
   const std::string prefix_;  // "{slipway:<shard>}:v2:"
   const Endpoint endpoint_;
   Pool pool_;
-  Pool waiting_;  // for WaitForWork, which keeps a connection for up to a second
+  Pool waiting_;  // for those who wait for work, and keep a connection for up to a second
   std::mutex listeners_mutex_;
   std::vector<std::unique_ptr<Listener>> listeners_;
 };

@@ -3,6 +3,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/metrics/metrics.h"
 #include "common/queue/plan.h"
 #include "common/queue/records.h"
 #include "common/queue/redis_queue.h"
@@ -37,6 +38,17 @@ absl::StatusOr<CommitOutcome> Outcome(const absl::StatusOr<Reply>& reply) {
   return Internal("Redis: a script answered \"{}\"", Text(reply->get()));
 }
 
+// In which a class's waiters are woken.
+absl::StatusOr<std::vector<std::string>> WakeLists(const std::vector<std::string>& classes) {
+  if (classes.empty()) return InvalidArgument("there is no class to wait for");
+  std::vector<std::string> lists;
+  for (const std::string& task_class : classes) {
+    RETURN_IF_ERROR(CheckClass(task_class));
+    lists.push_back("wake:" + task_class);
+  }
+  return lists;
+}
+
 template <typename T>
 T ToNumber(std::string_view text) {
   T number{};
@@ -44,60 +56,101 @@ T ToNumber(std::string_view text) {
   return number;
 }
 
-}  // namespace
-
-absl::StatusOr<std::optional<LeasedTask>> RedisQueue::Lease(const LeaseRequest& request) {
-  RETURN_IF_ERROR(CheckLine("the worker id", request.worker, false));
-  RETURN_IF_ERROR(CheckLine("the token", request.token, false));
-  std::vector<std::string> arguments = {request.worker, request.token,
-                                        std::to_string(absl::ToInt64Milliseconds(options_.lease))};
-  for (const std::string& task_class : request.classes) {
-    RETURN_IF_ERROR(CheckClass(task_class));
-    arguments.push_back(task_class);
-  }
-  ASSIGN_OR_RETURN(Reply reply, RunScript("lease", std::move(arguments)));
-  if (IsNil(reply.get())) return std::optional<LeasedTask>();
-  auto elements = Elements(reply.get());
+absl::StatusOr<std::optional<LeasedTask>> Leased(const absl::StatusOr<Reply>& reply, const std::string& token) {
+  RETURN_IF_ERROR(reply.status());
+  if (IsNil(reply->get())) return std::optional<LeasedTask>();
+  auto elements = Elements(reply->get());
   if (elements.size() != 7) return Internal("Redis: lease.lua answered {} elements", elements.size());
   LeasedTask task;
   task.request = Text(elements[0]);
   task.index = ToNumber<uint32_t>(Text(elements[1]));
   task.tenant = Text(elements[2]);
   task.spec = Text(elements[3]);
-  task.token = request.token;
+  task.token = token;
   task.attempt = ToNumber<int>(Text(elements[4]));
   task.prepare_result = Text(elements[5]);
   task.kills = ToNumber<int>(Text(elements[6]));
   return std::optional<LeasedTask>(std::move(task));
 }
 
-absl::Status RedisQueue::WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) {
-  absl::Duration wait = std::min(deadline - absl::Now(), kLongestWait);
-  if (wait <= absl::ZeroDuration()) return absl::OkStatus();
-  if (classes.empty()) return InvalidArgument("there is no class to wait for");
-  std::vector<std::string> command = {"BLPOP"};
-  for (const std::string& task_class : classes) {
+}  // namespace
+
+absl::StatusOr<RedisQueue::Call> RedisQueue::LeaseCall(const LeaseRequest& request) const {
+  RETURN_IF_ERROR(CheckLine("the worker id", request.worker, false));
+  RETURN_IF_ERROR(CheckLine("the token", request.token, false));
+  Call call{"lease", {request.worker, request.token, std::to_string(absl::ToInt64Milliseconds(options_.lease))}};
+  for (const std::string& task_class : request.classes) {
     RETURN_IF_ERROR(CheckClass(task_class));
-    command.push_back(Key("wake:" + task_class));
+    call.arguments.push_back(task_class);
   }
-  // 0 would wait for ever.
-  command.push_back(fmt::format("{:.3f}", std::max(0.001, absl::ToDoubleSeconds(wait))));
-  absl::Time answer_by = absl::Now() + wait + kAnswer;
-  for (bool again = false;; again = true) {
-    ASSIGN_OR_RETURN(Pool::Borrowed connection, waiting_.Borrow(answer_by));
-    absl::Status status = connection->Call(command, answer_by).status();
-    if (!connection->broken() || again) return status;
-    waiting_.CloseIdle();
-  }
+  return call;
 }
 
-absl::StatusOr<CommitOutcome> RedisQueue::Commit(const TaskCommit& commit) {
+absl::StatusOr<RedisQueue::Call> RedisQueue::CommitCall(const TaskCommit& commit) const {
   if (!IsTerminal(commit.state)) return InvalidArgument("a task cannot be committed as {}", Name(commit.state));
   RETURN_IF_ERROR(CheckLine("the token", commit.token, false));
   RETURN_IF_ERROR(CheckLine("the result's digest", commit.result, true));
-  return Outcome(
-      RunScript("commit", {commit.request, std::to_string(commit.index), commit.token,
-                           std::string(1, Letter(commit.state)), commit.result, RecordField(commit.reason)}));
+  return Call{"commit",
+              {commit.request, std::to_string(commit.index), commit.token, std::string(1, Letter(commit.state)),
+               commit.result, RecordField(commit.reason)}};
+}
+
+absl::StatusOr<std::optional<LeasedTask>> RedisQueue::Lease(const LeaseRequest& request) {
+  ASSIGN_OR_RETURN(Call call, LeaseCall(request));
+  return Leased(RunScript(call.script, std::move(call.arguments)), request.token);
+}
+
+RedisQueue::Call RedisQueue::WaitCall(std::span<const std::string> lists, absl::Duration wait) const {
+  Call call{"", {"BLPOP"}};
+  for (const std::string& list : lists) call.arguments.push_back(Key(list));
+  // 0 would wait for ever.
+  call.arguments.push_back(fmt::format("{:.3f}", std::max(0.001, absl::ToDoubleSeconds(wait))));
+  return call;
+}
+
+absl::Status RedisQueue::WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) {
+  absl::Duration wait = std::min(deadline - absl::Now(), kLongestWait);
+  if (wait <= absl::ZeroDuration()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<std::string> lists, WakeLists(classes));
+  const Call call[] = {WaitCall(lists, wait)};
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, absl::Now() + wait + kAnswer, call));
+  return replies[0].status();
+}
+
+absl::StatusOr<std::optional<LeasedTask>> RedisQueue::AwaitLease(const LeaseRequest& request) {
+  ASSIGN_OR_RETURN(Call lease, LeaseCall(request));
+  ASSIGN_OR_RETURN(std::vector<std::string> lists, WakeLists(request.classes));
+  lists.insert(lists.begin(), "rouse:" + request.worker);
+  // The server runs the second command when the first, that blocks, has its answer.
+  const Call calls[] = {WaitCall(lists, kLongestWait), std::move(lease)};
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, absl::Now() + kLongestWait + kAnswer, calls));
+  return Leased(replies[1], request.token);
+}
+
+absl::Status RedisQueue::Rouse(const std::string& worker, int waits) {
+  RETURN_IF_ERROR(CheckLine("the worker id", worker, false));
+  Call push{"", {"LPUSH", Key("rouse:" + worker)}};
+  push.arguments.resize(push.arguments.size() + static_cast<size_t>(waits), "1");
+  const Call calls[] = {std::move(push), {"", {"PEXPIRE", Key("rouse:" + worker), "5000"}}};
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(pool_, absl::Now() + kAnswer, calls));
+  return replies[0].status();
+}
+
+absl::StatusOr<CommitOutcome> RedisQueue::Commit(const TaskCommit& commit) {
+  ASSIGN_OR_RETURN(Call call, CommitCall(commit));
+  return Outcome(RunScript(call.script, std::move(call.arguments)));
+}
+
+CommittedAndLeased RedisQueue::CommitAndLease(const TaskCommit& commit, const LeaseRequest& next) {
+  const auto both = [](const absl::Status& status) { return CommittedAndLeased{status, status}; };
+  absl::StatusOr<Call> committing = CommitCall(commit), leasing = LeaseCall(next);
+  if (!committing.ok() || !leasing.ok()) return both(committing.ok() ? leasing.status() : committing.status());
+  const Call calls[] = {*std::move(committing), *std::move(leasing)};
+  const absl::Time start = metrics::Histogram::Now();
+  const absl::StatusOr<Replies> replies = RunTogether(pool_, absl::Now() + kAnswer, calls);
+  Measure("commit", start, replies.status());
+  if (!replies.ok()) return both(replies.status());
+  return {Outcome((*replies)[0]), Leased((*replies)[1], next.token)};
 }
 
 absl::StatusOr<CommitOutcome> RedisQueue::Return(const LeasedTask& task, const TaskReturn& how) {

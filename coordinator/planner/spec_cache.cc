@@ -3,17 +3,40 @@
 #include "common/base/error.h"
 
 namespace slipway {
+namespace {
+
+constexpr size_t kEntryBytes = 512;  // what the smallest spec takes besides its JSON
+
+std::string KeyOf(const std::string& tenant, const std::string& digest) { return tenant + "/" + digest; }
+
+}  // namespace
+
+std::shared_ptr<const RequestSpec> SpecCache::Find(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return nullptr;
+  by_use_.splice(by_use_.begin(), by_use_, found->second);
+  return found->second->spec;
+}
+
+void SpecCache::Add(const std::string& key, std::shared_ptr<const RequestSpec> spec, size_t json_bytes) {
+  const size_t bytes = json_bytes + kEntryBytes;
+  std::lock_guard lock(mutex_);
+  if (entries_.contains(key)) return;  // another thread was faster
+  by_use_.push_front({key, std::move(spec), bytes});
+  entries_[key] = by_use_.begin();
+  bytes_ += bytes;
+  while (bytes_ > max_bytes_ && by_use_.size() > 1) {
+    bytes_ -= by_use_.back().bytes;
+    entries_.erase(by_use_.back().key);
+    by_use_.pop_back();
+  }
+}
 
 absl::StatusOr<std::shared_ptr<const RequestSpec>> SpecCache::Get(const std::string& tenant,
                                                                   const std::string& digest) {
-  const std::string key = tenant + "/" + digest;
-  {
-    std::lock_guard lock(mutex_);
-    if (const auto found = entries_.find(key); found != entries_.end()) {
-      by_use_.splice(by_use_.begin(), by_use_, found->second);
-      return found->second->spec;
-    }
-  }
+  const std::string key = KeyOf(tenant, digest);
+  if (auto held = Find(key)) return held;
   ASSIGN_OR_RETURN(const Digest name, Digest::Parse(digest));
   ASSIGN_OR_RETURN(const std::string json, ReadBlob(store_, tenant, name));
   absl::StatusOr<RequestSpec> parsed = RequestSpec::FromJson(json);
@@ -21,18 +44,20 @@ absl::StatusOr<std::shared_ptr<const RequestSpec>> SpecCache::Get(const std::str
     return WithKind(DataLoss("the request's spec {} cannot be read: {}", digest, Message(parsed.status())),
                     ErrorKind::kMachine);
   auto spec = std::make_shared<const RequestSpec>(*std::move(parsed));
-
-  std::lock_guard lock(mutex_);
-  if (entries_.contains(key)) return spec;  // another thread was faster
-  by_use_.push_front({key, spec});
-  entries_[key] = by_use_.begin();
-  tasks_ += spec->tasks.size();
-  while (tasks_ > max_tasks_ && by_use_.size() > 1) {
-    tasks_ -= by_use_.back().spec->tasks.size();
-    entries_.erase(by_use_.back().key);
-    by_use_.pop_back();
-  }
+  Add(key, spec, json.size());
   return spec;
+}
+
+absl::StatusOr<Digest> SpecCache::Put(const std::string& tenant, RequestSpec spec, const std::string& json) {
+  const Digest digest = Digest::Of(json);
+  const std::string key = KeyOf(tenant, digest.ToString());
+  if (Find(key) != nullptr) {
+    ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, std::span(&digest, 1)));
+    if (missing.empty()) return digest;
+  }
+  RETURN_IF_ERROR(WriteBlob(store_, tenant, json).status());
+  Add(key, std::make_shared<const RequestSpec>(std::move(spec)), json.size());
+  return digest;
 }
 
 }  // namespace slipway

@@ -1,4 +1,4 @@
-// Parsed request specs, so that a watcher's page does not cost a blob and a parse.
+// Parsed request specs, so that a watcher's page does not cost a blob and a parse, nor an equal request another blob.
 #pragma once
 
 #include <list>
@@ -9,30 +9,39 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "common/base/digest.h"
 #include "common/store/store.h"
 #include "common/task/task.h"
 
 namespace slipway {
 
-// Thread-safe. Holds at most `max_tasks` tasks' worth of specs (about 100 bytes each), the least recently used leave first; one larger spec is held alone.
+// Thread-safe. Holds specs whose JSON is `max_bytes` at most (parsed they take about twice as much), the least recently used leave first; one larger
+// spec is held alone.
 class SpecCache {
  public:
-  explicit SpecCache(Store& store, size_t max_tasks = 500'000) : store_(store), max_tasks_(max_tasks) {}
+  explicit SpecCache(Store& store, size_t max_bytes = 32 << 20) : store_(store), max_bytes_(max_bytes) {}
 
   // `digest` in Digest::ToString()'s form, as requests carry it. Reads the store on a miss: blocks. The store's errors; DATA_LOSS when the blob is no spec.
   absl::StatusOr<std::shared_ptr<const RequestSpec>> Get(const std::string& tenant, const std::string& digest);
+
+  // Stores `json`, which is `spec`'s, as a blob; one that this coordinator has stored or read before, and that is still there, is only touched.
+  absl::StatusOr<Digest> Put(const std::string& tenant, RequestSpec spec, const std::string& json);
 
  private:
   struct Entry {
     std::string key;
     std::shared_ptr<const RequestSpec> spec;
+    size_t bytes = 0;
   };
+  std::shared_ptr<const RequestSpec> Find(const std::string& key);
+  void Add(const std::string& key, std::shared_ptr<const RequestSpec> spec, size_t json_bytes);
+
   Store& store_;
-  const size_t max_tasks_;
+  const size_t max_bytes_;
   std::mutex mutex_;
   std::list<Entry> by_use_;  // most recent first
   absl::flat_hash_map<std::string, std::list<Entry>::iterator> entries_;
-  size_t tasks_ = 0;
+  size_t bytes_ = 0;
 };
 
 }  // namespace slipway

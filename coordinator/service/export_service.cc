@@ -85,18 +85,22 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
   ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, plan.inputs));
   if (!missing.empty()) return MissingBlobs(missing);
 
-  // Equal requests are equal, fresh or not.
-  const std::string request_digest = Digest::Of(plan.spec.ToJson()).Hex();
-  plan.spec.fresh = request.fresh();
-  ASSIGN_OR_RETURN(const Digest spec_digest, WriteBlob(store_, tenant, plan.spec.ToJson()));
+  const bool measures = MeasuresTheFarm(plan.spec), verify = plan.spec.options.verify;
+  std::string json = plan.spec.ToJson();
+  const std::string request_digest = Digest::Of(json).Hex();  // equal requests are equal, fresh or not
+  if (request.fresh()) {
+    plan.spec.fresh = true;
+    json = plan.spec.ToJson();
+  }
+  ASSIGN_OR_RETURN(const Digest spec_digest, specs_.Put(tenant, std::move(plan.spec), json));
   Failpoint("coordinator.spec_stored");
   QueuedRequest queued{.id = shard_ + "-" + RandomHex(16),
                        .tenant = tenant,
                        .idempotency_key = request.idempotency_key(),
                        .request_digest = request_digest,
-                       .sharing = MeasuresTheFarm(plan.spec) ? QueuedRequest::Sharing::kAlone
-                                  : request.fresh()          ? QueuedRequest::Sharing::kFresh
-                                                             : QueuedRequest::Sharing::kJoin,
+                       .sharing = measures          ? QueuedRequest::Sharing::kAlone
+                                  : request.fresh() ? QueuedRequest::Sharing::kFresh
+                                                    : QueuedRequest::Sharing::kJoin,
                        .spec = spec_digest.ToString(),
                        .priority = request.priority(),
                        .bytes = std::accumulate(plan.inputs.begin(), plan.inputs.end(), uint64_t{0},
@@ -104,7 +108,7 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
                        .timeout = absl::Seconds(request.timeout_seconds()),
                        .tasks = std::move(plan.tasks)};
   if (queued.sharing == QueuedRequest::Sharing::kJoin) {
-    ASSIGN_OR_RETURN(queued.made, FindMade(queue_, store_, tenant, queued.request_digest, plan.spec.options.verify));
+    ASSIGN_OR_RETURN(queued.made, FindMade(queue_, store_, tenant, queued.request_digest, verify));
   }
   const absl::StatusOr<std::string> id = queue_.Submit(queued);
   Failpoint("coordinator.submitted");

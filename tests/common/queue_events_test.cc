@@ -67,6 +67,71 @@ TEST_F(QueueTest, WaitForWorkReturnsWhatIsThereAlready) {
   EXPECT_EQ(queue_->WaitForWork({"no class"}, Soon()).code(), absl::StatusCode::kInvalidArgument);
 }
 
+// One thread, so that nobody else leases: the task is there before its wait ends, or after.
+TEST_F(QueueTest, AwaitLeaseGivesTheTaskThatWokeIt) {
+  for (int round = 0; round < 3; ++round) {
+    std::optional<LeasedTask> task;
+    std::thread waiter([&] {
+      while (!task)
+        task = queue_->AwaitLease({.worker = "w1", .token = "t" + std::to_string(round), .classes = {"any"}}).value();
+    });
+    while (InfoField(Text(Redis({"INFO", "clients"}).get()), "blocked_clients") == "0") std::this_thread::yield();
+    const std::string request = Submit(Request("r" + std::to_string(round)));
+    waiter.join();
+    EXPECT_EQ(task->request, request);
+    EXPECT_EQ(task->token, "t" + std::to_string(round));
+    EXPECT_EQ(StateOf(request, 0), TaskState::kRunning);
+    EXPECT_EQ(Number(Redis({"EXISTS", Key("wake:any")}).get()), 0);  // taken by the wait, not left by its end
+  }
+}
+
+TEST_F(QueueTest, AwaitLeaseRefusesWhatNoLeaseMayAsk) {
+  EXPECT_EQ(queue_->AwaitLease({.worker = "w1", .token = "t", .classes = {}}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(queue_->AwaitLease({.worker = "w1", .token = "", .classes = {"any"}}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+// Each wait takes one of the two; what nobody took is forgotten.
+TEST_F(QueueTest, RouseEndsAsManyWaitsOfThatWorker) {
+  ASSERT_TRUE(queue_->Rouse("w1", 2).ok());
+  EXPECT_FALSE(queue_->AwaitLease({.worker = "w1", .token = "t", .classes = {"any"}}).value());
+  EXPECT_EQ(Number(Redis({"LLEN", Key("rouse:w1")}).get()), 1);
+  EXPECT_FALSE(queue_->AwaitLease({.worker = "w2", .token = "t", .classes = {"any"}}).value());
+  EXPECT_EQ(Number(Redis({"LLEN", Key("rouse:w1")}).get()), 1);
+  EXPECT_GT(Number(Redis({"PTTL", Key("rouse:w1")}).get()), 0);
+}
+
+TEST_F(QueueTest, ACommitBringsTheNextTaskAlong) {
+  Submit(Request("a", 2));
+  Redis({"SCRIPT", "FLUSH"});
+  const LeasedTask first = *Lease();
+  const TaskCommit commit{.request = first.request, .index = first.index, .token = first.token, .result = "made"};
+  Redis({"SCRIPT", "FLUSH"});  // neither script is known: both are sent whole
+  const LeaseRequest next{.worker = "w1", .token = "next", .classes = {"any"}};
+  CommittedAndLeased both = queue_->CommitAndLease(commit, next);
+  EXPECT_EQ(both.committed.value(), CommitOutcome::kCommitted);
+  ASSERT_TRUE(both.leased.value());
+  EXPECT_EQ((*both.leased)->index, 1u);
+  EXPECT_EQ(Task("0-a", 0).result, "made");
+  EXPECT_EQ(StateOf("0-a", 1), TaskState::kRunning);
+  // Its reply was lost: the same again.
+  both = queue_->CommitAndLease(commit, next);
+  EXPECT_EQ(both.committed.value(), CommitOutcome::kAlready);
+  EXPECT_EQ((*both.leased)->index, 1u);
+  EXPECT_EQ((*both.leased)->attempt, 1);
+  // What comes next does not hang on the commit.
+  Submit(Request("b"));
+  const TaskCommit forged{.request = "0-a", .index = 1, .token = "another's"};
+  both = queue_->CommitAndLease(forged, {.worker = "w1", .token = "third", .classes = {"any"}});
+  EXPECT_EQ(both.committed.value(), CommitOutcome::kFenced);
+  EXPECT_EQ((*both.leased)->request, "0-b");
+  both = queue_->CommitAndLease({.request = "0-a", .index = 1, .token = "next"},
+                                {.worker = "w1", .token = "fourth", .classes = {"any"}});
+  EXPECT_EQ(both.committed.value(), CommitOutcome::kCommitted);
+  EXPECT_FALSE(both.leased.value());
+}
+
 TEST_F(QueueTest, AnEmptyLeaseForgetsStaleWakeUps) {
   Submit(Request("a", 3));
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(Lease());

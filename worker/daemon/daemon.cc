@@ -34,7 +34,7 @@ const metrics::Counter kLost("slipway_worker_leases_lost_total",
                              "Running tasks that a heartbeat found to be another's by now, or cancelled.");
 const metrics::Counter kHeartbeats("slipway_worker_heartbeats_total", "Heartbeats, by outcome.", {"outcome"});
 
-constexpr absl::Duration kWakePatience = absl::Seconds(1);     // a lost wake costs no more
+constexpr int kWaitingSlots = 2;                               // at Redis, each with a connection
 constexpr absl::Duration kHelloTimeout = absl::Seconds(30);    // of the first child, on a machine that is just starting
 constexpr absl::Duration kGiveBackTimeout = absl::Seconds(3);  // for returning tasks at the end, Redis willing
 constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
@@ -178,43 +178,70 @@ class Worker {
     return draining_;
   }
 
+  // For an active slot that found nothing ready: at most kWaitingSlots of a worker wait at Redis, so that its connections
+  // do not grow with its slots; the others wait here for their turn, which ends with EndTurn(). False when draining; the slot
+  // is then active no more.
+  bool AwaitTurn() {
+    std::unique_lock lock(mutex_);
+    if (--active_ == 0) changed_.notify_all();
+    turn_.wait(lock, [this] { return draining_ || waiting_ < kWaitingSlots; });
+    if (draining_) return false;
+    ++waiting_;
+    ++active_;
+    return true;
+  }
+
+  void EndTurn() {
+    {
+      std::lock_guard lock(mutex_);
+      --waiting_;
+    }
+    turn_.notify_one();
+  }
+
   void SlotLoop(Slot& slot) {
-    // Chosen before asking, and kept until an answer came: a lost reply is asked for again.
-    std::string token = RandomHex(16);
+    // The token is chosen before asking, and kept until an answer came: a lost reply is asked for again.
+    LeaseRequest next{self_.id, RandomHex(16), self_.classes};
     Backoff backoff;
     while (Enter()) {
       const absl::Time asked = metrics::Histogram::Now();
-      auto lease = queue_->Lease({self_.id, token, self_.classes});
-      if (!lease.ok() || !*lease) {
-        Leave();
-        if (!lease.ok()) {
-          LogWarning("cannot lease", {{"reason", Message(lease.status())}});
-          if (absl::IsFailedPrecondition(lease.status())) return Fail(lease.status());
-          std::unique_lock lock(mutex_);
-          changed_.wait_for(lock, absl::ToChronoMilliseconds(backoff.Next()), [this] { return draining_; });
+      auto lease = queue_->Lease(next);
+      if (lease.ok() && *lease) TaskMeter::Leased(asked);
+      while (lease.ok()) {
+        backoff.Reset();
+        if (lease->has_value()) {
+          lease = Work(slot, **lease, next);
         } else {
-          backoff.Reset();
-          queue_->WaitForWork(self_.classes, absl::Now() + kWakePatience).IgnoreError();  // Lease says what is wrong
+          if (!AwaitTurn()) return;
+          lease = queue_->AwaitLease(next);
+          EndTurn();
         }
-        continue;
       }
-      backoff.Reset();
-      if (Draining()) {
-        queue_->Return(**lease, {.count_attempt = false, .reason = "the worker was told to end"})
-            .status()
-            .IgnoreError();
-      } else {
-        Failpoint("worker.leased");
-        TaskMeter::Leased(asked);
-        kSlots.Add({"busy"}, 1);
-        slot.Begin(token, (*lease)->request);
-        runner_->Run(**lease, slot);
-        slot.End();
-        kSlots.Add({"busy"}, -1);
-      }
-      token = RandomHex(16);
       Leave();
+      LogWarning("cannot lease", {{"reason", Message(lease.status())}});
+      if (absl::IsFailedPrecondition(lease.status())) return Fail(lease.status());
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, absl::ToChronoMilliseconds(backoff.Next()), [this] { return draining_; });
     }
+  }
+
+  // Does a leased task; then what `next` was answered, whose token is a new one for each task.
+  absl::StatusOr<std::optional<LeasedTask>> Work(Slot& slot, const LeasedTask& task, LeaseRequest& next) {
+    next.token = RandomHex(16);
+    if (Draining()) {
+      queue_->Return(task, {.count_attempt = false, .reason = "the worker was told to end"}).status().IgnoreError();
+      return std::optional<LeasedTask>();
+    }
+    Failpoint("worker.leased");
+    kSlots.Add({"busy"}, 1);
+    slot.Begin(task.token, task.request);
+    auto leased = runner_->Run(
+        task, slot, [&]() -> std::optional<LeaseRequest> { return Draining() ? std::nullopt : std::optional(next); });
+    slot.End();
+    kSlots.Add({"busy"}, -1);
+    if (leased) return *std::move(leased);
+    if (Draining()) return std::optional<LeasedTask>();
+    return queue_->Lease(next);
   }
 
   void HeartbeatLoop() {
@@ -289,6 +316,11 @@ class Worker {
       std::lock_guard lock(mutex_);
       draining_ = true;
       changed_.notify_all();
+      turn_.notify_all();
+    }
+    // On a thread of its own: Redis may be away.
+    if (stop_ != Stop::kParentGone) {
+      std::thread([this] { queue_->Rouse(self_.id, kWaitingSlots).IgnoreError(); }).detach();
     }
     if (stop_ == Stop::kDrain) {
       LogInfo("draining");
@@ -321,6 +353,7 @@ class Worker {
       draining_ = true;
       ended_ = true;
       changed_.notify_all();
+      turn_.notify_all();
     }
     if (zygote_ != nullptr) zygote_->Shutdown();
     scratch_.Remove();
@@ -342,8 +375,9 @@ class Worker {
   bool signed_off_ = false;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
-  int active_ = 0;  // slots between Enter and Leave
+  std::condition_variable changed_, turn_;
+  int active_ = 0;   // slots between Enter and Leave
+  int waiting_ = 0;  // of those, slots whose turn it is to wait for work
   bool draining_ = false;
   bool ended_ = false;
   absl::Status failure_;

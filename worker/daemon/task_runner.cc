@@ -54,15 +54,15 @@ std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::er
 
 }  // namespace
 
-void TaskRunner::Run(const LeasedTask& task, Executor& executor) {
+std::optional<TaskRunner::Leased> TaskRunner::Run(const LeasedTask& task, Executor& executor,
+                                                  const std::function<std::optional<LeaseRequest>()>& next) {
   const LogScope scope({{"request", task.request}, {"task", std::to_string(task.index)}});
   LogDebug("leased", {{"attempt", std::to_string(task.attempt)}});
   TaskMeter meter;
   const Settlement settlement = Decide(task, executor, meter);
   switch (settlement.what) {
     case Settlement::What::kCommit:
-      Commit(task, settlement, executor, meter);
-      break;
+      return Commit(task, settlement, executor, meter, next ? next() : std::nullopt);
     case Settlement::What::kReturn:
       Return(task, settlement);
       break;
@@ -71,6 +71,7 @@ void TaskRunner::Run(const LeasedTask& task, Executor& executor) {
       LogInfo("gave up a task that is no longer ours");
       break;
   }
+  return std::nullopt;
 }
 
 TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter) {
@@ -259,26 +260,36 @@ TaskRunner::Settlement TaskRunner::Failed(const LeasedTask& task, const TaskMess
   return settlement;
 }
 
-void TaskRunner::Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor, TaskMeter& meter) {
+std::optional<TaskRunner::Leased> TaskRunner::Commit(const LeasedTask& task, const Settlement& settlement,
+                                                     Executor& executor, TaskMeter& meter,
+                                                     const std::optional<LeaseRequest>& next) {
   meter.Enter("commit");
   const TaskCommit commit{task.request, task.index, task.token, settlement.state, settlement.result, settlement.reason};
   const absl::Time give_up = absl::Now() + options_.commit_patience;
   absl::Duration pause = absl::Milliseconds(20);
-  for (;;) {
-    const auto outcome = queue_.Commit(commit);
+  std::optional<Leased> leased;
+  for (bool first = true;; first = false) {
+    absl::StatusOr<CommitOutcome> outcome;
+    if (first && next) {
+      CommittedAndLeased both = queue_.CommitAndLease(commit, *next);
+      outcome = std::move(both.committed);
+      leased = std::move(both.leased);
+    } else {
+      outcome = queue_.Commit(commit);
+    }
     if (outcome.ok()) {
       Failpoint("worker.committed");
       meter.Committed(settlement.state, outcome);
       const bool ours = *outcome == CommitOutcome::kCommitted || *outcome == CommitOutcome::kAlready;
       LogDebug(ours ? "committed" : "the task had become another's",
                {{"state", std::string(Name(settlement.state))}, {"reason", settlement.reason}});
-      return;
+      return leased;
     }
     // The same token may commit again after a lost reply; the task is leased anew by whoever comes if Redis stays away.
     if (!absl::IsUnavailable(outcome.status()) || executor.abandoned() == Abandon::kLost || absl::Now() >= give_up) {
       meter.Committed(settlement.state, outcome);
       LogError("cannot commit", {{"reason", Message(outcome.status())}});
-      return;
+      return leased;
     }
     std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));
     pause = std::min(pause * 2, absl::Seconds(1));

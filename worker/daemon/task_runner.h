@@ -1,9 +1,11 @@
 // One leased task from its spec to its commit: the part of a worker that talks to the store and the queue.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -73,9 +75,14 @@ class TaskRunner {
   TaskRunner(Queue& queue, Store& store, TaskRunnerOptions options)
       : queue_(queue), store_(store), options_(std::move(options)), jitter_(options_.seed), actions_(store) {}
 
+  // What became of a request to lease along with a commit.
+  using Leased = absl::StatusOr<std::optional<LeasedTask>>;
+
   // Runs `task`, unless what it would make is kept, and settles it: every blob of the result is stored first, then one commit; or it is returned to the queue; or, when it is no
-  // longer this worker's, nothing. The outcome is logged.
-  void Run(const LeasedTask& task, Executor& executor);
+  // longer this worker's, nothing. The outcome is logged. A commit asks for `next` in the same exchange, if that is given (as it is then): its
+  // answer; nullopt when nothing was asked.
+  std::optional<Leased> Run(const LeasedTask& task, Executor& executor,
+                            const std::function<std::optional<LeaseRequest>()>& next = {});
 
  private:
   // What is to be said of a task at its end.
@@ -95,7 +102,8 @@ class TaskRunner {
   // What an earlier task made of the same, as this task's result.
   absl::StatusOr<Settlement> Kept(const LeasedTask& task, const TaskMessage& message, const KeptResult& kept);
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
-  void Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor, TaskMeter& meter);
+  std::optional<Leased> Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor,
+                               TaskMeter& meter, const std::optional<LeaseRequest>& next);
   void Return(const LeasedTask& task, const Settlement& settlement);
   std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason);
 

@@ -6,8 +6,12 @@ if call('HGET', KEYS[1], 'schema') ~= '2' then
   return redis.error_reply('SCHEMA this farm is not of schema 2')
 end
 
--- Milliseconds of the server's clock: the only clock of the queue.
+-- Milliseconds of the server's clock: the only clock of the queue. It stands still while a script runs.
+local moment
 local function now()
-  local time = call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  if not moment then
+    local time = call('TIME')
+    moment = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return moment
 end

@@ -52,7 +52,7 @@ local function from_flows(class)
     local tenant = first_tenant[1]
     if not tenant then return nil end
     local flows = P .. 'flows:' .. class .. ':' .. tenant
-    local first = call('ZRANGE', flows, 0, 0, 'WITHSCORES')
+    local first = call('ZRANGE', flows, 0, 1, 'WITHSCORES')
     if not first[1] then
       call('ZREM', tenants, tenant)
     else
@@ -69,17 +69,18 @@ local function from_flows(class)
         local start, tenant_start = score + r.priority * BAND, tonumber(first_tenant[2])
         local tenant_end = tenant_start + cost / tonumber(call('HGET', key, 'w') or 1)
         call('HSET', P .. 'clock', class, tenant_start)
-        call('HSET', key, 'c:' .. class .. ':' .. r.priority, start)
         if next[2] then
           call('ZADD', flows, score + cost, id)
         else
           r.extra = {'vt:' .. class, start + cost}
         end
-        if next[2] or call('EXISTS', flows) == 1 then
+        local clock = 'c:' .. class .. ':' .. r.priority
+        if next[2] or first[3] then
+          call('HSET', key, clock, start)
           call('ZADD', tenants, tenant_end, tenant)
         else
+          call('HSET', key, clock, start, 'vt:' .. class, tenant_end)
           call('ZREM', tenants, tenant)
-          call('HSET', key, 'vt:' .. class, tenant_end)
         end
         return serve(r, index, t)
       end

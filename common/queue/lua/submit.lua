@@ -44,22 +44,23 @@ local function take_turn()
 end
 
 -- What is wrong with another request of this tenant, or nil.
-local function over_quota()
-  local held = call('HMGET', P .. 'tenant:' .. tenant, 'o', 'by')
+local function over_quota(held)
   local function over(what, has, wants, most)
     if most == 0 or wants == 0 or has + wants <= most then return nil end
     local hint = wants > most and 'it is too large by itself: split it' or 'try again when some have ended'
     return string.format('tenant %s: quota of %s: %.0f at most, %.0f in use, %.0f more asked for; %s', tenant, what, most, has,
                          wants, hint)
   end
-  local refused = over('open tasks', tonumber(held[1] or 0), tonumber(ARGV[9]), tonumber(ARGV[16])) or
-                  over('bytes', tonumber(held[2] or 0), tonumber(ARGV[14]), tonumber(ARGV[18]))
+  local refused = over('open tasks', held.open, tonumber(ARGV[9]), tonumber(ARGV[16])) or
+                  over('bytes', held.bytes, tonumber(ARGV[14]), tonumber(ARGV[18]))
   if refused or ARGV[17] == '0' then return refused end
   local wait = turn() - 60000 - now()
   if wait <= 1 then return nil end
   return string.format('tenant %s: quota of requests a minute: %s at most; try again in %d s', tenant, ARGV[17],
                        math.ceil(wait / 1000))
 end
+
+local r  -- the request, once it is there
 
 if create then
   local idempotency = P .. 'idempotency:' .. tenant .. ':' .. key
@@ -86,19 +87,23 @@ if create then
       return {other.id, other.state}
     end
     if call('HGET', KEYS[1], 'full') == '1' then return redis.error_reply('FULL the queue is above 80 % of its memory') end
-    local refused = over_quota()
+    local quotas = call('HMGET', P .. 'tenant:' .. tenant, 'o', 'by')
+    local held = {open = tonumber(quotas[1] or 0), bytes = tonumber(quotas[2] or 0)}
+    local refused = over_quota(held)
     if refused then return redis.error_reply('QUOTA ' .. refused) end
-    local sequence, created = call('HINCRBY', KEYS[1], 'sequence', 1), now()
-    call('HSET', P .. 'request:' .. id, 't', tenant, 's', 'P', 'sp', ARGV[7], 'p', ARGV[8], 'v', 0, 'o', ARGV[9],
-         'n', ARGV[9], 're', ARGV[10], 'd', digest, 'ik', key, 'cl', ARGV[12], 'q', sequence, 'c', created, 'by', ARGV[14])
-    call('HSET', P .. 'tenant:' .. tenant, 'w', ARGV[15])
-    call('HINCRBY', KEYS[1], 'open', ARGV[9])
-    call('HINCRBY', P .. 'tenant:' .. tenant, 'o', ARGV[9])
-    call('HINCRBY', P .. 'tenant:' .. tenant, 'by', ARGV[14])
+    local sequence, created, tasks = call('HINCRBY', KEYS[1], 'sequence', 1), now(), tonumber(ARGV[9])
+    r = add_request({id = id, key = P .. 'request:' .. id, tenant = tenant, state = 'P', spec = ARGV[7],
+                     priority = tonumber(ARGV[8]), version = 0, open = tasks, tasks = tasks, retain = tonumber(ARGV[10]),
+                     deadline = 0, bytes = tonumber(ARGV[14]), why = 'cancelled', created = true,
+                     extra = {'t', tenant, 'sp', ARGV[7], 'p', ARGV[8], 'n', ARGV[9], 're', ARGV[10], 'd', digest, 'ik', key,
+                              'cl', ARGV[12], 'q', sequence, 'c', created, 'by', ARGV[14]}})
+    call('HINCRBY', KEYS[1], 'open', tasks)
+    call('HSET', P .. 'tenant:' .. tenant, 'w', ARGV[15], 'o', held.open + tasks, 'by', held.bytes + r.bytes)
     take_turn()
     if ARGV[13] ~= '0' then
-      call('HSET', P .. 'request:' .. id, 'dl', deadline(created))
-      call('ZADD', P .. 'deadlines', deadline(created), id)
+      r.deadline = deadline(created)
+      call('HSET', P .. 'request:' .. id, 'dl', r.deadline)
+      call('ZADD', P .. 'deadlines', r.deadline, id)
     end
     if share ~= '' then
       wait_for(id, created)
@@ -109,14 +114,14 @@ if create then
   end
 end
 
-local r = request(id)
+r = r or request(id)
 if not r then return redis.error_reply('GONE the request is not there') end
 if r.state ~= 'P' then return {id, r.state} end
 if not open then call('ZADD', P .. 'unfinished', now() + tonumber(ARGV[11]), id) end
 
 local records, versions, ready, blocked = {}, {}, {}, {}
 local known = {}
-if #ARGV >= FIRST and call('EXISTS', P .. 'tasks:' .. id) == 1 then
+if not r.created and #ARGV >= FIRST and call('EXISTS', P .. 'tasks:' .. id) == 1 then
   local indexes = {}
   for i = FIRST, #ARGV do indexes[#indexes + 1] = string.match(ARGV[i], '^%d+') end
   known = call('HMGET', P .. 'tasks:' .. id, unpack(indexes))
@@ -156,9 +161,9 @@ end
 
 if open then
   r.state = 'A'
-  call('ZREM', P .. 'unfinished', id)
+  if not r.created then call('ZREM', P .. 'unfinished', id) end
   for class in string.gmatch(ARGV[12], '[^,]+') do
-    local count = call('ZCARD', P .. 'ready:' .. class .. ':' .. id)
+    local count = r.created and #(ready[class] or {}) / 2 or call('ZCARD', P .. 'ready:' .. class .. ':' .. id)
     if count > 0 then r.woken[class] = count end
   end
 end

@@ -8,9 +8,17 @@ local KILLS = 3             -- a task that killed so many processes is isolated
 local HISTORY = 8           -- attempts whose reasons are kept
 local LETTERS = {'B', 'Q', 'D', 'R', 'P', 'U', 'G', 'F', 'C', 'S'}
 local ENDED = {P = true, U = true, G = true, F = true, C = true, S = true}
-local RECORD = '^(%a)\n(%d+)\n(%d+)\n' .. string.rep('([^\n]*)\n', 8) .. '([^\n]*)$'
+local RECORD = '^(%a)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)$'
 
 local loaded = {}
+
+-- A request as read, or as it is to be written: what save() and the steps keep account of.
+local function add_request(r)
+  r.counts, r.changed, r.woken, r.extra, r.was_open = r.counts or {}, {}, {}, r.extra or {}, r.open
+  for _, letter in ipairs(LETTERS) do r.counts[letter] = r.counts[letter] or 0 end
+  loaded[r.id] = r
+  return r
+end
 
 -- The request, or nil. Loaded once a script.
 local function request(id)
@@ -20,14 +28,12 @@ local function request(id)
                  'B', 'Q', 'D', 'R', 'P', 'U', 'G', 'F', 'C', 'S')
   loaded[id] = false
   if not f[1] then return nil end
-  local r = {id = id, key = key, tenant = f[1], state = f[2], spec = f[3], priority = tonumber(f[4]),
-             version = tonumber(f[5]), open = tonumber(f[6]), tasks = tonumber(f[7]), retain = tonumber(f[8]),
-             deadline = tonumber(f[9] or 0), bytes = tonumber(f[10] or 0), why = f[11] or 'cancelled',
-             counts = {}, changed = {}, woken = {}, extra = {}}
-  r.was_open = r.open
-  for i, letter in ipairs(LETTERS) do r.counts[letter] = tonumber(f[11 + i] or 0) end
-  loaded[id] = r
-  return r
+  local counts = {}
+  for i, letter in ipairs(LETTERS) do counts[letter] = tonumber(f[11 + i] or 0) end
+  return add_request({id = id, key = key, tenant = f[1], state = f[2], spec = f[3], priority = tonumber(f[4]),
+                      version = tonumber(f[5]), open = tonumber(f[6]), tasks = tonumber(f[7]), retain = tonumber(f[8]),
+                      deadline = tonumber(f[9] or 0), bytes = tonumber(f[10] or 0), why = f[11] or 'cancelled',
+                      counts = counts})
 end
 
 local function decode(record)
@@ -76,7 +82,7 @@ local function finish(r, index, t, to, result, reason)
   local blocked_by = t.blocked_by
   t.result, t.reason, t.progress = result, reason, ''
   step(r, index, t, to)
-  if blocked_by ~= '' then return end
+  if blocked_by ~= '' or r.counts.B == 0 then return end
   local key = P .. 'blocked:' .. r.id
   local cells = call('HGET', key, index)
   if not cells then return end
@@ -131,8 +137,9 @@ end
 local function wake(class, count)
   local entries = {}
   for i = 1, math.min(count, WAKES) do entries[i] = '1' end
-  call('LPUSH', P .. 'wake:' .. class, unpack(entries))
-  call('LTRIM', P .. 'wake:' .. class, 0, WAKES - 1)
+  if call('LPUSH', P .. 'wake:' .. class, unpack(entries)) > WAKES then
+    call('LTRIM', P .. 'wake:' .. class, 0, WAKES - 1)
+  end
 end
 
 -- A worker's task goes back: to the head of its flow, after `how.delay` ms if that is more than 0; or for `how.elsewhere`
@@ -167,16 +174,16 @@ end
 -- there, and wakes `count` workers.
 local function join(r, class, count)
   local flows, tenants, tenant = P .. 'flows:' .. class .. ':' .. r.tenant, P .. 'tenants:' .. class, P .. 'tenant:' .. r.tenant
-  if not call('ZSCORE', flows, r.id) then
+  if r.created or not call('ZSCORE', flows, r.id) then
     local clock = tonumber(call('HGET', tenant, 'c:' .. class .. ':' .. r.priority) or 0)
-    local own = tonumber(call('HGET', r.key, 'vt:' .. class) or 0)
+    local own = tonumber(not r.created and call('HGET', r.key, 'vt:' .. class) or 0)
     call('ZADD', flows, math.max(clock, own) - r.priority * BAND, r.id)
   end
   if not call('ZSCORE', tenants, r.tenant) then
-    local clock = tonumber(call('HGET', P .. 'clock', class) or 0)
+    local clock = call('HGET', P .. 'clock', class)
     local own = tonumber(call('HGET', tenant, 'vt:' .. class) or 0)
-    call('ZADD', tenants, math.max(clock, own), r.tenant)
-    call('HSETNX', P .. 'clock', class, 0)  -- depth.lua finds the classes there
+    call('ZADD', tenants, math.max(tonumber(clock or 0), own), r.tenant)
+    if not clock then call('HSET', P .. 'clock', class, 0) end  -- depth.lua finds the classes there
   end
   wake(class, count)
 end
@@ -195,7 +202,6 @@ local function save(r)
   if r.open == 0 then
     if r.state == 'A' then r.state = 'D' end
     call('ZADD', P .. 'ended', now() + r.retain, r.id)
-    call('UNLINK', P .. 'blocked:' .. r.id)
     if r.deadline > 0 then call('ZREM', P .. 'deadlines', r.id) end
   end
   count_open(r, r.was_open, r.open)
@@ -209,7 +215,8 @@ local function save(r)
   if r.state == 'A' then
     for class, count in pairs(r.woken) do join(r, class, count) end
   end
-  call('PUBLISH', P .. 'changes:' .. r.id, r.version)
+  -- Nobody knows of a request that this script made.
+  if not r.created then call('PUBLISH', P .. 'changes:' .. r.id, r.version) end
 end
 
 -- Takes a request's flows from those served.

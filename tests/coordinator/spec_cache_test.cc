@@ -1,0 +1,85 @@
+// What the cache of specs asks of the store.
+#include "coordinator/planner/spec_cache.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "common/base/file.h"
+#include "common/store/store.h"
+
+namespace slipway {
+namespace {
+
+constexpr char kTenant[] = "default";
+
+RequestSpec SpecOf(const std::string& model) {
+  RequestSpec spec;
+  spec.models = {{.name = model, .kind = "noop"}};
+  spec.tasks = {{.kind = SpecTask::Kind::kCell, .model = 0, .target = "onnx", .precision = "fp32"}};
+  return spec;
+}
+
+class SpecCacheTest : public testing::Test {
+ protected:
+  Digest Put(SpecCache& cache, const RequestSpec& spec, const std::string& tenant = kTenant) {
+    return cache.Put(tenant, spec, spec.ToJson()).value();
+  }
+  std::filesystem::path FileOf(const Digest& digest, const std::string& tenant = kTenant) const {
+    return folder_.path() / "t" / tenant / digest.Hex().substr(0, 2) /
+           (digest.Hex() + "-" + std::to_string(digest.bytes));
+  }
+  ino_t InodeOf(const std::filesystem::path& path) const {
+    struct stat info {};
+    EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
+    return info.st_ino;
+  }
+
+  const TemporaryFolder folder_ = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
+  const std::unique_ptr<Store> store_ = OpenLocalStore({.root = folder_.path(), .ephemeral = true}).value();
+};
+
+TEST_F(SpecCacheTest, AnEqualSpecIsNotWrittenAgain) {
+  SpecCache cache(*store_);
+  const Digest digest = Put(cache, SpecOf("m"));
+  EXPECT_EQ(ReadBlob(*store_, kTenant, digest).value(), SpecOf("m").ToJson());
+  // An hour without use; the file must be the same one afterwards, and be used now.
+  const std::filesystem::path file = FileOf(digest);
+  const ino_t inode = InodeOf(file);
+  const timespec long_ago[2] = {{1000, 0}, {0, UTIME_OMIT}};
+  ASSERT_EQ(utimensat(AT_FDCWD, file.c_str(), long_ago, 0), 0);
+  EXPECT_EQ(Put(cache, SpecOf("m")), digest);
+  EXPECT_EQ(InodeOf(file), inode);
+  struct stat info {};
+  ASSERT_EQ(stat(file.c_str(), &info), 0);
+  EXPECT_GT(info.st_atim.tv_sec, 1000);
+}
+
+TEST_F(SpecCacheTest, ASpecThatIsGoneIsWrittenAgain) {
+  SpecCache cache(*store_);
+  const Digest digest = Put(cache, SpecOf("m"));
+  ASSERT_TRUE(std::filesystem::remove(FileOf(digest)));
+  EXPECT_EQ(Put(cache, SpecOf("m")), digest);
+  EXPECT_EQ(ReadBlob(*store_, kTenant, digest).value(), SpecOf("m").ToJson());
+}
+
+TEST_F(SpecCacheTest, EveryTenantHasItsOwn) {
+  SpecCache cache(*store_);
+  const Digest digest = Put(cache, SpecOf("m"));
+  Put(cache, SpecOf("m"), "other");
+  EXPECT_EQ(ReadBlob(*store_, "other", digest).value(), SpecOf("m").ToJson());
+  EXPECT_TRUE(absl::IsNotFound(cache.Get("third", digest.ToString()).status()));
+}
+
+// What was put is read from memory; what was pushed out by others, from the store.
+TEST_F(SpecCacheTest, KeepsNoMoreThanItMay) {
+  SpecCache cache(*store_, 4096);
+  const Digest first = Put(cache, SpecOf("first"));
+  std::filesystem::remove(FileOf(first));
+  EXPECT_EQ(cache.Get(kTenant, first.ToString()).value()->models[0].name, "first");
+  for (int i = 0; i < 20; ++i) Put(cache, SpecOf("m" + std::to_string(i)));
+  EXPECT_TRUE(absl::IsNotFound(cache.Get(kTenant, first.ToString()).status()));
+}
+
+}  // namespace
+}  // namespace slipway
