@@ -38,8 +38,11 @@ Examples:
   slipway-coordinator --redis 127.0.0.1:6379 --store /var/lib/slipway --listen 127.0.0.1:9000
   slipway-coordinator --redis unix:/run/redis.sock --store /mnt/farm --listen 0.0.0.0:9000 --insecure --health-listen 0.0.0.0:9001
   slipway-coordinator --redis redis:6379 --store /mnt/farm --listen 127.0.0.1:9000 --tenant-open-tasks 20000 --tenant-weight research=2.5
+  slipway-coordinator --redis redis:6379 --store /mnt/farm --listen 0.0.0.0:9000 --tls-cert farm.pem --tls-key farm.key --tokens /etc/slipway/tokens --audit-log /var/log/slipway/audit.jsonl
   slipway-coordinator --redis redis:6379 --store 's3://blobs/farm?endpoint=https://minio:9000' --listen 0.0.0.0:9000 --insecure
   SLIPWAY_REDIS=redis:6379 SLIPWAY_STORE=/mnt/farm slipway-coordinator --listen unix:/run/slipway.sock
+
+SIGHUP reads the tokens again, which a second after a change happens anyway, and opens the audit log anew.
 
 Exit: 0 after SIGTERM or SIGINT, 2 usage, 5 the machine (address in use, Redis or store unreachable).)";
 
@@ -69,7 +72,22 @@ void DefineFlags(CLI::App& app, Flags& flags) {
   app.add_option("--metrics-listen", flags.metrics_listen,
                  "IP address and port of the metrics for Prometheus, http://…/metrics (default: none)")
       ->envname("SLIPWAY_METRICS_LISTEN");
-  app.add_flag("--insecure", flags.coordinator.insecure, "Allow plain text on addresses that other machines reach")
+  app.add_option("--tls-cert", flags.coordinator.tls.certificate,
+                 "PEM file of the certificate shown on HOST:PORT addresses, and those between it and its root")
+      ->envname("SLIPWAY_TLS_CERT");
+  app.add_option("--tls-key", flags.coordinator.tls.key, "PEM file of its key")->envname("SLIPWAY_TLS_KEY");
+  app.add_option("--tls-client-ca", flags.coordinator.tls.ca,
+                 "PEM file: callers must show a certificate signed by one of these; without --tokens its name says who "
+                 "they are, slipway://TENANT/ROLE/NAME")
+      ->envname("SLIPWAY_TLS_CLIENT_CA");
+  app.add_option("--tokens", flags.coordinator.tokens,
+                 "File of those who may call (slipway token); every call needs a token then")
+      ->envname("SLIPWAY_TOKENS");
+  app.add_option("--audit-log", flags.coordinator.audit_log,
+                 "File that gets a JSON line for every call: who, what, outcome; opened anew on SIGHUP")
+      ->envname("SLIPWAY_AUDIT_LOG");
+  app.add_flag("--insecure", flags.coordinator.insecure,
+               "Allow plain text, and callers without credentials, on addresses that other machines reach")
       ->envname("SLIPWAY_INSECURE");
   app.add_option("--redis", flags.queue.address, "Redis: unix:/PATH or HOST:PORT")
       ->envname("SLIPWAY_REDIS")
@@ -182,6 +200,7 @@ absl::Status Run(Flags flags) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
@@ -209,7 +228,7 @@ absl::Status Run(Flags flags) {
   if (flags.ready_fd >= 0) TellReady(flags.ready_fd, coordinator->addresses());
 
   int received = 0;
-  sigwait(&signals, &received);
+  while (sigwait(&signals, &received) == 0 && received == SIGHUP) coordinator->Reload();
   LogInfo("stopping", {{"signal", std::to_string(received)}});
   coordinator->Stop(kGrace);
   return absl::OkStatus();

@@ -9,6 +9,8 @@ namespace {
 
 using enum FlagType;
 
+constexpr char kOfAFarm[] = "export status list cancel retry delete fetch workers top watch doctor";
+
 constexpr std::array kFlags = {
     Flag{"target", kList, "LIST", "formats to make: onnx, tflite, coreml, ncnn or all (default: all)", "export"},
     Flag{"precision", kList, "LIST", "precisions to make: fp32 (default), fp16, int8, … or all", "export"},
@@ -40,9 +42,21 @@ constexpr std::array kFlags = {
     Flag{"tolerance", kNumber, "X", "replaces the main limit of the parity gates", "export compare"},
     Flag{"out", kText, "DIR", "where the artifacts and manifest.json go (default: exports)", "export fetch"},
     Flag{"json", kSwitch, "", "prints one JSON event a line",
-         "export status list cancel retry delete fetch workers top watch doctor verify inspect compare formats"},
-    Flag{"server", kText, "HOST:PORT", "the farm to use; without it, export runs its own",
-         "export status list cancel retry delete fetch workers top watch doctor"},
+         "export status list cancel retry delete fetch workers top watch doctor verify inspect compare formats token"},
+    Flag{"server", kText, "HOST:PORT", "the farm to use; without it, export runs its own", kOfAFarm},
+    Flag{"tls", kSwitch, "", "speaks TLS with --server; this machine's authorities must have signed its certificate",
+         kOfAFarm},
+    Flag{"tls-ca", kText, "FILE", "the same, by these certificate authorities (PEM)", kOfAFarm},
+    Flag{"tls-cert", kText, "FILE", "certificate to show the farm (PEM)", kOfAFarm},
+    Flag{"tls-key", kText, "FILE", "key of that certificate (PEM)", kOfAFarm},
+    Flag{"token-file", kText, "FILE", "file whose first line is the farm's token; else SLIPWAY_TOKEN holds it",
+         kOfAFarm},
+    Flag{"insecure", kSwitch, "", "sends the token in plain text even to other machines", kOfAFarm},
+    Flag{"tokens", kText, "FILE", "the coordinators' file of those who may call", "token"},
+    Flag{"tenant", kText, "NAME", "whose requests and blobs a token opens", "token"},
+    Flag{"role", kText, "ROLE", "what it allows: read, submit or admin (docs/security.md)", "token"},
+    Flag{"name", kText, "NAME", "the token's own name, for the audit log and for revoking it", "token"},
+    Flag{"expires", kDuration, "TIME", "how long it is valid: 90d, 12h (default: for ever)", "token"},
     Flag{"jobs", kInteger, "N", "cells made at once by the embedded farm (default: one a CPU)", "export", 1, 1024},
     Flag{"python", kText, "FILE", "Python interpreter with the judges' runtimes, for the embedded farm",
          "export doctor compare"},
@@ -63,7 +77,7 @@ constexpr std::array kFlags = {
     Flag{"markdown", kSwitch, "", "prints everything as the page docs/operators.md", "formats"},
     Flag{"nodes", kSwitch, "", "shows every node, with the shapes of its outputs", "inspect"},
     Flag{"config", kText, "FILE", "YAML file with these flags' names as keys",
-         "export status list cancel retry delete fetch workers top watch doctor verify inspect compare formats"},
+         "export status list cancel retry delete fetch workers top watch doctor verify inspect compare formats token"},
 };
 
 constexpr std::array kVerbs = {
@@ -126,6 +140,11 @@ constexpr std::array kVerbs = {
          "  slipway formats --ops --json"},
     Verb{"doctor", "", "", 0, 0, "check what this machine needs",
          "  slipway doctor\n  slipway doctor --server farm.example.com:7400"},
+    Verb{"token", "new|list|revoke [NAME...]", "make a token, show those there are, or take some back", 1, -1,
+         "keep the file of those who may call a farm",
+         "  slipway token new --tokens /etc/slipway/tokens --tenant research --role submit --name ci --expires 90d\n"
+         "  slipway token list --tokens /etc/slipway/tokens\n"
+         "  slipway token revoke ci --tokens /etc/slipway/tokens"},
     Verb{"version", "", "", 0, 0, "print the version", "  slipway version"},
 };
 

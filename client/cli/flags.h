@@ -20,7 +20,7 @@ enum class FlagType {
   kNumber,    // positive
   kNumbers,   // comma-separated
   kFixed,     // repeatable: NAME=0.5 or NAME=1,0,1
-  kDuration,  // 90, 90s, 5m, 1h30m
+  kDuration,  // 90, 90s, 5m, 1h30m, 90d
 };
 
 struct Flag {

@@ -24,7 +24,8 @@ const std::map<std::string_view, VerbFunction> kFunctions = {
     {"export", RunExport},   {"status", RunStatus},   {"list", RunList},       {"cancel", RunCancel},
     {"workers", RunWorkers}, {"watch", RunWatch},     {"verify", RunVerify},   {"doctor", RunDoctor},
     {"version", RunVersion}, {"inspect", RunInspect}, {"fetch", RunFetch},     {"retry", RunRetry},
-    {"delete", RunDelete},   {"top", RunTop},         {"formats", RunFormats}, {"compare", RunCompare}};
+    {"delete", RunDelete},   {"top", RunTop},         {"formats", RunFormats}, {"compare", RunCompare},
+    {"token", RunToken}};
 
 struct Parsed {
   std::map<std::string, std::vector<std::string>> flags;

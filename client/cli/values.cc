@@ -40,6 +40,9 @@ std::optional<absl::Duration> ParseDuration(std::string_view text) {
   absl::Duration duration;
   if (const std::optional<double> seconds = ParseNumber(text)) {
     duration = absl::Seconds(*seconds);
+  } else if (const std::optional<double> days = ParseNumber(text.substr(0, text.size() - 1));
+             text.ends_with('d') && days) {
+    duration = *days * absl::Hours(24);
   } else if (!absl::ParseDuration(std::string(text), &duration)) {
     return std::nullopt;
   }
@@ -135,7 +138,7 @@ absl::Status CheckValue(const Flag& flag, const std::string& text) {
     }
     case FlagType::kDuration:
       if (!ParseDuration(text).has_value())
-        return InvalidArgument("'{}' is not a time, such as 90s, 5m or 1h30m", text);
+        return InvalidArgument("'{}' is not a time, such as 90s, 5m, 1h30m or 90d", text);
       break;
     case FlagType::kShapes:
       return ParseShapes({text}).status();

@@ -18,7 +18,7 @@ namespace slipway::cli {
 std::optional<int64_t> ParseInteger(std::string_view text);
 std::optional<double> ParseNumber(std::string_view text);
 std::optional<bool> ParseSwitch(std::string_view text);              // 1 0 true false yes no on off
-std::optional<absl::Duration> ParseDuration(std::string_view text);  // positive; a bare number is seconds
+std::optional<absl::Duration> ParseDuration(std::string_view text);  // positive; a bare number is seconds, d are days
 std::vector<std::string> SplitList(std::string_view text);           // at commas, empty pieces dropped
 // "a=1,3,b=2" → {a: [1, 3], b: [2]}. Sizes are positive.
 absl::StatusOr<std::map<std::string, std::vector<int64_t>>> ParseShapes(const std::vector<std::string>& texts);

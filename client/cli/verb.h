@@ -26,6 +26,7 @@ int RunInspect(const Settings& settings, const Arguments& file);
 int RunCompare(const Settings& settings, const Arguments& files);
 int RunFormats(const Settings& settings, const Arguments& none);
 int RunDoctor(const Settings& settings, const Arguments& none);
+int RunToken(const Settings& settings, const Arguments& action);
 int RunVersion(const Settings& settings, const Arguments& none);
 
 // "slipway: <message>" on stderr; the exit code of the error's kind: 2 usage, 130 cancelled, else 5.

@@ -23,7 +23,8 @@ constexpr absl::Duration kFullPatience = absl::Seconds(3);  // a crowd of calls 
 
 // OK once connected. A host that refuses is asked again for a moment, since a coordinator may be starting there; one that
 // does not answer at all makes the channel fail only after its time for one attempt.
-absl::Status WaitForFarm(grpc::Channel& channel, const Address& address, absl::Time deadline) {
+absl::Status WaitForFarm(grpc::Channel& channel, const Address& address, const ChannelSecurity& security,
+                         absl::Time deadline) {
   const absl::Time settled = std::min(deadline, absl::Now() + kRefusalPatience);
   bool failed = false;  // an attempt to connect has failed
   while (true) {
@@ -34,6 +35,8 @@ absl::Status WaitForFarm(grpc::Channel& channel, const Address& address, absl::T
     if (absl::Now() >= until || (failed && absl::Now() >= settled)) break;
     channel.WaitForStateChange(state, absl::ToChronoTime(until));
   }
+  if (const std::string reason = WhyNotConnected(address, security, deadline); !reason.empty())
+    return Unavailable("cannot talk to the farm at {}: {}", address.ToString(), reason);
   return Unavailable("no farm {} {}: start slipway-coordinator there, or name another --server",
                      failed ? "listens at" : "answers at", address.ToString());
 }
@@ -67,8 +70,8 @@ bool Patience::TryAgain(const absl::Status& status) {
 absl::StatusOr<std::unique_ptr<FarmClient>> FarmClient::Connect(std::string_view server, absl::Time deadline,
                                                                 const FarmClientOptions& options) {
   ASSIGN_OR_RETURN(const Address address, Address::Parse(server));
-  const std::shared_ptr<grpc::Channel> channel = OpenChannel(address);
-  RETURN_IF_ERROR(WaitForFarm(*channel, address, deadline));
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, OpenChannel(address, options.security));
+  RETURN_IF_ERROR(WaitForFarm(*channel, address, options.security, deadline));
   return std::make_unique<GrpcFarmClient>(channel, address.ToString(), options);
 }
 

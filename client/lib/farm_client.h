@@ -11,7 +11,8 @@
 //
 // Errors keep the farm's code and ErrorKind: INVALID_ARGUMENT (usage) an impossible request; FAILED_PRECONDITION input
 // blobs are missing; NOT_FOUND an unknown request or blob; DATA_LOSS damaged bytes; RESOURCE_EXHAUSTED a full farm;
-// UNAVAILABLE (machine) nobody answered for `patience`, through reconnections.
+// UNAVAILABLE (machine) nobody answered for `patience`, through reconnections; UNAUTHENTICATED, PERMISSION_DENIED (usage)
+// the farm does not know the caller, or not as somebody who may.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/digest.h"
+#include "common/rpc/security.h"
 #include "common/store/shared_store.h"
 #include "proto/slipway/v1/blob.pb.h"
 #include "proto/slipway/v1/export.pb.h"
@@ -37,6 +39,7 @@ namespace slipway {
 
 struct FarmClientOptions {
   absl::Duration patience = absl::Seconds(30);  // how long a call goes on trying while the farm does not answer
+  ChannelSecurity security;                     // TLS and the token
   int parallel_transfers = 4;                   // blobs on their way at once, up or down
   // The farm's store, where this process shares it: blobs are then read from there. Must outlive the client.
   const SharedStore* shared_store = nullptr;
@@ -65,8 +68,9 @@ using TransferProgress = std::function<void(uint64_t done, uint64_t total)>;
 // Thread-safe. Every call blocks. Calls in flight may be ended from another thread by Shutdown().
 class FarmClient {
  public:
-  // `server`: "HOST:PORT" or "unix:/path". INVALID_ARGUMENT (usage) for another form; UNAVAILABLE when nobody answers
-  // there by `deadline`, or when the host has refused for most of a second.
+  // `server`: "HOST:PORT" or "unix:/path". INVALID_ARGUMENT (usage) for another form, and CheckSecurity's; UNAVAILABLE
+  // when nobody answers there by `deadline`, or when the host has refused for most of a second: with the reason, where
+  // TLS is the matter.
   static absl::StatusOr<std::unique_ptr<FarmClient>> Connect(std::string_view server, absl::Time deadline,
                                                              const FarmClientOptions& options = {});
   virtual ~FarmClient() = default;

@@ -1,15 +1,18 @@
 #include "common/rpc/endpoint.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/client_interceptor.h>
 
 #include <cstdlib>
 #include <mutex>
 
 #include "absl/synchronization/mutex.h"
+#include "common/base/error.h"
 #include "common/base/log.h"
 
 namespace slipway {
@@ -32,16 +35,43 @@ void SetUpGrpc() {
     gpr_set_log_function([](gpr_log_func_args* record) {
       if (record->severity == GPR_LOG_SEVERITY_ERROR) LogDebug("grpc", {{"message", record->message}});
     });
+    // And protobuf every string of a caller's that is no UTF-8.
+    google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*, int, const std::string& message) {
+      LogDebug("protobuf", {{"message", message}});
+    });
     // Held for the life of the process: when the last user lets go, gRPC joins its threads, and one that polls a socket
     // for a late writer stays for up to ten seconds.
     grpc_init();
   });
 }
 
-}  // namespace
+// Adds the token to a call. Not by gRPC's call credentials, which no plain-text channel takes.
+class TokenBearer final : public grpc::experimental::Interceptor {
+ public:
+  explicit TokenBearer(const std::string& header) : header_(header) {}
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(grpc::experimental::InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
+      methods->GetSendInitialMetadata()->emplace("authorization", header_);
+    }
+    methods->Proceed();
+  }
 
-std::shared_ptr<grpc::Channel> OpenChannel(const Address& address) {
-  SetUpGrpc();
+ private:
+  const std::string& header_;  // the factory's, which the channel keeps
+};
+
+class TokenBearers final : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit TokenBearers(const std::string& token) : header_("Bearer " + token) {}
+  grpc::experimental::Interceptor* CreateClientInterceptor(grpc::experimental::ClientRpcInfo*) override {
+    return new TokenBearer(header_);
+  }
+
+ private:
+  const std::string header_;
+};
+
+grpc::ChannelArguments ChannelArguments() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   arguments.SetMaxSendMessageSize(kMaxRequestBytes);
@@ -52,7 +82,27 @@ std::shared_ptr<grpc::Channel> OpenChannel(const Address& address) {
                    5000);  // despite its name: how long one attempt to connect may take
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address.ConnectTarget(), grpc::InsecureChannelCredentials(), arguments);
+  return arguments;
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> OpenChannel(const Address& address) {
+  SetUpGrpc();
+  return grpc::CreateCustomChannel(address.ConnectTarget(), grpc::InsecureChannelCredentials(), ChannelArguments());
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const Address& address, const ChannelSecurity& security) {
+  RETURN_IF_ERROR(CheckSecurity(address, security));
+  SetUpGrpc();
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (!address.is_unix()) {
+    ASSIGN_OR_RETURN(credentials, ClientCredentials(security));
+  }
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
+  if (!security.token.empty()) interceptors.push_back(std::make_unique<TokenBearers>(security.token));
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address.ConnectTarget(), credentials,
+                                                                 ChannelArguments(), std::move(interceptors));
 }
 
 void ConfigureServer(grpc::ServerBuilder& builder) {

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <memory>
 
+#include "absl/status/statusor.h"
 #include "common/rpc/address.h"
+#include "common/rpc/security.h"
 
 namespace slipway {
 
@@ -20,6 +22,8 @@ inline constexpr size_t kChunkBytes = 512 << 10;      // what we send
 // A connection of its own (never shared with another channel of the process). A dead peer is noticed within 15 s of a call; a lost one is tried again
 // after 50 ms, then ever more slowly, at least each half second.
 std::shared_ptr<grpc::Channel> OpenChannel(const Address& address);
+// The same by TLS, and with the token in every call, as `security` says. CheckSecurity's errors.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const Address& address, const ChannelSecurity& security);
 
 // Connections live at most half an hour, so that load spreads over new servers; calls then have five minutes to end.
 void ConfigureServer(grpc::ServerBuilder& builder);

@@ -6,14 +6,29 @@ namespace slipway {
 namespace {
 
 constexpr char kKindKey[] = "slipway-error-kind";
+// A peer takes 8 KiB of trailing metadata, in which all but printable ASCII is percent-encoded; more of it, and the call
+// ends with an error of gRPC's own in place of ours.
+constexpr size_t kMaxEncodedMessage = 7600;
 constexpr ErrorKind kKinds[] = {ErrorKind::kUsage, ErrorKind::kModel, ErrorKind::kMachine, ErrorKind::kCancelled};
+
+// As much of the message as fits, cut between characters.
+std::string Fitting(std::string message) {
+  size_t encoded = 0, whole = 0;  // `whole`: where the character before ends
+  for (size_t i = 0; i < message.size(); ++i) {
+    const auto c = static_cast<unsigned char>(message[i]);
+    if ((c & 0xc0) != 0x80) whole = i;
+    encoded += c >= ' ' && c <= '~' && c != '%' ? 1 : 3;
+    if (encoded > kMaxEncodedMessage) return message.substr(0, whole) + "...";
+  }
+  return message;
+}
 
 }  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status, grpc::CallbackServerContext& context) {
   if (status.ok()) return grpc::Status::OK;
   context.AddTrailingMetadata(kKindKey, std::string(Name(KindOf(status))));
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), Message(status));
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), Fitting(Message(status)));
 }
 
 absl::Status FromGrpc(const grpc::Status& status, const grpc::ClientContext& context) {

@@ -9,7 +9,7 @@
 
 namespace slipway {
 
-// Before the call's Finish().
+// Before the call's Finish(). A message that would not fit into what a peer takes (7.6 KB) is cut.
 grpc::Status ToGrpc(const absl::Status& status, grpc::CallbackServerContext& context);
 
 // After the call has ended. Without the metadata (gRPC itself failed, or something else answered) the kind is kMachine, of CANCELLED kCancelled.

@@ -46,14 +46,16 @@ class TransferSlot {
 class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
  public:
   UploadReactor(Store& store, InterruptedUploads& interrupted, Executor& executor, grpc::CallbackServerContext& context,
-                v1::UploadResponse& response, std::atomic<int>& transfers)
+                Call call, v1::UploadResponse& response, std::atomic<int>& transfers)
       : store_(store),
         interrupted_(interrupted),
         executor_(executor),
         context_(context),
+        call_(std::move(call)),
         response_(response),
         slot_(transfers) {
-    const absl::Status status = slot_.Check();
+    absl::Status status = call_.admitted();
+    if (status.ok()) status = slot_.Check();
     status.ok() ? StartRead(&chunk_) : End(status);
   }
 
@@ -79,7 +81,8 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
     if (writer_ == nullptr) {
       if (!chunk_.has_digest()) return Usage(InvalidArgument("digest: the first message has none"));
       ASSIGN_OR_RETURN(digest_, DigestField("digest", chunk_.digest()));
-      const std::string tenant = TenantOf(context_);
+      call_.Concerns(digest_.ToString());
+      const std::string& tenant = call_.tenant();
       ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, std::span(&digest_, 1)));
       if (missing.empty()) return true;
       InterruptedUpload earlier = interrupted_.Take(tenant, digest_, absl::Now());
@@ -115,7 +118,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   void TakeEnd() {
     if (context_.IsCancelled()) {
       if (writer_ != nullptr && received_ > 0)
-        interrupted_.Keep(TenantOf(context_), digest_, {std::move(writer_), received_}, absl::Now());
+        interrupted_.Keep(call_.tenant(), digest_, {std::move(writer_), received_}, absl::Now());
       return End(Cancelled("the caller has gone"));
     }
     if (writer_ == nullptr) return End(Usage(InvalidArgument("digest: the upload ended before its first message")));
@@ -131,13 +134,14 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   void End(const absl::Status& status) {
     writer_
         .reset();  // without Commit nothing is stored; the temporary file goes now, not when the caller has read our answer
-    Finish(ToGrpc(status, context_));
+    Finish(call_.End(status));
   }
 
   Store& store_;
   InterruptedUploads& interrupted_;
   Executor& executor_;
   grpc::CallbackServerContext& context_;
+  Call call_;
   v1::UploadResponse& response_;
   const TransferSlot slot_;
   v1::UploadRequest chunk_;
@@ -149,9 +153,9 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
 // One download: a job reads a chunk, gRPC sends it, and only then the next is read.
 class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadResponse> {
  public:
-  DownloadReactor(Store& store, Executor& executor, grpc::CallbackServerContext& context,
+  DownloadReactor(Store& store, Executor& executor, grpc::CallbackServerContext& context, Call call,
                   const v1::DownloadRequest& request, std::atomic<int>& transfers)
-      : store_(store), executor_(executor), context_(context), slot_(transfers) {
+      : store_(store), executor_(executor), context_(context), call_(std::move(call)), slot_(transfers) {
     executor_.Run([this, request] {
       const absl::Status status = Open(request);
       status.ok() ? SendNext() : End(status);
@@ -166,12 +170,14 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
 
  private:
   absl::Status Open(const v1::DownloadRequest& request) {
+    RETURN_IF_ERROR(call_.admitted());
     RETURN_IF_ERROR(slot_.Check());
     ASSIGN_OR_RETURN(const Digest digest, DigestField("digest", request.digest()));
+    call_.Concerns(digest.ToString());
     if (request.offset() > digest.bytes) {
       return Usage(InvalidArgument("offset: {} is beyond the blob's {} bytes", request.offset(), digest.bytes));
     }
-    ASSIGN_OR_RETURN(reader_, store_.Open(TenantOf(context_), digest, request.offset()));
+    ASSIGN_OR_RETURN(reader_, store_.Open(call_.tenant(), digest, request.offset()));
     return absl::OkStatus();
   }
 
@@ -190,12 +196,13 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
 
   void End(const absl::Status& status) {
     reader_.reset();
-    Finish(ToGrpc(status, context_));
+    Finish(call_.End(status));
   }
 
   Store& store_;
   Executor& executor_;
   grpc::CallbackServerContext& context_;
+  Call call_;
   const TransferSlot slot_;
   v1::DownloadResponse chunk_;
   std::unique_ptr<BlobReader> reader_;
@@ -206,41 +213,46 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
 grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* context,
                                                    const v1::FindMissingRequest* request,
                                                    v1::FindMissingResponse* response) {
-  return RunUnary(context, executor_, [=, this]() -> absl::Status {
-    if (request->digests_size() > kMaxDigests) {
-      return Usage(
-          InvalidArgument("digests: there are {}; ask for at most {} at once", request->digests_size(), kMaxDigests));
-    }
-    std::vector<Digest> wanted;
-    wanted.reserve(request->digests_size());
-    for (int i = 0; i < request->digests_size(); ++i) {
-      ASSIGN_OR_RETURN(const Digest digest, DigestField(fmt::format("digests[{}]", i), request->digests(i)));
-      wanted.push_back(digest);
-    }
-    ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(TenantOf(*context), wanted));
-    for (const Digest& digest : missing) *response->add_missing() = ToDigestMessage<v1::Digest>(digest);
-    return absl::OkStatus();
-  });
+  return RunUnary(
+      context, executor_, Call(access_, method::kFindMissing, *context), [=, this](Call& call) -> absl::Status {
+        if (request->digests_size() > kMaxDigests) {
+          return Usage(InvalidArgument("digests: there are {}; ask for at most {} at once", request->digests_size(),
+                                       kMaxDigests));
+        }
+        std::vector<Digest> wanted;
+        wanted.reserve(request->digests_size());
+        for (int i = 0; i < request->digests_size(); ++i) {
+          ASSIGN_OR_RETURN(const Digest digest, DigestField(fmt::format("digests[{}]", i), request->digests(i)));
+          wanted.push_back(digest);
+        }
+        ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(call.tenant(), wanted));
+        for (const Digest& digest : missing) *response->add_missing() = ToDigestMessage<v1::Digest>(digest);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerReadReactor<v1::UploadRequest>* BlobService::Upload(grpc::CallbackServerContext* context,
                                                                 v1::UploadResponse* response) {
-  return new UploadReactor(store_, interrupted_, executor_, *context, *response, transfers_);
+  return new UploadReactor(store_, interrupted_, executor_, *context, Call(access_, method::kUpload, *context),
+                           *response, transfers_);
 }
 
 grpc::ServerUnaryReactor* BlobService::QueryUpload(grpc::CallbackServerContext* context,
                                                    const v1::QueryUploadRequest* request,
                                                    v1::QueryUploadResponse* response) {
-  return RunUnary(context, executor_, [=, this]() -> absl::Status {
-    ASSIGN_OR_RETURN(const Digest digest, DigestField("digest", request->digest()));
-    response->set_received_bytes(interrupted_.Received(TenantOf(*context), digest, absl::Now()));
-    return absl::OkStatus();
-  });
+  return RunUnary(context, executor_, Call(access_, method::kQueryUpload, *context),
+                  [=, this](Call& call) -> absl::Status {
+                    ASSIGN_OR_RETURN(const Digest digest, DigestField("digest", request->digest()));
+                    call.Concerns(digest.ToString());
+                    response->set_received_bytes(interrupted_.Received(call.tenant(), digest, absl::Now()));
+                    return absl::OkStatus();
+                  });
 }
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* BlobService::Download(grpc::CallbackServerContext* context,
                                                                       const v1::DownloadRequest* request) {
-  return new DownloadReactor(store_, executor_, *context, *request, transfers_);
+  return new DownloadReactor(store_, executor_, *context, Call(access_, method::kDownload, *context), *request,
+                             transfers_);
 }
 
 }  // namespace slipway

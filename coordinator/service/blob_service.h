@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "common/store/store.h"
+#include "coordinator/service/caller.h"
 #include "coordinator/service/executor.h"
 #include "coordinator/service/interrupted_uploads.h"
 #include "proto/slipway/v1/blob.grpc.pb.h"
@@ -15,7 +16,8 @@ class BlobService final : public v1::BlobService::CallbackService {
   static constexpr int kMaxDigests = 10'000;  // of one FindMissing
   static constexpr int kMaxTransfers = 256;   // uploads and downloads at once; more are RESOURCE_EXHAUSTED
 
-  BlobService(Store& store, Executor& executor) : store_(store), executor_(executor) {}
+  BlobService(Store& store, const Access& access, Executor& executor)
+      : store_(store), access_(access), executor_(executor) {}
 
   grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context, const v1::FindMissingRequest* request,
                                         v1::FindMissingResponse* response) override;
@@ -28,6 +30,7 @@ class BlobService final : public v1::BlobService::CallbackService {
 
  private:
   Store& store_;
+  const Access& access_;
   Executor& executor_;
   std::atomic<int> transfers_{0};
   InterruptedUploads interrupted_;

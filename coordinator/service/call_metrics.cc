@@ -1,6 +1,5 @@
 #include "coordinator/service/call_metrics.h"
 
-#include <grpcpp/server_builder.h>
 #include <grpcpp/support/server_interceptor.h>
 
 #include "absl/status/status.h"
@@ -52,11 +51,8 @@ class CallTimers final : public grpc::experimental::ServerInterceptorFactoryInte
 
 }  // namespace
 
-void MeasureCalls(grpc::ServerBuilder& builder) {
-  if (!metrics::Enabled()) return;
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-  creators.push_back(std::make_unique<CallTimers>());
-  builder.experimental().SetInterceptorCreators(std::move(creators));
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> TimeCalls() {
+  return metrics::Enabled() ? std::make_unique<CallTimers>() : nullptr;
 }
 
 }  // namespace slipway

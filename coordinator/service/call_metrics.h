@@ -1,13 +1,15 @@
 // Counts and times the calls of a gRPC server.
 #pragma once
 
-namespace grpc {
-class ServerBuilder;
+#include <memory>
+
+namespace grpc::experimental {
+class ServerInterceptorFactoryInterface;
 }
 
 namespace slipway {
 
-// Before BuildAndStart. Does nothing unless metrics are served.
-void MeasureCalls(grpc::ServerBuilder& builder);
+// nullptr unless metrics are served.
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> TimeCalls();
 
 }  // namespace slipway

@@ -2,21 +2,27 @@
 
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
+#include "common/access/tokens.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/rpc/address.h"
 #include "common/rpc/endpoint.h"
 #include "coordinator/planner/spec_cache.h"
+#include "coordinator/service/audit_log.h"
 #include "coordinator/service/blob_service.h"
 #include "coordinator/service/call_metrics.h"
+#include "coordinator/service/caller.h"
 #include "coordinator/service/executor.h"
 #include "coordinator/service/export_service.h"
 #include "coordinator/service/fleet_service.h"
 #include "coordinator/service/maintenance.h"
+#include "coordinator/service/malformed_calls.h"
 #include "coordinator/watch/watch_hub.h"
 
 namespace slipway {
@@ -26,14 +32,53 @@ constexpr int kCallThreads = 8;
 constexpr int kBlobThreads = 4;
 constexpr size_t kMaxWaitingCalls = 1000;
 
-absl::StatusOr<Address> ListenAddress(const std::string& text, bool insecure) {
-  ASSIGN_OR_RETURN(Address address, Address::Parse(text));
-  if (address.IsLocal() || insecure) return address;
-  return WithKind(InvalidArgument("{} is reached by other machines, and nothing on it would be encrypted; listen on "
-                                  "127.0.0.1 or a Unix socket, or pass --insecure",
-                                  text),
-                  ErrorKind::kUsage);
+absl::Status Usage(const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); }
+
+Access::By KnownBy(const CoordinatorOptions& options) {
+  if (!options.tokens.empty()) return Access::By::kToken;
+  return options.tls.ca.empty() ? Access::By::kNothing : Access::By::kCertificate;
 }
+
+absl::StatusOr<Address> ListenAddress(const std::string& text, const CoordinatorOptions& options) {
+  ASSIGN_OR_RETURN(Address address, Address::Parse(text));
+  if (address.is_unix() && KnownBy(options) == Access::By::kCertificate) {
+    return Usage(
+        InvalidArgument("{}: nobody shows a certificate there, so nobody could say who calls; give callers tokens "
+                        "(--tokens), or listen elsewhere",
+                        text));
+  }
+  if (address.IsLocal() || options.insecure) return address;
+  if (options.tls.certificate.empty()) {
+    return Usage(
+        InvalidArgument("{} is reached by other machines, and nothing on it would be encrypted; name a "
+                        "certificate (--tls-cert, --tls-key), listen on 127.0.0.1 or a Unix socket, or pass "
+                        "--insecure",
+                        text));
+  }
+  if (KnownBy(options) == Access::By::kNothing) {
+    return Usage(
+        InvalidArgument("{} is reached by other machines, and whoever calls could do anything; say who may "
+                        "(--tokens, --tls-client-ca), or pass --insecure",
+                        text));
+  }
+  return address;
+}
+
+// Linked in, reflection comes with every server of the process; this says whether with this one.
+class Reflection final : public grpc::ServerBuilderOption {
+ public:
+  explicit Reflection(bool wanted) : wanted_(wanted) {}
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->clear();
+    if (wanted_) plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
+  }
+
+ private:
+  const bool wanted_;
+};
+
+using Interceptors = std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>;
 
 // A server whose addresses are known once it runs.
 struct Listening {
@@ -41,10 +86,16 @@ struct Listening {
   std::vector<std::string> addresses;
 };
 
-absl::StatusOr<Listening> Listen(grpc::ServerBuilder& builder, std::vector<Address> addresses) {
+// TCP addresses by TLS if there is a certificate, Unix sockets never.
+absl::StatusOr<Listening> Listen(grpc::ServerBuilder& builder, std::vector<Address> addresses, const TlsFiles& tls) {
+  const std::shared_ptr<grpc::ServerCredentials> plain = grpc::InsecureServerCredentials();
+  std::shared_ptr<grpc::ServerCredentials> encrypted = plain;
+  if (!(tls == TlsFiles{})) {
+    ASSIGN_OR_RETURN(encrypted, ServerTlsCredentials(tls));
+  }
   std::vector<int> ports(addresses.size());
   for (size_t i = 0; i < addresses.size(); ++i) {
-    builder.AddListeningPort(addresses[i].ListenTarget(), grpc::InsecureServerCredentials(), &ports[i]);
+    builder.AddListeningPort(addresses[i].ListenTarget(), addresses[i].is_unix() ? plain : encrypted, &ports[i]);
   }
   ConfigureServer(builder);
   Listening listening{.server = builder.BuildAndStart()};
@@ -62,29 +113,40 @@ absl::StatusOr<Listening> Listen(grpc::ServerBuilder& builder, std::vector<Addre
 
 class GrpcCoordinator final : public Coordinator {
  public:
-  GrpcCoordinator(const CoordinatorOptions& options, Queue& queue, Store& store)
-      : specs_(store),
+  GrpcCoordinator(const CoordinatorOptions& options, Queue& queue, Store& store, std::unique_ptr<TokenFile> tokens,
+                  std::unique_ptr<AuditLog> audit)
+      : tls_(options.tls),
+        tokens_(std::move(tokens)),
+        audit_(std::move(audit)),
+        access_(KnownBy(options), tokens_.get(), audit_.get()),
+        specs_(store),
         watches_(queue, specs_),
         calls_(kCallThreads, kMaxWaitingCalls),
         blob_calls_(kBlobThreads, kMaxWaitingCalls),
-        exports_(options.shard, queue, store, specs_, watches_, calls_),
-        blobs_(store, blob_calls_),
-        fleet_(queue, calls_),
+        exports_(options.shard, queue, store, specs_, watches_, access_, calls_),
+        blobs_(store, access_, blob_calls_),
+        fleet_(queue, access_, calls_),
         maintenance_(queue, options.maintain_every) {}
   ~GrpcCoordinator() override { Stop(absl::ZeroDuration()); }
 
   absl::Status Serve(const std::vector<Address>& addresses, const std::optional<Address>& health_address) {
-    // Both are process-wide switches; a server without health says so by an option.
+    // A process-wide switch; a server without health says so by an option.
     grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     builder.SetOption(std::make_unique<grpc::HealthCheckServiceServerBuilderOption>(nullptr));
     for (grpc::Service* service : services_) builder.RegisterService(service);
-    MeasureCalls(builder);
-    ASSIGN_OR_RETURN(main_, Listen(builder, addresses));
+    // It asks nobody who they are.
+    builder.SetOption(std::make_unique<Reflection>(/*wanted=*/tokens_ == nullptr));
+    Interceptors interceptors;
+    interceptors.push_back(ExplainMalformedCalls(access_));
+    if (auto timers = TimeCalls()) interceptors.push_back(std::move(timers));
+    builder.experimental().SetInterceptorCreators(std::move(interceptors));
+    ASSIGN_OR_RETURN(main_, Listen(builder, addresses, tls_));
     if (!health_address.has_value()) return absl::OkStatus();
     grpc::ServerBuilder health_builder;
-    ASSIGN_OR_RETURN(health_, Listen(health_builder, {*health_address}));
+    health_builder.SetOption(std::make_unique<Reflection>(/*wanted=*/false));
+    health_builder.RegisterCallbackGenericService(&nothing_else_);
+    ASSIGN_OR_RETURN(health_, Listen(health_builder, {*health_address}, {}));
     SetHealth(true);
     return absl::OkStatus();
   }
@@ -93,6 +155,11 @@ class GrpcCoordinator final : public Coordinator {
   const std::string& health_address() const override {
     static const std::string none;
     return health_.addresses.empty() ? none : health_.addresses.front();
+  }
+
+  void Reload() override {
+    if (tokens_ != nullptr) tokens_->Refresh();
+    if (audit_ != nullptr) audit_->Reopen();
   }
 
   void Stop(absl::Duration grace) override {
@@ -121,6 +188,10 @@ class GrpcCoordinator final : public Coordinator {
     }
   }
 
+  const TlsFiles tls_;
+  const std::unique_ptr<TokenFile> tokens_;
+  const std::unique_ptr<AuditLog> audit_;
+  const Access access_;
   SpecCache specs_;
   WatchHub watches_;
   Executor calls_, blob_calls_;
@@ -129,6 +200,7 @@ class GrpcCoordinator final : public Coordinator {
   FleetService fleet_;
   grpc::Service* const services_[3] = {&exports_, &blobs_, &fleet_};
   Maintenance maintenance_;
+  grpc::CallbackGenericService nothing_else_;  // a server of health alone would have no methods that gRPC counts
   Listening main_, health_;
 };
 
@@ -138,17 +210,24 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const Coordinato
                                                                 Store& store) {
   std::vector<Address> addresses;
   for (const std::string& text : options.listen) {
-    ASSIGN_OR_RETURN(addresses.emplace_back(), ListenAddress(text, options.insecure));
+    ASSIGN_OR_RETURN(addresses.emplace_back(), ListenAddress(text, options));
   }
   if (addresses.empty())
     return WithKind(InvalidArgument("there is no address to listen on; pass --listen"), ErrorKind::kUsage);
   std::optional<Address> health_address;
   if (!options.health_listen.empty()) {
-    ASSIGN_OR_RETURN(
-        health_address,
-        ListenAddress(options.health_listen, /*insecure=*/true));  // probes come from elsewhere; it tells nothing else
+    ASSIGN_OR_RETURN(health_address,
+                     Address::Parse(options.health_listen));  // probes come from elsewhere; it tells nothing else
   }
-  auto coordinator = std::make_unique<GrpcCoordinator>(options, queue, store);
+  std::unique_ptr<TokenFile> tokens;
+  if (!options.tokens.empty()) {
+    ASSIGN_OR_RETURN(tokens, TokenFile::Open(options.tokens));
+  }
+  std::unique_ptr<AuditLog> audit;
+  if (!options.audit_log.empty()) {
+    ASSIGN_OR_RETURN(audit, AuditLog::Open(options.audit_log));
+  }
+  auto coordinator = std::make_unique<GrpcCoordinator>(options, queue, store, std::move(tokens), std::move(audit));
   RETURN_IF_ERROR(coordinator->Serve(addresses, health_address));
   return coordinator;
 }

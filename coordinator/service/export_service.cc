@@ -45,41 +45,47 @@ absl::Status MissingBlobs(std::span<const Digest> missing) {
 
 grpc::ServerUnaryReactor* ExportService::Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
                                                 v1::SubmitResponse* response) {
-  return RunUnary(context, executor_, [=, this] { return DoSubmit(TenantOf(*context), *request, *response); });
+  return RunUnary(context, executor_, Call(access_, method::kSubmit, *context),
+                  [=, this](Call& call) { return DoSubmit(call, *request, *response); });
 }
 
 grpc::ServerUnaryReactor* ExportService::Get(grpc::CallbackServerContext* context, const v1::GetRequest* request,
                                              v1::GetResponse* response) {
-  return RunUnary(context, executor_, [=, this] { return DoGet(TenantOf(*context), *request, *response); });
+  return RunUnary(context, executor_, Call(access_, method::kGet, *context),
+                  [=, this](Call& call) { return DoGet(call, *request, *response); });
 }
 
 grpc::ServerWriteReactor<v1::WatchResponse>* ExportService::Watch(grpc::CallbackServerContext* context,
                                                                   const v1::WatchRequest* request) {
-  return watches_.Watch(*context, TenantOf(*context), request->request_id(), request->cursor());
+  return watches_.Watch(Call(access_, method::kWatch, *context), request->request_id(), request->cursor());
 }
 
 grpc::ServerUnaryReactor* ExportService::Cancel(grpc::CallbackServerContext* context, const v1::CancelRequest* request,
                                                 v1::CancelResponse* response) {
-  return RunUnary(context, executor_, [=, this] { return DoCancel(TenantOf(*context), *request, *response); });
+  return RunUnary(context, executor_, Call(access_, method::kCancel, *context),
+                  [=, this](Call& call) { return DoCancel(call, *request, *response); });
 }
 
 grpc::ServerUnaryReactor* ExportService::Retry(grpc::CallbackServerContext* context, const v1::RetryRequest* request,
                                                v1::RetryResponse* response) {
-  return RunUnary(context, executor_, [=, this] { return DoRetry(TenantOf(*context), *request, *response); });
+  return RunUnary(context, executor_, Call(access_, method::kRetry, *context),
+                  [=, this](Call& call) { return DoRetry(call, *request, *response); });
 }
 
 grpc::ServerUnaryReactor* ExportService::Delete(grpc::CallbackServerContext* context, const v1::DeleteRequest* request,
                                                 v1::DeleteResponse*) {
-  return RunUnary(context, executor_, [=, this] { return DoDelete(TenantOf(*context), *request); });
+  return RunUnary(context, executor_, Call(access_, method::kDelete, *context),
+                  [=, this](Call& call) { return DoDelete(call, *request); });
 }
 
 grpc::ServerUnaryReactor* ExportService::List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
                                               v1::ListResponse* response) {
-  return RunUnary(context, executor_, [=, this] { return DoList(TenantOf(*context), *request, *response); });
+  return RunUnary(context, executor_, Call(access_, method::kList, *context),
+                  [=, this](Call& call) { return DoList(call, *request, *response); });
 }
 
-absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::SubmitRequest& request,
-                                     v1::SubmitResponse& response) {
+absl::Status ExportService::DoSubmit(Call& call, const v1::SubmitRequest& request, v1::SubmitResponse& response) {
+  const std::string& tenant = call.tenant();
   RETURN_IF_ERROR(ValidateRequest(request));
   Plan plan = PlanRequest(request);
   ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, plan.inputs));
@@ -119,6 +125,7 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
   }
   if (!id.ok()) return id.status();
   response.set_request_id(*id);
+  call.Concerns(*id);
   response.set_joined(*id != queued.id);
   kRequests.Add({response.joined() ? "joined" : "new"});
   if (!response.joined()) kTasks.Add({}, static_cast<double>(queued.tasks.size()));
@@ -129,7 +136,7 @@ absl::Status ExportService::DoSubmit(const std::string& tenant, const v1::Submit
 }
 
 // A page token is the version up to which the caller has seen all cells: a cell that changes while pages are read is told again, none is left out.
-absl::Status ExportService::DoGet(const std::string& tenant, const v1::GetRequest& request, v1::GetResponse& response) {
+absl::Status ExportService::DoGet(Call& call, const v1::GetRequest& request, v1::GetResponse& response) {
   uint64_t since = 0;
   const std::string& token = request.page_token();
   if (!token.empty()) {
@@ -140,8 +147,8 @@ absl::Status ExportService::DoGet(const std::string& tenant, const v1::GetReques
     }
   }
   const uint32_t limit = PageSize(request.page_size(), kMaxPage);
-  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
-  ASSIGN_OR_RETURN(const auto spec, specs_.Get(tenant, view.spec));
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, call, request.request_id()));
+  ASSIGN_OR_RETURN(const auto spec, specs_.Get(call.tenant(), view.spec));
   ASSIGN_OR_RETURN(const std::vector<TaskView> tasks, queue_.ListTasks(view.id, since, limit));
   SetRequestInfo(view, *response.mutable_request());
   if (const auto digest = Digest::Parse(view.spec); digest.ok())
@@ -151,9 +158,8 @@ absl::Status ExportService::DoGet(const std::string& tenant, const v1::GetReques
   return absl::OkStatus();
 }
 
-absl::Status ExportService::DoCancel(const std::string& tenant, const v1::CancelRequest& request,
-                                     v1::CancelResponse& response) {
-  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
+absl::Status ExportService::DoCancel(Call& call, const v1::CancelRequest& request, v1::CancelResponse& response) {
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, call, request.request_id()));
   if (!request.idempotency_key().empty() && !request.for_all()) {
     ASSIGN_OR_RETURN(const bool goes_on, queue_.Leave(view.id, request.idempotency_key()));
     response.set_goes_on(goes_on);
@@ -172,26 +178,24 @@ absl::Status ExportService::DoCancel(const std::string& tenant, const v1::Cancel
   return absl::OkStatus();
 }
 
-absl::Status ExportService::DoRetry(const std::string& tenant, const v1::RetryRequest& request,
-                                    v1::RetryResponse& response) {
-  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
+absl::Status ExportService::DoRetry(Call& call, const v1::RetryRequest& request, v1::RetryResponse& response) {
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, call, request.request_id()));
   ASSIGN_OR_RETURN(const uint32_t cells, queue_.Retry(view.id));
   response.set_cells(cells);
   LogInfo("retried", {{"request", view.id}, {"tasks", std::to_string(cells)}});
   return absl::OkStatus();
 }
 
-absl::Status ExportService::DoDelete(const std::string& tenant, const v1::DeleteRequest& request) {
-  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, tenant, request.request_id()));
+absl::Status ExportService::DoDelete(Call& call, const v1::DeleteRequest& request) {
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, call, request.request_id()));
   RETURN_IF_ERROR(queue_.Delete(view.id));
   LogInfo("deleted", {{"request", view.id}});
   return absl::OkStatus();
 }
 
-absl::Status ExportService::DoList(const std::string& tenant, const v1::ListRequest& request,
-                                   v1::ListResponse& response) {
-  ASSIGN_OR_RETURN(const auto page,
-                   queue_.ListRequests(tenant, PageSize(request.page_size(), kDefaultListPage), request.page_token()));
+absl::Status ExportService::DoList(Call& call, const v1::ListRequest& request, v1::ListResponse& response) {
+  ASSIGN_OR_RETURN(const auto page, queue_.ListRequests(call.tenant(), PageSize(request.page_size(), kDefaultListPage),
+                                                        request.page_token()));
   for (const RequestView& view : page.first) SetRequestInfo(view, *response.add_requests());
   response.set_next_page_token(page.second);
   return absl::OkStatus();

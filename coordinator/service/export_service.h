@@ -6,6 +6,7 @@
 #include "common/queue/queue.h"
 #include "common/store/store.h"
 #include "coordinator/planner/spec_cache.h"
+#include "coordinator/service/caller.h"
 #include "coordinator/service/executor.h"
 #include "coordinator/watch/watch_hub.h"
 #include "proto/slipway/v1/export.grpc.pb.h"
@@ -17,8 +18,15 @@ class ExportService final : public v1::ExportService::CallbackService {
   static constexpr uint32_t kMaxPage = 500;
 
   // Borrows all; the executor's end must come before theirs. `shard` begins the ids of new requests.
-  ExportService(std::string shard, Queue& queue, Store& store, SpecCache& specs, WatchHub& watches, Executor& executor)
-      : shard_(std::move(shard)), queue_(queue), store_(store), specs_(specs), watches_(watches), executor_(executor) {}
+  ExportService(std::string shard, Queue& queue, Store& store, SpecCache& specs, WatchHub& watches,
+                const Access& access, Executor& executor)
+      : shard_(std::move(shard)),
+        queue_(queue),
+        store_(store),
+        specs_(specs),
+        watches_(watches),
+        access_(access),
+        executor_(executor) {}
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
                                    v1::SubmitResponse* response) override;
@@ -36,18 +44,19 @@ class ExportService final : public v1::ExportService::CallbackService {
                                  v1::ListResponse* response) override;
 
  private:
-  absl::Status DoSubmit(const std::string& tenant, const v1::SubmitRequest& request, v1::SubmitResponse& response);
-  absl::Status DoGet(const std::string& tenant, const v1::GetRequest& request, v1::GetResponse& response);
-  absl::Status DoCancel(const std::string& tenant, const v1::CancelRequest& request, v1::CancelResponse& response);
-  absl::Status DoRetry(const std::string& tenant, const v1::RetryRequest& request, v1::RetryResponse& response);
-  absl::Status DoDelete(const std::string& tenant, const v1::DeleteRequest& request);
-  absl::Status DoList(const std::string& tenant, const v1::ListRequest& request, v1::ListResponse& response);
+  absl::Status DoSubmit(Call& call, const v1::SubmitRequest& request, v1::SubmitResponse& response);
+  absl::Status DoGet(Call& call, const v1::GetRequest& request, v1::GetResponse& response);
+  absl::Status DoCancel(Call& call, const v1::CancelRequest& request, v1::CancelResponse& response);
+  absl::Status DoRetry(Call& call, const v1::RetryRequest& request, v1::RetryResponse& response);
+  absl::Status DoDelete(Call& call, const v1::DeleteRequest& request);
+  absl::Status DoList(Call& call, const v1::ListRequest& request, v1::ListResponse& response);
 
   const std::string shard_;
   Queue& queue_;
   Store& store_;
   SpecCache& specs_;
   WatchHub& watches_;
+  const Access& access_;
   Executor& executor_;
 };
 

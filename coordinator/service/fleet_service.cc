@@ -43,12 +43,14 @@ absl::Status TellQueue(Queue& queue, v1::GetQueueResponse& response) {
 grpc::ServerUnaryReactor* FleetService::ListWorkers(grpc::CallbackServerContext* context,
                                                     const v1::ListWorkersRequest* request,
                                                     v1::ListWorkersResponse* response) {
-  return RunUnary(context, executor_, [=, this] { return ListPage(queue_, *request, *response); });
+  return RunUnary(context, executor_, Call(access_, method::kListWorkers, *context),
+                  [=, this](Call&) { return ListPage(queue_, *request, *response); });
 }
 
 grpc::ServerUnaryReactor* FleetService::GetQueue(grpc::CallbackServerContext* context, const v1::GetQueueRequest*,
                                                  v1::GetQueueResponse* response) {
-  return RunUnary(context, executor_, [=, this] { return TellQueue(queue_, *response); });
+  return RunUnary(context, executor_, Call(access_, method::kGetQueue, *context),
+                  [=, this](Call&) { return TellQueue(queue_, *response); });
 }
 
 }  // namespace slipway

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/queue/queue.h"
+#include "coordinator/service/caller.h"
 #include "coordinator/service/executor.h"
 #include "proto/slipway/v1/fleet.grpc.pb.h"
 
@@ -9,7 +10,8 @@ namespace slipway {
 
 class FleetService final : public v1::FleetService::CallbackService {
  public:
-  FleetService(Queue& queue, Executor& executor) : queue_(queue), executor_(executor) {}
+  FleetService(Queue& queue, const Access& access, Executor& executor)
+      : queue_(queue), access_(access), executor_(executor) {}
 
   // By id; a page token is the last id told.
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context, const v1::ListWorkersRequest* request,
@@ -19,6 +21,7 @@ class FleetService final : public v1::FleetService::CallbackService {
 
  private:
   Queue& queue_;
+  const Access& access_;
   Executor& executor_;
 };
 

@@ -18,14 +18,15 @@ bool IsRequestId(std::string_view id) {
 
 }  // namespace
 
-absl::StatusOr<RequestView> FindRequest(Queue& queue, const std::string& tenant, const std::string& request) {
+absl::StatusOr<RequestView> FindRequest(Queue& queue, Call& call, const std::string& request) {
+  call.Concerns(request);
   if (!IsRequestId(request)) {
     return WithKind(InvalidArgument("request_id: {} is no request's id; Submit and List give them",
                                     request.size() <= kMaxIdBytes ? "\"" + request + "\"" : "it"),
                     ErrorKind::kUsage);
   }
   absl::StatusOr<RequestView> view = queue.GetRequest(request);
-  if (absl::IsNotFound(view.status()) || (view.ok() && view->tenant != tenant)) {
+  if (absl::IsNotFound(view.status()) || (view.ok() && view->tenant != call.tenant())) {
     return WithKind(
         NotFound("there is no request \"{}\" on this farm; it was never submitted, or has been forgotten since",
                  request),

@@ -8,23 +8,27 @@
 
 #include "absl/status/status.h"
 #include "common/base/error.h"
-#include "common/rpc/status.h"
+#include "coordinator/service/caller.h"
 #include "coordinator/service/executor.h"
 
 namespace slipway {
 
-// Runs `handler` (→ absl::Status) on the executor, then ends the call. RESOURCE_EXHAUSTED at once when too much waits there.
+// Runs `handler` (Call& → absl::Status) on the executor, if the caller may, then ends the call. RESOURCE_EXHAUSTED at once when too much waits there.
 template <typename Handler>
-grpc::ServerUnaryReactor* RunUnary(grpc::CallbackServerContext* context, Executor& executor, Handler handler) {
+grpc::ServerUnaryReactor* RunUnary(grpc::CallbackServerContext* context, Executor& executor, Call call,
+                                   Handler handler) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const bool accepted = executor.TryRun([context, reactor, handler = std::move(handler)] {
+  if (!call.admitted().ok()) {
+    reactor->Finish(call.End(call.admitted()));
+    return reactor;
+  }
+  const bool accepted = executor.TryRun([context, reactor, call, handler = std::move(handler)]() mutable {
     // A caller that has gone needs no answer, and an overloaded coordinator no needless work.
-    const absl::Status status = context->IsCancelled() ? Cancelled("the caller has gone") : handler();
-    reactor->Finish(ToGrpc(status, *context));
+    const absl::Status status = context->IsCancelled() ? Cancelled("the caller has gone") : handler(call);
+    reactor->Finish(call.End(status));
   });
   if (!accepted)
-    reactor->Finish(
-        ToGrpc(ResourceExhausted("the coordinator has too many calls waiting; try again in a second"), *context));
+    reactor->Finish(call.End(ResourceExhausted("the coordinator has too many calls waiting; try again in a second")));
   return reactor;
 }
 

@@ -27,14 +27,14 @@ WatchHub::~WatchHub() {
   removed_.wait(lock, [this] { return watchers_.empty(); });
 }
 
-grpc::ServerWriteReactor<v1::WatchResponse>* WatchHub::Watch(grpc::CallbackServerContext& context,
-                                                             const std::string& tenant, const std::string& request,
-                                                             uint64_t cursor) {
-  auto watcher = std::make_shared<Watcher>(*this, context, tenant, request, cursor);
-  absl::Status refused;
+grpc::ServerWriteReactor<v1::WatchResponse>* WatchHub::Watch(Call call, const std::string& request, uint64_t cursor) {
+  absl::Status refused = call.admitted();
+  auto watcher = std::make_shared<Watcher>(*this, std::move(call), request, cursor);
   {
     std::lock_guard lock(mutex_);
-    if (closed_) {
+    if (!refused.ok()) {
+      // As it is.
+    } else if (closed_) {
       refused = Unavailable("{}", kStopping);
     } else if (watchers_.size() >= kMaxWatchers) {
       refused = ResourceExhausted("this coordinator serves {} watchers already; try again in a second", kMaxWatchers);

@@ -14,6 +14,7 @@
 
 #include "common/queue/queue.h"
 #include "coordinator/planner/spec_cache.h"
+#include "coordinator/service/caller.h"
 #include "coordinator/service/executor.h"
 #include "coordinator/watch/change_feed.h"
 #include "proto/slipway/v1/export.pb.h"
@@ -31,9 +32,8 @@ class WatchHub {
   WatchHub(Queue& queue, SpecCache& specs);
   ~WatchHub();  // waits for the calls that it serves to end
 
-  // Serves one Watch call: a snapshot of what is newer than `cursor`, then changes, until the request has ended.
-  grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext& context, const std::string& tenant,
-                                                     const std::string& request, uint64_t cursor);
+  // Serves one Watch call, if its caller may: a snapshot of what is newer than `cursor`, then changes, until the request has ended.
+  grpc::ServerWriteReactor<v1::WatchResponse>* Watch(Call call, const std::string& request, uint64_t cursor);
 
   // Ends all watches, and later ones, with UNAVAILABLE: their clients go on at another coordinator.
   void Close();

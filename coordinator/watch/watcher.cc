@@ -4,7 +4,6 @@
 
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
-#include "common/rpc/status.h"
 #include "coordinator/service/messages.h"
 #include "coordinator/service/requests.h"
 
@@ -21,9 +20,8 @@ bool HasEnded(const RequestView& view) {
 
 }  // namespace
 
-Watcher::Watcher(WatchHub& hub, grpc::CallbackServerContext& context, std::string tenant, std::string request,
-                 uint64_t cursor)
-    : hub_(hub), context_(context), tenant_(std::move(tenant)), request_(std::move(request)), cursor_(cursor) {}
+Watcher::Watcher(WatchHub& hub, Call call, std::string request, uint64_t cursor)
+    : hub_(hub), call_(std::move(call)), request_(std::move(request)), cursor_(cursor) {}
 
 void Watcher::Start() {
   self_ = shared_from_this();
@@ -78,7 +76,7 @@ void Watcher::Read() {
     Failpoint("coordinator.watch_page");
     step_ = page_.ended() ? Step::kEnded : Step::kWriting;
     lock.unlock();
-    if (page_.ended()) return StartWriteAndFinish(&page_, {}, grpc::Status::OK);
+    if (page_.ended()) return StartWriteAndFinish(&page_, {}, call_.End(absl::OkStatus()));
     return StartWrite(&page_);
   }
   step_ = Step::kWaiting;
@@ -87,7 +85,7 @@ void Watcher::Read() {
 
 // Subscribed before the snapshot is read, so that no change falls between.
 absl::Status Watcher::Follow() {
-  RETURN_IF_ERROR(FindRequest(hub_.queue_, tenant_, request_).status());
+  RETURN_IF_ERROR(FindRequest(hub_.queue_, call_, request_).status());
   RETURN_IF_ERROR(hub_.feed_.Follow(request_));
   following_ = true;
   return absl::OkStatus();
@@ -95,9 +93,9 @@ absl::Status Watcher::Follow() {
 
 absl::StatusOr<bool> Watcher::ReadPage() {
   // The request before its tasks: if it has ended, the tasks read after it are in their last states.
-  ASSIGN_OR_RETURN(const RequestView view, FindRequest(hub_.queue_, tenant_, request_));
+  ASSIGN_OR_RETURN(const RequestView view, FindRequest(hub_.queue_, call_, request_));
   if (cursor_ > view.version) cursor_ = 0;  // Redis lost its last writes: what the client knows is void
-  ASSIGN_OR_RETURN(const auto spec, hub_.specs_.Get(tenant_, view.spec));
+  ASSIGN_OR_RETURN(const auto spec, hub_.specs_.Get(call_.tenant(), view.spec));
   ASSIGN_OR_RETURN(const std::vector<TaskView> tasks, hub_.queue_.ListTasks(request_, cursor_, kPageCells));
   more_ = tasks.size() >= kPageCells;
   page_.Clear();
@@ -127,7 +125,7 @@ void Watcher::OnWriteDone(bool ok) {
 
 void Watcher::OnCancel() { Stop(Cancelled("the watcher has gone")); }
 
-void Watcher::End(const absl::Status& status) { Finish(ToGrpc(status, context_)); }
+void Watcher::End(const absl::Status& status) { Finish(call_.End(status)); }
 
 void Watcher::OnDone() {
   if (following_) hub_.feed_.Unfollow(request_);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "coordinator/service/caller.h"
 #include "coordinator/watch/watch_hub.h"
 #include "proto/slipway/v1/export.pb.h"
 
@@ -19,8 +20,7 @@ namespace slipway {
 // At any time it waits for a change, for its turn to read, for the queue's answer, or for the client to take what was written.
 class Watcher final : public grpc::ServerWriteReactor<v1::WatchResponse>, public std::enable_shared_from_this<Watcher> {
  public:
-  Watcher(WatchHub& hub, grpc::CallbackServerContext& context, std::string tenant, std::string request,
-          uint64_t cursor);
+  Watcher(WatchHub& hub, Call call, std::string request, uint64_t cursor);
 
   // Lives from here until OnDone().
   void Start();
@@ -46,8 +46,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchResponse>, public
   void End(const absl::Status& status);            // with step_ already kEnded
 
   WatchHub& hub_;
-  grpc::CallbackServerContext& context_;
-  const std::string tenant_;
+  Call call_;
   const std::string request_;
   std::shared_ptr<Watcher> self_;
 

@@ -2,11 +2,10 @@
 #include "coordinator/service/coordinator.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
-#include "common/rpc/status.h"
 #include "proto/slipway/v1/export.grpc.pb.h"
+#include "tests/support/ask.h"
 #include "tests/support/farm.h"
 
 namespace slipway {
@@ -14,38 +13,8 @@ namespace {
 
 using testing::HasSubstr;
 
-grpc::ByteBuffer Bytes(const std::string& bytes) {
-  grpc::Slice slice(bytes);
-  return grpc::ByteBuffer(&slice, 1);
-}
-
-// One message to a method of a service that has no header here, and the first answer.
 absl::StatusOr<std::string> Ask(const std::string& address, const std::string& method, const std::string& message) {
-  grpc::GenericStub stub(OpenChannel(Address::Parse(address).value()));
-  grpc::ClientContext context;
-  grpc::CompletionQueue events;
-  const auto await = [&] {
-    void* tag;
-    bool ok = false;
-    return events.Next(&tag, &ok) && ok;
-  };
-  const auto call = stub.PrepareCall(&context, method, &events);
-  call->StartCall(nullptr);
-  await();
-  call->WriteLast(Bytes(message), {}, nullptr);
-  await();
-  grpc::ByteBuffer answer;
-  call->Read(&answer, nullptr);
-  await();
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  await();
-  RETURN_IF_ERROR(FromGrpc(status, context));
-  std::vector<grpc::Slice> slices;
-  EXPECT_TRUE(answer.Dump(&slices).ok());
-  std::string text;
-  for (const grpc::Slice& slice : slices) text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  return text;
+  return slipway::Ask(OpenChannel(Address::Parse(address).value()), method, message);
 }
 
 // grpc.health.v1: HealthCheckRequest { string service = 1 }, HealthCheckResponse { status = 1: 1 SERVING, 2 NOT_SERVING }.

@@ -96,6 +96,25 @@ TEST_F(StatusOverGrpc, KeepsCodeMessageAndKind) {
   EXPECT_EQ(Call(), absl::OkStatus());
 }
 
+TEST_F(StatusOverGrpc, ALongMessageArrivesCut) {
+  const std::string ascii(20'000, 'x');
+  std::string accented;
+  for (int i = 0; i < 10'000; ++i) accented += "é";
+  for (const std::string& text : {ascii, accented, "x" + accented}) {
+    service_.status = WithKind(absl::NotFoundError(text), ErrorKind::kUsage);
+    const absl::Status received = Call();
+    EXPECT_EQ(received.code(), absl::StatusCode::kNotFound) << received;
+    EXPECT_EQ(KindOf(received), ErrorKind::kUsage);
+    const std::string message = Message(received);
+    ASSERT_TRUE(message.ends_with("...")) << message;
+    EXPECT_TRUE(text.starts_with(message.substr(0, message.size() - 3)));
+    EXPECT_GT(message.size(), 2000u);
+    EXPECT_NE(message[message.size() - 4], '\xc3');  // no half of a character
+  }
+  service_.status = absl::NotFoundError(ascii.substr(0, 7000));
+  EXPECT_EQ(Message(Call()).size(), 7000u);
+}
+
 TEST_F(StatusOverGrpc, WithoutKindItIsTheMachines) {
   service_.with_kind = false;
   service_.status = absl::InvalidArgumentError("from elsewhere");

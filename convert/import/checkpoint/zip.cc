@@ -11,6 +11,7 @@ namespace {
 // Records and their fields: APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12, 4.3.14 to 4.3.16, 4.5.3.
 constexpr uint32_t kLocalHeader = 0x04034b50, kCentralHeader = 0x02014b50, kEndRecord = 0x06054b50,
                    kEnd64Record = 0x06064b50, kEnd64Locator = 0x07064b50;
+constexpr uint64_t kMaxEntries = 100'000;
 constexpr size_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
 constexpr uint16_t kZip64Extra = 1;
 constexpr uint16_t kStored = 0, kDeflated = 8;
@@ -76,8 +77,10 @@ absl::StatusOr<ZipReader> ZipReader::Open(std::span<const std::byte> bytes) {
   ZipReader reader;
   reader.bytes_ = bytes;
   ASSIGN_OR_RETURN(const Directory directory, FindDirectory(bytes));
+  if (directory.entries > kMaxEntries)
+    return InvalidArgument("the archive has {} entries; at most {} are read", directory.entries, kMaxEntries);
   const std::span<const std::byte> records = bytes.subspan(directory.offset, directory.bytes);
-  uint64_t at = 0;
+  uint64_t at = 0, packed = 0;
   for (uint64_t i = 0; i < directory.entries; ++i) {
     if (!Holds(records, at, kCentralBytes) || Field<uint32_t>(records, at) != kCentralHeader) {
       return DataLoss("damaged zip archive: entry {} of {} is missing at offset {}", i, directory.entries,
@@ -108,6 +111,10 @@ absl::StatusOr<ZipReader> ZipReader::Open(std::span<const std::byte> bytes) {
       extra = extra.subspan(4 + size);
     }
     at += name_bytes + extra_bytes + comment_bytes;
+    // Entries that share bytes would make of a small file any number of large ones.
+    if (entry.stored_bytes > bytes.size() - packed)
+      return DataLoss("damaged zip archive: its entries have more than the {} bytes of the file", bytes.size());
+    packed += entry.stored_bytes;
     if (!reader.entries_.emplace(name, entry).second) return DataLoss("damaged zip archive: '{}' is in it twice", name);
   }
   return reader;

@@ -22,7 +22,8 @@ struct ZipEntry {
 
 class ZipReader {
  public:
-  // DATA_LOSS when the central directory is missing or damaged. `bytes` must outlive the reader.
+  // DATA_LOSS when the central directory is missing or damaged, or its entries share bytes; INVALID_ARGUMENT above
+  // 100,000 entries. `bytes` must outlive the reader.
   static absl::StatusOr<ZipReader> Open(std::span<const std::byte> bytes);
   const std::map<std::string, ZipEntry, std::less<>>& entries() const { return entries_; }
   // The entry's bytes, a view. NOT_FOUND; UNIMPLEMENTED if compressed; DATA_LOSS if they lie outside the file.
