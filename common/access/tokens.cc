@@ -213,21 +213,30 @@ void TokenFile::Refresh() {
   last_complaint_ = complaint;
 }
 
-absl::StatusOr<Identity> TokenFile::Find(std::string_view token) {
-  const int64_t now_ns = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
-  int64_t due = next_look_ns_.load();
-  if (now_ns >= due && next_look_ns_.compare_exchange_strong(due, now_ns + kLookEveryNs)) Refresh();
+std::optional<TokenEntry> TokenFile::Known(const Digest& token) {
   std::shared_ptr<const std::vector<TokenEntry>> entries;
   {
     std::lock_guard lock(mutex_);
     entries = entries_;
   }
-  const Digest digest = Digest::Of(token);
   const TokenEntry* found = nullptr;
   for (const TokenEntry& entry : *entries) {
-    if (CRYPTO_memcmp(entry.sha256.data(), digest.sha256.data(), entry.sha256.size()) == 0) found = &entry;
+    if (CRYPTO_memcmp(entry.sha256.data(), token.sha256.data(), entry.sha256.size()) == 0) found = &entry;
   }
-  if (found == nullptr) {
+  return found == nullptr ? std::nullopt : std::optional(*found);
+}
+
+absl::StatusOr<Identity> TokenFile::Find(std::string_view token) {
+  const int64_t now_ns = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+  int64_t due = next_look_ns_.load();
+  if (now_ns >= due && next_look_ns_.compare_exchange_strong(due, now_ns + kLookEveryNs)) Refresh();
+  const Digest digest = Digest::Of(token);
+  std::optional<TokenEntry> found = Known(digest);
+  if (!found) {
+    Refresh();  // it may just have been made
+    found = Known(digest);
+  }
+  if (!found) {
     return Unauthenticated(
         "this farm does not know the token, or knows it no more; ask its keeper for one (slipway token new)");
   }

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,8 +44,8 @@ absl::Status RevokeToken(const std::filesystem::path& file, std::string_view nam
 // NOT_FOUND (usage): no such file.
 absl::StatusOr<std::vector<TokenEntry>> ReadTokens(const std::filesystem::path& file);
 
-// The tokens as a server asks for them. Thread-safe. A file that changes is read again within a second; one that cannot be
-// read, or is malformed, leaves the tokens as they were and is logged once.
+// The tokens as a server asks for them. Thread-safe. A file that changes is read again within a second, and at once
+// for a token that is not known yet; one that cannot be read, or is malformed, leaves the tokens as they were and is logged once.
 class TokenFile {
  public:
   // INVALID_ARGUMENT or NOT_FOUND (usage): the file is none that ParseTokens takes, or anybody may write to it.
@@ -64,6 +65,7 @@ class TokenFile {
   TokenFile(std::filesystem::path file, const Clock& clock) : file_(std::move(file)), clock_(clock) {}
   absl::StatusOr<Stamp> Look() const;
   absl::Status Read(const Stamp& stamp);
+  std::optional<TokenEntry> Known(const Digest& token);
 
   const std::filesystem::path file_;
   const Clock& clock_;

@@ -134,6 +134,15 @@ TEST_F(TokensTest, AChangedFileIsReadAgainAndABrokenOneIsNot) {
 }
 
 // Without anybody saying so.
+TEST_F(TokensTest, ANewTokenIsKnownAtOnce) {
+  AddToken(file(), {.tenant = "a", .name = "first"}, absl::InfiniteFuture()).value();
+  const auto tokens = TokenFile::Open(file()).value();
+  for (const char* name : {"second", "third", "fourth"}) {
+    const std::string token = AddToken(file(), {.tenant = "a", .name = name}, absl::InfiniteFuture()).value();
+    EXPECT_EQ(tokens->Find(token).value().name, name);
+  }
+}
+
 TEST_F(TokensTest, ARevokedTokenIsRefusedSoon) {
   const std::string token = AddToken(file(), {.tenant = "a", .name = "n"}, absl::InfiniteFuture()).value();
   const auto tokens = TokenFile::Open(file()).value();
