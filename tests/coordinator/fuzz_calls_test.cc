@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/message.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <map>
 #include <set>
@@ -246,6 +248,36 @@ TEST_P(FuzzCallsTest, UploadsStoreWhatTheirDigestSaysOrNothing) {
   guarded.coordinator.reset();  // every call has ended; what was broken off is dropped
   const std::set<std::string> stored = FilesOf("a");
   for (const std::string& name : committed) EXPECT_TRUE(stored.contains(name)) << name;
+  ExpectOthersUntouched();
+}
+
+// What is no gRPC at all: noise, and HTTP/2 frames of any kind behind a right beginning.
+TEST_P(FuzzCallsTest, NoiseOnTheWireHarmsNobody) {
+  Fuzzer fuzzer(GetParam(), {});
+  const std::string path = Address::Parse(guarded.address()).value().path;
+  const auto channel = guarded.Channel(guarded.token("a", Role::kRead, "a"));
+  std::vector<UniqueFd> open;
+  for (int connection = 0; connection < 60; ++connection) {
+    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{.sun_family = AF_UNIX};
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    ASSERT_EQ(connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    std::string sent;
+    if (!fuzzer.OneIn(4)) sent = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    if (!fuzzer.OneIn(3)) sent += std::string("\0\0\0\4\0\0\0\0\0", 9);  // SETTINGS, empty
+    for (uint64_t frames = fuzzer.Below(6); frames > 0; --frames) {
+      const std::string payload = fuzzer.Bytes(fuzzer.OneIn(8) ? 16'384 : fuzzer.Below(300));
+      const uint64_t length = fuzzer.OneIn(6) ? fuzzer.Number() : payload.size();
+      for (const int shift : {16, 8, 0}) sent += static_cast<char>(length >> shift);
+      sent += static_cast<char>(fuzzer.Below(12));  // its type
+      sent += static_cast<char>(fuzzer.Number());   // its flags
+      sent += std::string("\0\0\0", 3) + static_cast<char>(fuzzer.Below(5));
+      sent += payload;
+    }
+    (void)send(socket.get(), sent.data(), sent.size(), MSG_NOSIGNAL | MSG_DONTWAIT);  // it may have hung up by now
+    if (fuzzer.OneIn(2)) open.push_back(std::move(socket));                           // else closed at once
+  }
+  EXPECT_EQ(Ask(channel, "/slipway.v1.FleetService/GetQueue", "").status(), absl::OkStatus());
   ExpectOthersUntouched();
 }
 

@@ -29,7 +29,7 @@ FULL = {
     "imagePullSecrets": ["pull"],
     "redis": {"address": "redis.cache:6380", "passwordSecret": "redis", "shard": "7"},
     "store": {"url": "s3://blobs/farm?endpoint=https://minio:9000", "credentialsSecret": "s3"},
-    "coordinator": {"replicas": 3, "extraEnv": {"SLIPWAY_TENANT_OPEN_TASKS": "20000"}, "nodeSelector": {"pool": "small"}},
+    "coordinator": {"replicas": 3, "tls": {"secret": "farm-tls", "clientCa": True}, "tokensSecret": "farm-tokens", "extraEnv": {"SLIPWAY_TENANT_OPEN_TASKS": "20000"}, "nodeSelector": {"pool": "small"}},
     "worker": {"slots": 4, "drainSeconds": 90, "tolerations": [{"key": "batch", "operator": "Exists"}]},
     "autoscaling": {"maxReplicas": 50, "tasksPerWorker": 16},
     "metrics": {"podMonitor": True, "rules": True},
@@ -131,6 +131,25 @@ class ChartTest(unittest.TestCase):
         for part in ("coordinator", "worker"):
             labels = objects["Deployment", f"farm-slipway-{part}"]["spec"]["template"]["metadata"]["labels"]
             self.assertEqual(selector, {name: labels.get(name) for name in selector})
+
+    def test_callers_are_asked_for_what_the_secrets_hold(self):
+        tls, tokens = {"secret": "farm-tls"}, "farm-tokens"
+        both = {"SLIPWAY_TLS_CERT": "/etc/slipway/tls/tls.crt", "SLIPWAY_TLS_KEY": "/etc/slipway/tls/tls.key"}
+        known = {"SLIPWAY_TOKENS": "/etc/slipway/tokens/tokens"}
+        authority = {"SLIPWAY_TLS_CLIENT_CA": "/etc/slipway/tls/ca.crt"}
+        insecure = {"SLIPWAY_INSECURE": "1"}  # the coordinator refuses to start without, and would serve anybody with it
+        for settings, expected in (({}, insecure), ({"tls": tls}, {**both, **insecure}), ({"tokensSecret": tokens}, {**known, **insecure}),
+                                   ({"tls": tls, "tokensSecret": tokens}, {**both, **known}),
+                                   ({"tls": {**tls, "clientCa": True}}, {**both, **authority})):
+            with self.subTest(settings=settings):
+                objects = render({**MINIMAL, "coordinator": settings})
+                found = environment(objects, "coordinator")
+                self.assertEqual({name: found[name] for name in found if name in {**both, **known, **authority, **insecure}}, expected)
+                mounts = {mount["mountPath"] for mount in container(objects, "coordinator")["volumeMounts"]}
+                for path in expected.values():
+                    self.assertTrue(path == "1" or path.rsplit("/", 1)[0] in mounts, path)
+                for name in expected:
+                    self.assertNotIn(name, environment(objects, "worker"))
 
     def test_scaling_asks_for_a_metric_that_there_is(self):
         trigger = render(MINIMAL)["ScaledObject", "farm-slipway-worker"]["spec"]["triggers"][0]
