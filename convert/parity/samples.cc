@@ -45,11 +45,33 @@ struct InputUse {
   bool is_mask = false;
 };
 
+// What became of an input's element x on the way: at most scale * x + shift, both whole.
+struct Line {
+  int64_t scale = 1, shift = 0;
+};
+
+// An element plus, minus or times constants (tables of several features behind one another); nullopt for what no line tells.
+std::optional<Line> After(const Node& node, int input, Line line) {
+  const Tensor* constant = node.constant(static_cast<size_t>(1 - input));
+  if (constant == nullptr || constant->size() == 0 || constant->size() > 1 << 16 || !IsInteger(constant->type()))
+    return std::nullopt;
+  const std::vector<int64_t> numbers = constant->ToInt64s();
+  const auto [least, most] = std::ranges::minmax(numbers);
+  constexpr int64_t kFar = int64_t{1} << 31;
+  if (least < -kFar || most > kFar || line.scale > kFar) return std::nullopt;
+  if (node.kind == OpKind::kAdd) return Line{line.scale, line.shift + most};
+  if (node.kind == OpKind::kSub && input == 0) return Line{line.scale, line.shift - least};
+  if (node.kind == OpKind::kMul && least > 0) return Line{line.scale * most, line.shift * most};
+  return std::nullopt;
+}
+
 // Follows a value forward through ops that hand its elements on, to the ops that index by it.
-void FollowUses(const Value& value, InputUse& use, std::set<const Value*>& seen) {
+void FollowUses(const Value& value, InputUse& use, std::set<const Value*>& seen, Line line = {}) {
   if (!seen.insert(&value).second) return;
   const auto limit = [&](std::optional<int64_t> rows) {
-    if (rows && *rows > 0) use.range = use.range < 0 ? *rows : std::min(use.range, *rows);
+    if (!rows || *rows <= 0) return;
+    const int64_t range = std::clamp<int64_t>((*rows - 1 - line.shift) / line.scale + 1, 1, *rows);
+    use.range = use.range < 0 ? range : std::min(use.range, range);
   };
   const auto axis_size = [](const Value* data, int64_t axis) -> std::optional<int64_t> {
     if (data == nullptr || !data->shape) return std::nullopt;
@@ -90,9 +112,15 @@ void FollowUses(const Value& value, InputUse& use, std::set<const Value*>& seen)
       case OpKind::kSplit:
         if (at.input == 0 || node.kind == OpKind::kConcat) {
           for (const Value* output : node.outputs) {
-            if (output != nullptr) FollowUses(*output, use, seen);
+            if (output != nullptr) FollowUses(*output, use, seen, line);
           }
         }
+        break;
+      case OpKind::kAdd:
+      case OpKind::kSub:
+      case OpKind::kMul:
+        if (const auto next = After(node, at.input, line); next && node.output() != nullptr)
+          FollowUses(*node.output(), use, seen, *next);
         break;
       default:
         break;

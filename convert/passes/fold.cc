@@ -17,6 +17,7 @@ class FoldConstants final : public Pass {
     rules_.push_back(fold::GatherToReshape());
     rules_.push_back(fold::BroadcastWithoutExpand());
     rules_.push_back(fold::OpenEnds());
+    rules_.push_back(fold::DropEmptyParts());
   }
   std::string_view name() const override { return "fold-constants"; }
   absl::StatusOr<bool> Run(Graph& graph) const override { return ApplyRules(graph, rules_); }

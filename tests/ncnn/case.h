@@ -22,8 +22,8 @@ using Floats = std::vector<float>;
 class Case {
  public:
   Case() : graph(std::make_unique<Graph>()) {}
-  Value* x(Shape shape) {
-    return graph->AddInput("x" + std::to_string(graph->inputs().size()), DataType::kFloat32, std::move(shape));
+  Value* x(Shape shape, DataType type = DataType::kFloat32) {
+    return graph->AddInput("x" + std::to_string(graph->inputs().size()), type, std::move(shape));
   }
   Value* c(Ints shape, float low = -1, float high = 1) {
     return graph->AddConstant("c", RandomTensor(std::move(shape), ++seed_, low, high));

@@ -78,13 +78,13 @@ absl::StatusOr<double> CompareWithOnnxruntime(const Graph& graph, const std::map
     const Value* input = graph.inputs()[i];
     std::vector<int64_t> shape;
     for (const Dim& dim : *input->shape) shape.push_back(dim.Evaluate(sizes).value_or(-1));
-    const Tensor tensor = RandomTensor(shape, 7 + i, low, high);
+    const Tensor tensor = RandomTensor(shape, 7 + i, low, high).Cast(input->type);
     const InterfaceTensor& blob = emitted.io.inputs.at(i);
     if (blob.source != input->name) return Internal("io schema: '{}' is not '{}'", blob.source, input->name);
     source.emplace_back(input->name, tensor);
     if (blob.dropped_axis == 0) shape.erase(shape.begin());
     if (shape.empty()) shape.push_back(1);
-    blobs.emplace_back(blob.name, tensor.Reshaped(shape));
+    blobs.emplace_back(blob.name, tensor.Reshaped(shape).Cast(blob.type));
   }
   std::vector<std::string> source_names, blob_names;
   for (const Value* output : graph.outputs()) source_names.push_back(output->name);

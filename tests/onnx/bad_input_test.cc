@@ -220,6 +220,12 @@ TEST_F(BadInput, ContradictingShapes) {
               }),
               AllOf(kNamesTheNode, HasSubstr("[7, -1]")));
   EXPECT_THAT(Refusal([&] { Set(Bad("Transpose", {"x"}), "perm", std::vector<int64_t>{0, 1, 1, 3}); }), kNamesTheNode);
+  for (const char* op : {"Softmax", "LogSoftmax", "Hardmax"}) {
+    for (const int opset : {11, 17}) {
+      EXPECT_THAT(Refusal([&] { Set(Bad(op, {"x"}), "axis", int64_t{4}); }, opset),
+                  AllOf(kNamesTheNode, HasSubstr("axis 4 of data with 4 axes")));
+    }
+  }
   EXPECT_THAT(Refusal([&] {
                 Floats("s", {2}, {1, 1});
                 Bad("BatchNormalization", {"x", "s", "s", "s", "s"});

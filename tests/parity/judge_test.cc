@@ -413,6 +413,29 @@ TEST(InterfaceTest, InnerTensorsLoseScaleAndPermutation) {
   EXPECT_EQ(source->ToFloats(), (std::vector<float>{1, 2, 1, 2}));
 }
 
+// Several features in one table: each column's indices are moved to its rows before they are looked up.
+TEST(SamplesTest, ShiftedIndicesStayWithinTheTable) {
+  Graph graph;
+  Value* table = graph.AddConstant("table", Tensor::Allocate(DataType::kFloat32, {24, 4}).first);
+  Value* ids = graph.AddInput("ids", DataType::kInt64, {2, 3});
+  Value* offsets = graph.AddConstant("offsets", Tensor::From<int64_t>({1, 3}, {0, 8, 16}));
+  Value* doubled =
+      graph.AddNode(OpKind::kMul, {ids, graph.AddConstant("two", Tensor::From<int64_t>({}, {2}))}, {"doubled"})
+          ->output();
+  Value* moved = graph.AddNode(OpKind::kAdd, {offsets, doubled}, {"moved"})->output();
+  graph.AddOutput(graph.AddNode(OpKind::kGather, {table, moved}, {"rows"})->output());
+  auto samples = MakeSamples(graph, {});
+  ASSERT_TRUE(samples.ok()) << samples.status();
+  int64_t most = 0;
+  for (const Sample& sample : *samples) {
+    for (const int64_t index : sample.inputs[0].second.ToInt64s()) {
+      EXPECT_GE(index, 0);
+      most = std::max(most, index);
+    }
+  }
+  EXPECT_EQ(most, 3);  // 16 + 2 * 3 = 22 is a row, 24 none
+}
+
 TEST(SamplesTest, AreDrawnByUseAndRepeatExactly) {
   Graph graph;
   Value* table = graph.AddConstant("table", Tensor::Allocate(DataType::kFloat32, {11, 4}).first);

@@ -202,6 +202,19 @@ TEST(Evaluate, ReductionsAndProducts) {
                   Attrs().Int("transA", 1).Int("transB", 1).Float("alpha", 0.5f).Float("beta", 3));
 }
 
+// torch.roll of a size that the shift passes, and slices to nowhere.
+TEST(FoldConcat, PartsWithoutElementsGo) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 3, 4});
+  Value* none = make.Op(kSlice, {x, make.Ints({3}), make.Ints({3}), make.Ints({1})});
+  make.Out(make.Op(kConcat, {none, x, make.Op(kNeg, {x})}, Attrs().Int("axis", 1)));
+  make.Out(make.Op(kConcat, {x, none}, Attrs().Int("axis", 1)));
+  const auto folded = ExpectSameAfter(*MakeFoldConstants(), *make.graph, {{"N", 2}});
+  EXPECT_EQ(folded->outputs()[0]->producer->inputs.size(), 2u);
+  EXPECT_NE(folded->outputs()[1]->producer->kind == kConcat && folded->outputs()[1]->producer->inputs.size() == 2,
+            true);
+}
+
 // tf2onnx writes 10^9 for an end that TensorFlow's mask leaves out.
 TEST(FoldSlice, EndsBeyondAnySizeAreTheEnd) {
   GraphMaker make;

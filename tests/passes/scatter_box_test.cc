@@ -37,6 +37,34 @@ TEST(ScatterBox, BecomesSlicesAndConcats) {
   EXPECT_EQ(CountKind(*Concatenated(make), kScatterND), 0);
 }
 
+// y[:, 1:3] = … with the batch open, as an exporter writes it: the batch's places are a Range, spread over the box.
+TEST(ScatterBox, IndicesOfOpenSizes) {
+  for (const int64_t first : {0, 1}) {
+    GraphMaker make;
+    Value* x = make.In({Dim::Symbol("N"), 4, 3});
+    const auto number = [&](int64_t value) { return make.Constant(Tensor::From<int64_t>({}, {value})); };
+    Value* batch = make.Op(kGather, {make.Op(kShape, {x}), number(0)}, Attrs().Int("axis", 0));
+    Value* range = make.Op(kRange, {number(0), batch, number(1)});
+    Value* spread =
+        make.Op(kConcat, {make.Op(kUnsqueeze, {batch, make.Ints({0})}), make.Ints({2, 1})}, Attrs().Int("axis", 0));
+    Value* of_batch = make.Op(kExpand, {make.Op(kReshape, {range, make.Ints({-1, 1, 1})}), spread});
+    Value* of_rows = make.Op(kExpand, {make.Constant(Tensor::From<int64_t>({1, 2, 1}, {first, first + 1})), spread});
+    Value* places = make.Op(kConcat, {of_batch, of_rows}, Attrs().Int("axis", 2));
+    make.Out(
+        make.Op(kScatterND,
+                {x, places, make.Op(kSlice, {make.Op(kNeg, {x}), make.Ints({0}), make.Ints({2}), make.Ints({1})})}));
+    EXPECT_EQ(CountKind(*Concatenated(make), kScatterND), 0);
+  }
+}
+
+TEST(ScatterBox, IndicesOfDataStay) {
+  GraphMaker make;
+  make.Out(make.Op(
+      kScatterND,
+      {make.In({4, 3}), make.Op(kCast, {make.Op(kAbs, {make.In({1, 1})})}, Attrs().Int("to", 7)), make.In({1, 3})}));
+  EXPECT_EQ(CountKind(*Concatenated(make), kScatterND), 1);
+}
+
 TEST(ScatterBox, OtherPlacesStay) {
   GraphMaker make;
   Value* x = make.In({4, 3});

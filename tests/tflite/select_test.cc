@@ -42,6 +42,49 @@ TEST(TfliteSelect, OneResultOfTopK) {
   }
 }
 
+// The places of the best, and what stands there, with the batch open.
+TEST(TfliteSelect, ElementsOfAnOpenBatch) {
+  for (const int64_t axis : {1, 2}) {
+    GraphMaker make;
+    Value* x = make.In({Dim::Symbol("N"), 6, 4});
+    Value* places = make.Ops(kTopK, {x, make.Ints({3})}, 2, Attrs().Int("axis", axis))[1];
+    make.Out(make.Op(kGatherElements, {make.In({Dim::Symbol("N"), 6, 4}), places}, Attrs().Int("axis", axis)));
+    make.Out(make.Op(kScatterElements,
+                     {x, places, make.Op(kGatherElements, {make.Op(kNeg, {x}), places}, Attrs().Int("axis", axis))},
+                     Attrs().Int("axis", axis)));
+    ExpectSame(make, {{{"N", 1}}, {{"N", 3}}});
+  }
+}
+
+TEST(TfliteSelect, WhatIndicesAreComputedWith) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 5}, DataType::kInt64);
+  const auto number = [&](int64_t value) { return make.Constant(Tensor::From<int64_t>({}, {value})); };
+  make.Out(make.Op(kDiv, {x, number(3)}));
+  make.Out(make.Op(kNeg, {make.Op(kAbs, {x})}));
+  make.Out(make.Op(kSign, {x}));
+  ExpectSame(make, {{{"N", 1}}, {{"N", 3}}}, -9, 9);
+}
+
+TEST(TfliteSelect, TheLastOfAnOpenLength) {
+  GraphMaker make;
+  Value* x = make.In({2, Dim::Symbol("T"), 3});
+  make.Out(make.Op(kGather, {x, make.Constant(Tensor::From<int64_t>({}, {-1}))}, Attrs().Int("axis", 1)));
+  make.Out(make.Op(kGather, {x, make.Ints({-2})}, Attrs().Int("axis", 1)));
+  ExpectSame(make, {{{"T", 4}}, {{"T", 7}}});
+}
+
+TEST(TfliteSelect, RepeatsOfOpenSizes) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 3, Dim::Symbol("T")});
+  Value* length = make.Op(kSlice, {make.Op(kShape, {x}), make.Ints({2}), make.Ints({3})});
+  Value* mean = make.Op(kReduceMean, {x, make.Ints({2})}, Attrs().Int("keepdims", 1));
+  make.Out(make.Op(kTile, {mean, make.Op(kConcat, {make.Ints({1, 1}), length}, Attrs().Int("axis", 0))}));
+  Value* indices = make.In({Dim::Symbol("N"), 1, 1}, DataType::kInt64);
+  make.Out(make.Op(kExpand, {indices, make.Op(kShape, {x})}));
+  ExpectSame(make, {{{"N", 1}, {"T", 5}}, {{"N", 2}, {"T", 7}}}, -3, 3);
+}
+
 TEST(TfliteSelect, OneHotOfAnyAxis) {
   for (const int64_t axis : {0, 1, -1}) {
     SCOPED_TRACE(axis);

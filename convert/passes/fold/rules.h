@@ -16,5 +16,6 @@ std::unique_ptr<Rule> InlineIf();                // If of a constant condition
 std::unique_ptr<Rule> BroadcastWithoutExpand();  // an Expand that its readers do themselves
 std::unique_ptr<Rule> OpenEnds();                // Slice to an end beyond any size → to the end
 std::unique_ptr<Rule> GatherToReshape();         // a Gather of all elements in their order
+std::unique_ptr<Rule> DropEmptyParts();          // a Concat's parts without elements
 
 }  // namespace slipway::fold

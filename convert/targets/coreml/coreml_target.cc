@@ -5,12 +5,14 @@
 #include "convert/passes/einsum.h"
 #include "convert/passes/gather_indices.h"
 #include "convert/passes/merge_axes.h"
+#include "convert/passes/merge_neighbours.h"
 #include "convert/passes/passes.h"
 #include "convert/passes/pixel_unshuffle.h"
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/slice_early.h"
 #include "convert/passes/triangle.h"
 #include "convert/passes/unroll_recurrent.h"
+#include "convert/passes/wrap_pads.h"
 #include "convert/targets/coreml/emit.h"
 #include "convert/targets/coreml/interface.h"
 #include "convert/targets/coreml/legalize/rules.h"
@@ -54,9 +56,11 @@ class CoremlProgram final : public Target {
     rules.push_back(MakeUnshuffleByConvolution());
     rules.push_back(MakeScatterBoxByConcat());
     rules.push_back(MakeUnrollRecurrent());
+    rules.push_back(MakeWrapBySlices());
     rules.push_back(MakeSliceBeforeMove(5));
     rules.push_back(MakeMergeTransposedAxes(5));
     rules.push_back(MakeReduceByRuns(5));
+    rules.push_back(MakeMergeNeighbours(5, false));
     rules.push_back(MakeFlattenGatherNd());
     rules.push_back(MakeDecomposeEinsum());
     rules.push_back(MakeTriangleByMask(false));

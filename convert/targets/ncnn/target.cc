@@ -44,7 +44,7 @@ InterfaceTensor Describe(const Value& value, std::string blob) {
   tensor.name = std::move(blob);
   tensor.source = value.origin.known() ? value.origin.source : value.name;
   for (const Dim& dim : BlobShape(value)) tensor.shape.push_back(dim.IsKnown() ? dim.value() : -1);
-  tensor.type = DataType::kFloat32;
+  tensor.type = HoldsIntegers(value) ? DataType::kInt32 : DataType::kFloat32;
   if (value.rank() == 4) tensor.layout = value.origin.permutation.empty() ? "NCHW" : "NHWC";
   tensor.permutation = value.origin.permutation;
   tensor.dropped_axis = DropsBatch(value) ? 0 : -1;

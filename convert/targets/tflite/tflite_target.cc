@@ -5,12 +5,16 @@
 #include "common/base/error.h"
 #include "convert/passes/einsum.h"
 #include "convert/passes/grid_sample.h"
-#include "convert/passes/one_index.h"
+#include "convert/passes/merge_axes.h"
+#include "convert/passes/merge_neighbours.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/pick_by_comparison.h"
 #include "convert/passes/pixel_unshuffle.h"
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/triangle.h"
 #include "convert/passes/unroll_recurrent.h"
+#include "convert/passes/widen_floats.h"
+#include "convert/passes/wrap_pads.h"
 #include "convert/targets/target.h"
 #include "convert/targets/tflite/builder.h"
 #include "convert/targets/tflite/legalize/legalize.h"
@@ -56,7 +60,11 @@ const Rules& BeforeLayout() {
     made->push_back(MakeUnshuffleByConvolution());
     made->push_back(MakeScatterBoxByConcat());
     made->push_back(MakeUnrollRecurrent());
-    made->push_back(MakeOneIndexByComparison());
+    made->push_back(MakePickByComparison());
+    made->push_back(MakeScatterRowsByProduct());
+    made->push_back(MakeWrapBySlices());
+    made->push_back(MakeMergeNeighbours(5, false));
+    made->push_back(MakeReduceByRuns(5));
     made->push_back(MakeTriangleByMask(false));
     return made;
   }();

@@ -1,10 +1,21 @@
+#include <algorithm>
+
+#include "common/base/error.h"
 #include "convert/import/onnx/op_import.h"
 
 namespace slipway::onnx_import {
 namespace {
 
+absl::Status CheckAxis(const OpContext& op, const Value* x, int64_t axis) {
+  if (x == nullptr || !x->shape || (axis >= -x->rank() && axis < std::max<int64_t>(x->rank(), 1)))
+    return absl::OkStatus();
+  return InvalidArgument("axis {} of data with {} axes; it has to be in [{}, {}]", axis, x->rank(), -x->rank(),
+                         x->rank() - 1);
+}
+
 // Before opset 13 the input is flattened to two axes at `axis` (default 1) and the second is normalised whole.
 absl::Status Softmax(OpContext& op) {
+  RETURN_IF_ERROR(CheckAxis(op, op.input(0), op.attributes.Int("axis", op.opset >= 13 ? -1 : 1)));
   if (op.opset >= 13) {
     op.Emit();
     return absl::OkStatus();

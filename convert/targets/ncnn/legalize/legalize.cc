@@ -9,14 +9,17 @@
 #include "convert/passes/fold/rules.h"
 #include "convert/passes/gather_indices.h"
 #include "convert/passes/merge_axes.h"
+#include "convert/passes/merge_neighbours.h"
 #include "convert/passes/negative_pads.h"
-#include "convert/passes/one_index.h"
 #include "convert/passes/passes.h"
+#include "convert/passes/pick_by_comparison.h"
 #include "convert/passes/pixel_unshuffle.h"
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/slice_early.h"
 #include "convert/passes/triangle.h"
 #include "convert/passes/unroll_recurrent.h"
+#include "convert/passes/widen_floats.h"
+#include "convert/passes/wrap_pads.h"
 
 namespace slipway::ncnn {
 namespace {
@@ -42,6 +45,7 @@ absl::Status BindBatch(Graph& graph) {
 }  // namespace
 
 absl::Status Legalize(Graph& graph) {
+  RETURN_IF_ERROR(WidenFloats(graph));
   RETURN_IF_ERROR(BindBatch(graph));
   std::vector<std::unique_ptr<Rule>> rules;
   rules.push_back(MakeLowerGemm());
@@ -52,10 +56,20 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeUnrollRecurrent(kMostRepeatedWeights));
   rules.push_back(MakeSliceBeforeMove(4));
   rules.push_back(MakeCropBySlice());
+  rules.push_back(MakeWrapBySlices());
   rules.push_back(MakeMergeTransposedAxes(4));
   rules.push_back(MakeReduceByRuns(4));
+  rules.push_back(MakeMergeNeighbours(4, true));
   rules.push_back(MakeFlattenGatherNd());
-  rules.push_back(MakeOneIndexByComparison());
+  rules.push_back(MakePickByComparison());
+  rules.push_back(MakeScatterRowsByProduct());
+  rules.push_back(MakeEmbedInput());
+  rules.push_back(MakeGatherByFlatIndex());
+  rules.push_back(MakeGatherByProduct());
+  rules.push_back(MakeComputeWholeNumbers());
+  rules.push_back(MakeCompareWholeNumbers());
+  rules.push_back(fold::FoldConstants());
+  rules.push_back(fold::RemoveIdentities());
   rules.push_back(MakeDecomposeEinsum());
   rules.push_back(MakeTriangleByMask(true));
   rules.push_back(MakeFlattenGatherIndices());

@@ -41,5 +41,10 @@ std::unique_ptr<Rule> MakeWidenComparison();       // select.cc: comparisons of 
 std::unique_ptr<Rule> MakeWidenPower();            // select.cc: powers of whole numbers
 std::unique_ptr<Rule> MakeComposeRemainder();      // select.cc: Mod by Div, rounding, Mul and Sub
 std::unique_ptr<Rule> MakeComposeSpecialValues();  // select.cc: IsInf, IsNaN by comparison with the greatest number
+std::unique_ptr<Rule> MakeComputeWholeNumbers();   // whole.cc: arithmetic on whole numbers
+std::unique_ptr<Rule> MakeCompareWholeNumbers();   // whole.cc: whole numbers as truth values
+std::unique_ptr<Rule> MakeEmbedInput();            // gather.cc: tables read by an input, through casts
+std::unique_ptr<Rule> MakeGatherByProduct();       // gather.cc: Gather by computed indices
+std::unique_ptr<Rule> MakeGatherByFlatIndex();     // gather.cc: GatherND by computed indices
 
 }  // namespace slipway::ncnn

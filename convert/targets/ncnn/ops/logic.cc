@@ -32,8 +32,9 @@ absl::Status CheckCast(const Node& node) {
   const auto held = [](DataType type) {
     return type == DataType::kBool || type == DataType::kFloat32 || IsInteger(type);
   };
-  // Of whole numbers a blob holds the value; one that is cut to fewer bits would have to wrap.
-  const bool cut = IsInteger(from) && (IsInteger(to) || to == DataType::kBool);
+  // Of whole numbers a blob holds the value; one that is cut to fewer bits than a blob's 24 would have to wrap.
+  const bool cut =
+      IsInteger(from) && (to == DataType::kBool || (IsInteger(to) && SizeOf(to) < SizeOf(from) && SizeOf(to) < 4));
   if (!held(from) || !held(to) || to == DataType::kBool || cut) {
     return Unsupported(node, fmt::format("a cast from {} to {}", Name(from), Name(to)), "NCNN's blobs are float32");
   }

@@ -34,5 +34,11 @@ std::span<const OpEmitter> ConcatOps();
 std::span<const OpEmitter> ResizeOps();
 std::span<const OpEmitter> SoftmaxOps();
 std::span<const OpEmitter> LogicOps();
+std::span<const OpEmitter> GatherOps();
+
+// A graph input that only tables read: its blob holds int32, as Embed reads it, not float32.
+bool HoldsIntegers(const Value& value);
+// A Gather that an Embed layer says: of rows of a constant table, by such an input.
+bool ReadsEmbedding(const Node& node);
 
 }  // namespace slipway::ncnn

@@ -1,6 +1,5 @@
 #include "absl/container/flat_hash_set.h"
 #include "common/base/error.h"
-#include "convert/ir/cast.h"
 #include "convert/passes/match.h"
 #include "convert/passes/shapes.h"
 #include "convert/targets/tflite/legalize/legalize.h"
@@ -21,8 +20,6 @@ class FunctionRule final : public Rule {
   std::vector<OpKind> kinds_;
   absl::StatusOr<bool> (*apply_)(Graph&, Node&);
 };
-
-bool IsWidened(DataType type) { return IsFloat(type) && type != DataType::kFloat32; }
 
 }  // namespace
 
@@ -63,22 +60,6 @@ Attributes With(std::string name, AttributeValue value) {
   Attributes attributes;
   attributes.Set(name, std::move(value));
   return attributes;
-}
-
-absl::Status WidenFloats(Graph& graph) {
-  for (Value* value : graph.values()) {
-    if (!IsWidened(value->type)) continue;
-    if (value->constant) value->constant = value->constant->Cast(DataType::kFloat32);
-    value->type = DataType::kFloat32;
-  }
-  for (const auto& node : graph.nodes()) {
-    if (node->kind == OpKind::kCast && IsWidened(CastType(*node)))
-      node->attributes.Set("to", ElementTypeCode(DataType::kFloat32));
-    if (const Tensor* value = node->attributes.TensorOf("value"); value != nullptr && IsWidened(value->type())) {
-      node->attributes.Set("value", value->Cast(DataType::kFloat32));
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Status SeparateOutputs(Graph& graph) {

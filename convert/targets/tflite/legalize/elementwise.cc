@@ -45,13 +45,25 @@ absl::StatusOr<bool> IsInf(Graph& graph, Node& node) {
   return e.Become(kEqual, {node.input(0), e.Number(positive ? infinity : -infinity)});
 }
 
-// DIV takes no int64: sizes and what is computed from them fit into int32.
-absl::StatusOr<bool> QuotientOfSizes(Graph& graph, Node& node) {
-  if (node.output()->type != DataType::kInt64 || !ShapeValue(*node.output())) return false;
+// DIV takes no int64: sizes, places and what is computed from them fit into int32.
+absl::StatusOr<bool> QuotientInInt32(Graph& graph, Node& node) {
+  if (node.output()->type != DataType::kInt64) return false;
   Expansion e(graph, node);
   const auto narrow = [&](Value* value) { return e.Op(kCast, {value}, With("to", ElementTypeCode(DataType::kInt32))); };
   Value* quotient = e.Op(kDiv, {narrow(node.input(0)), narrow(node.input(1))});
   return e.Become(kCast, {quotient}, With("to", ElementTypeCode(DataType::kInt64)));
+}
+
+// NEG, ABS and SIGN of whole numbers, by what takes int64 too.
+absl::StatusOr<bool> SignsOfIntegers(Graph& graph, Node& node) {
+  Value* x = node.input(0);
+  if (x->type != DataType::kInt64 && x->type != DataType::kInt32) return false;
+  Expansion e(graph, node);
+  Value* zero = e.Constant(Tensor::From<int64_t>({}, {0}).Cast(x->type));
+  if (node.kind == kNeg) return e.Become(kSub, {zero, x});
+  if (node.kind == kAbs) return e.Become(kMax, {x, e.Op(kSub, {zero, x})});
+  const auto number = [&](Value* truth) { return e.Op(kCast, {truth}, With("to", ElementTypeCode(x->type))); };
+  return e.Become(kSub, {number(e.Op(kGreater, {x, zero})), number(e.Op(kLess, {x, zero}))});
 }
 
 bool IsNarrow(DataType type) {
@@ -124,7 +136,8 @@ absl::StatusOr<bool> ShiftBytes(Graph& graph, Node& node) {
 }  // namespace
 
 void AddElementwiseRules(Rules& rules) {
-  rules.push_back(MakeRule("quotient-of-sizes", {kDiv}, QuotientOfSizes));
+  rules.push_back(MakeRule("quotient-in-int32", {kDiv}, QuotientInInt32));
+  rules.push_back(MakeRule("signs-of-integers", {kNeg, kAbs, kSign}, SignsOfIntegers));
   rules.push_back(MakeRule("chain-variadic", {kSum, kMean, kMin, kMax}, ChainVariadic));
   rules.push_back(MakeRule("reciprocal-to-div", {kReciprocal}, Reciprocal));
   rules.push_back(MakeRule("is-nan-to-equal", {kIsNaN}, IsNaN));

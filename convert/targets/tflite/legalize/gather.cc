@@ -67,6 +67,30 @@ absl::StatusOr<bool> FlattenGatherElements(Graph& graph, Node& node) {
   return e.Become(kGather, {e.Op(kReshape, {data, e.Axes({-1})}), flat});
 }
 
+// Of unknown sizes: the axis last, all others a batch that data and indices share.
+absl::StatusOr<bool> GatherElementsOfBatch(Graph& graph, Node& node) {
+  Value *data = node.input(0), *indices = node.input(1);
+  if (!data->shape || !indices->shape || data->rank() != indices->rank() || data->rank() < 1) return false;
+  const int64_t rank = data->rank(), given = node.attributes.Int("axis", 0), axis = given < 0 ? given + rank : given;
+  for (int64_t i = 0; i < rank; ++i) {
+    if (i != axis && !((*data->shape)[static_cast<size_t>(i)] == (*indices->shape)[static_cast<size_t>(i)]))
+      return false;
+  }
+  const Dim& size = (*data->shape)[static_cast<size_t>(axis)];
+  if (!size.IsKnown()) return false;
+  Expansion e(graph, node);
+  std::vector<int64_t> swap;
+  for (int64_t i = 0; i < rank; ++i) swap.push_back(i == axis ? rank - 1 : i == rank - 1 ? axis : i);
+  const auto moved = [&](Value* value) {
+    return axis == rank - 1 ? value : e.Op(kTranspose, {value}, With("perm", swap));
+  };
+  Value* wrapped = e.Op(kMod, {moved(indices), Like(e, indices, {}, {size.value()})});
+  Value* points = e.Op(kUnsqueeze, {wrapped, e.Axes({rank})});
+  const Attributes batch = rank > 1 ? With("batch_dims", rank - 1) : Attributes();
+  if (axis == rank - 1) return e.Become(kGatherND, {data, points}, batch);
+  return e.Become(kTranspose, {e.Op(kGatherND, {moved(data), points}, batch)}, With("perm", swap));
+}
+
 // Batch axes become indices of their own.
 absl::StatusOr<bool> BatchIndices(Graph& graph, Node& node) {
   const int64_t batch = node.attributes.Int("batch_dims", 0);
@@ -94,6 +118,7 @@ absl::StatusOr<bool> BatchIndices(Graph& graph, Node& node) {
 
 void AddGatherRules(Rules& rules) {
   rules.push_back(MakeRule("flatten-gather-elements", {kGatherElements}, FlattenGatherElements));
+  rules.push_back(MakeRule("gather-elements-of-batch", {kGatherElements}, GatherElementsOfBatch));
   rules.push_back(MakeRule("batch-indices", {kGatherND}, BatchIndices));
   rules.push_back(MakeRule("wrap-indices", {kGather, kGatherND}, WrapIndices));
 }

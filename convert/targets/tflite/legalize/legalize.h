@@ -10,8 +10,6 @@
 
 namespace slipway::tflite {
 
-// float16, bfloat16 and float64 become float32: constants, values, casts and the interface.
-absl::Status WidenFloats(Graph& graph);
 // Every graph output gets a producer of its own and is made once: constants, inputs and repeated outputs are copied.
 absl::Status SeparateOutputs(Graph& graph);
 

@@ -17,9 +17,18 @@ absl::StatusOr<bool> GatherFromStart(Graph& graph, Node& node) {
   int64_t axis = node.attributes.Int("axis", 0);
   if (axis < 0) axis += node.input(0)->rank();
   const Dim& size = (*node.input(0)->shape)[axis];
-  if (!size.IsKnown() || size.value() < 1) return false;
   Value* given = node.input(1);
   const Tensor* indices = node.constant(1);
+  // The last of an unknown number (the last step of a sequence): a slice counts from the end.
+  if (!size.IsKnown() && indices != nullptr && indices->size() == 1 && indices->rank() <= 1 &&
+      indices->ToInt64s()[0] < 0) {
+    const int64_t at = indices->ToInt64s()[0];
+    Expansion e(graph, node);
+    Value* one = e.Op(kSlice, {node.input(0), e.Axes({at}), e.Axes({at == -1 ? INT64_MAX : at + 1}), e.Axes({axis})});
+    if (indices->rank() == 1) return e.Become(kIdentity, {one});
+    return e.Become(kSqueeze, {one, e.Axes({axis})});
+  }
+  if (!size.IsKnown() || size.value() < 1) return false;
   if (indices == nullptr) {
     if (ProducerOf(given, kMod) != nullptr && ScalarOf(given->producer->input(1)) == static_cast<double>(size.value()))
       return false;
@@ -35,10 +44,10 @@ absl::StatusOr<bool> GatherFromStart(Graph& graph, Node& node) {
   return true;
 }
 
-// mode edge and wrap: slices repeated at the ends.
+// mode edge: slices repeated at the ends.
 absl::StatusOr<bool> EdgePad(Graph& graph, Node& node) {
   const std::string mode = node.attributes.String("mode", "constant");
-  if ((mode != "edge" && mode != "wrap") || node.constant(1) == nullptr || node.input(0)->rank() < 1) return false;
+  if (mode != "edge" || node.constant(1) == nullptr || node.input(0)->rank() < 1) return false;
   const std::vector<int64_t> amounts = node.constant(1)->ToInt64s();
   const size_t count = amounts.size() / 2;
   if (std::any_of(amounts.begin(), amounts.end(), [](int64_t pad) { return pad < 0 || pad > 1024; })) return false;
@@ -52,16 +61,10 @@ absl::StatusOr<bool> EdgePad(Graph& graph, Node& node) {
     const int64_t before = amounts[i], after = amounts[i + count];
     if (before == 0 && after == 0) continue;
     std::vector<Value*> parts;
-    if (mode == "wrap") {
-      if (before > 0) parts.push_back(slice(data, -before, INT64_MAX, axis));
-      parts.push_back(data);
-      if (after > 0) parts.push_back(slice(data, 0, after, axis));
-    } else {
-      for (int64_t n = 0; n < before; ++n) parts.push_back(parts.empty() ? slice(data, 0, 1, axis) : parts[0]);
-      parts.push_back(data);
-      Value* last = after > 0 ? slice(data, -1, INT64_MAX, axis) : nullptr;
-      for (int64_t n = 0; n < after; ++n) parts.push_back(last);
-    }
+    for (int64_t n = 0; n < before; ++n) parts.push_back(parts.empty() ? slice(data, 0, 1, axis) : parts[0]);
+    parts.push_back(data);
+    Value* last = after > 0 ? slice(data, -1, INT64_MAX, axis) : nullptr;
+    for (int64_t n = 0; n < after; ++n) parts.push_back(last);
     data = e.Op(kConcat, parts, With("axis", axis));
   }
   return e.Become(kIdentity, {data});

@@ -75,13 +75,14 @@ absl::StatusOr<bool> ExpandByInput(Graph& graph, Node& node) {
 // Expand to a shape computed at run time: a product with ones of that shape, which broadcasts in both ways as Expand does.
 absl::StatusOr<bool> ExpandByOnes(Graph& graph, Node& node) {
   Value* x = node.input(0);
-  if (x->type != DataType::kFloat32 || (node.output()->shape && IsStatic(*node.output()->shape)) ||
-      node.input(1)->rank() != 1)
+  const bool truth = x->type == DataType::kBool, whole = x->type == DataType::kInt64 || x->type == DataType::kInt32;
+  if ((x->type != DataType::kFloat32 && !truth && !whole) ||
+      (node.output()->shape && IsStatic(*node.output()->shape)) || node.input(1)->rank() != 1)
     return false;
   if (node.output()->rank() < 0) return false;
   Expansion e(graph, node);
-  Value* ones = e.Op(kConstantOfShape, {node.input(1)}, With("value", Tensor::Float32s({1})));
-  return e.Become(kMul, {x, ones});
+  Value* ones = e.Op(kConstantOfShape, {node.input(1)}, With("value", Tensor::Float32s({1}).Cast(x->type)));
+  return e.Become(truth ? kAnd : kMul, {x, ones});
 }
 
 // Sizes known only at run time: height and width of `sizes`, or those of the data times whole factors, in the operator's int32.

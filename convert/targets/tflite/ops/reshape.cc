@@ -80,7 +80,6 @@ void EmitTranspose(const Node& node, ModelBuilder& out) {
 absl::Status CheckPerAxis(const Node& node) {
   if (node.kind == OpKind::kExpand && node.output()->shape && StaticShape(*node.output()->shape))
     return CheckRank(node, node.output(), 8);
-  RETURN_IF_ERROR(CheckConstant(node, 1, node.kind == OpKind::kTile ? "repeats" : "a shape"));
   if (node.kind == OpKind::kExpand)
     return Unsupported(node, "a result whose sizes are not fixed", "fix the input's sizes with --shape");
   return absl::OkStatus();
@@ -95,7 +94,9 @@ void EmitExpand(const Node& node, ModelBuilder& out) {
 
 void EmitTile(const Node& node, ModelBuilder& out) {
   out.Op(BuiltinOperator::TILE,
-         {out.Value(node.input(0)), out.Ints(node.output()->name + "/repeats", node.constant(1)->ToInt64s())},
+         {out.Value(node.input(0)), node.constant(1) == nullptr
+                                        ? out.Value(node.input(1))
+                                        : out.Ints(node.output()->name + "/repeats", node.constant(1)->ToInt64s())},
          {out.Value(node.output())});
 }
 
