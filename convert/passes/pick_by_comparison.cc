@@ -59,13 +59,16 @@ class PickByComparison final : public Rule {
       return false;
     const int64_t given = node.attributes.Int("axis", 0), axis = given < 0 ? given + x->rank() : given;
     const auto at = static_cast<size_t>(axis);
+    const bool gathers = node.kind == kGatherElements;
     for (size_t i = 0; i < x->shape->size(); ++i) {
-      if (i != at && !((*indices->shape)[i] == (*x->shape)[i])) return false;
+      const Dim &whole = (*x->shape)[i], &part = (*indices->shape)[i];
+      if (i == at || part == whole) continue;
+      if (!whole.IsKnown() || !part.IsKnown() || part.value() > whole.value()) return false;
+      return OfAPart(graph, node, static_cast<int64_t>(i), part.value());
     }
     const Dim &size = (*x->shape)[at], &picked = (*indices->shape)[at];
     if (!size.IsKnown() || size.value() < 1 || size.value() > kMostPlaces || !picked.IsKnown() || picked.value() < 1)
       return false;
-    const bool gathers = node.kind == kGatherElements;
     const std::string reduction = node.attributes.String("reduction", "none");
     if (!gathers && reduction != "none" && reduction != "add") return false;
     int64_t pairs = size.value() * picked.value();
@@ -123,6 +126,16 @@ class PickByComparison final : public Rule {
   }
 
  private:
+  // Fewer indices than the data has on another axis: the first of the data are meant.
+  static absl::StatusOr<bool> OfAPart(Graph& graph, Node& node, int64_t axis, int64_t size) {
+    Steps s(graph, node);
+    std::vector<Value*> inputs = node.inputs;
+    inputs[0] = s.Slice(node.input(0), axis, 0, size);
+    if (node.kind == kGatherElements) return s.Become(kGatherElements, inputs, node.attributes);
+    Value* rest = s.Slice(node.input(0), axis, size, INT64_MAX);
+    return s.Become(kConcat, {s.Op(kScatterElements, inputs, node.attributes), rest}, Steps::With("axis", axis));
+  }
+
   static constexpr OpKind kKinds[] = {kGatherElements, kScatterElements};
 };
 

@@ -7,8 +7,7 @@
 
 namespace slipway {
 
-// GatherElements and ScatterElements (without reduction, or adding) of numbers, where data and indices have the same sizes on all axes but the one that is
-// indexed: what an index names is summed, or replaced by the updates. The comparisons make at most 2^22 elements where sizes are known. Of indices that
+// GatherElements and ScatterElements (without reduction, or adding) of numbers: what an index names is summed, or replaced by the updates. The comparisons make at most 2^22 elements where sizes are known. Of indices that
 // occur twice without reduction, which ONNX leaves undefined, the updates' mean is taken.
 std::unique_ptr<Rule> MakePickByComparison();
 

@@ -23,17 +23,45 @@ const Value* FirstOutput(const Node& node) {
   return nullptr;
 }
 
+// A value's readers; the newest of a hub's.
+std::span<const Use> NearUses(const Value& value) {
+  const std::span<const Use> uses = value.uses;
+  return uses.subspan(uses.size() > kHubUses ? uses.size() - kHubUses : 0);
+}
+
 // The nodes still to be tried, each at most once at a time. A rule may remove any node: the graph keeps them readable meanwhile.
 class Worklist {
  public:
   Worklist(Graph& graph, const Index& index) : graph_(graph), index_(index) {}
 
-  // Takes nodes that make something and have rules.
+  // Takes nodes that make something and have rules, and with a node that a rule has made all those that it made with it: they hang together.
   void Add(Node* node) {
-    if (node == nullptr || node->graph != &graph_ || node->waiting) return;
-    if (index_[static_cast<size_t>(node->kind)].empty() || FirstOutput(*node) == nullptr) return;
-    node->waiting = true;
-    queue_.push_back(node);
+    if (node == nullptr || node->graph != &graph_) return;
+    Queue(node);
+    if (!known_.insert(node).second) return;
+    std::vector<Node*> made = {node};
+    const auto reach = [&](Node* next) {
+      if (next == nullptr || next->graph != &graph_ || !known_.insert(next).second) return;
+      Queue(next);
+      made.push_back(next);
+    };
+    while (!made.empty()) {
+      const Node* from = made.back();
+      made.pop_back();
+      for (const Value* input : from->inputs) {
+        if (input != nullptr) reach(input->producer);
+      }
+      for (const Value* output : from->outputs) {
+        if (output == nullptr) continue;
+        for (const Use& use : NearUses(*output)) reach(use.node);
+      }
+    }
+  }
+  void Reserve(size_t nodes) { known_.reserve(nodes); }
+  // All that the graph has before any rule.
+  void Start(Node* node) {
+    known_.insert(node);
+    Queue(node);
   }
   // nullptr at the end. In place of a node that is gone comes the one that makes its output now.
   Node* Next() {
@@ -51,16 +79,17 @@ class Worklist {
   }
 
  private:
+  void Queue(Node* node) {
+    if (node->waiting || index_[static_cast<size_t>(node->kind)].empty() || FirstOutput(*node) == nullptr) return;
+    node->waiting = true;
+    queue_.push_back(node);
+  }
+
   Graph& graph_;
   const Index& index_;
   std::deque<Node*> queue_;
+  absl::flat_hash_set<const Node*> known_;  // a removed node stays readable, so none has another's address
 };
-
-// A value's readers; the newest of a hub's.
-std::span<const Use> NearUses(const Value& value) {
-  const std::span<const Use> uses = value.uses;
-  return uses.subspan(uses.size() > kHubUses ? uses.size() - kHubUses : 0);
-}
 
 // The values within two steps of a node, constants left out: what a local rewriting can touch.
 class Neighbourhood {
@@ -136,8 +165,9 @@ absl::StatusOr<bool> Drive(Graph& graph, const Index& index) {
   const Graph::KeepRemoved keep_removed(graph);
   Worklist worklist(graph, index);
   std::vector<Graph*> subgraphs;
+  worklist.Reserve(static_cast<size_t>(graph.node_count()));
   for (const auto& node : graph.nodes()) {
-    worklist.Add(node.get());
+    worklist.Start(node.get());
     if (!graph.MayHoldGraphs()) continue;
     for (const auto& [name, attribute] : node->attributes.all()) {
       if (const auto* subgraph = std::get_if<std::shared_ptr<Graph>>(&attribute)) subgraphs.push_back(subgraph->get());

@@ -73,7 +73,7 @@ TEST(Support, FormatsAreAskedByConverting) {
   EXPECT_FALSE(by_name["ncnn"].dynamic_batch);  // its blobs have none
   EXPECT_TRUE(by_name["ncnn"].dynamic_image);
   EXPECT_THAT(by_name["coreml"].types, ::testing::Contains(Pair("int64", std::optional<std::string>("int32"))));
-  EXPECT_THAT(by_name["ncnn"].types, ::testing::Contains(Pair("float64", std::optional<std::string>())));
+  EXPECT_THAT(by_name["ncnn"].types, ::testing::Contains(Pair("float64", std::optional<std::string>("float32"))));
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Tables, indices that are computed, and arithmetic on whole numbers: what ncnn computes against what onnxruntime computes.
+#include <functional>
+
 #include "convert/ir/cast.h"
 #include "tests/ncnn/case.h"
 
@@ -80,19 +82,36 @@ TEST(NcnnGather, ElementsAndPoints) {
 }
 
 TEST(NcnnWhole, Arithmetic) {
-  Case t;
-  Value *a = t.x({2, 5}, kLong), *b = t.x({2, 5}, kLong);
-  Value* positive = t.op(kMax, {t.op(kAbs, {b}), t.ints({1})});
-  t.op(kAdd, {a, t.op(kMul, {b, t.ints({3})})});
-  t.op(kDiv, {a, positive});
-  t.op(kMod, {a, positive});
-  t.op(kMod, {a, positive}, {{"fmod", int64_t{1}}});
-  t.op(kClip, {t.op(kNeg, {a}), t.graph->AddConstant("low", Tensor::From<int64_t>({}, {-4})), nullptr});
-  t.op(kReduceSum, {t.op(kCast, {t.op(kGreater, {a, b})}, {{"to", To(kLong)}}), t.ints({1})});
-  t.op(kWhere, {t.op(kCast, {a}, {{"to", To(DataType::kBool)}}), a, b});
-  t.op(kExpand, {t.op(kUnsqueeze, {a, t.ints({2})}), t.ints({2, 5, 3})});
-  t.op(kCast, {t.op(kCast, {a}, {{"to", To(DataType::kInt32)}})}, {{"to", To(DataType::kFloat32)}});
-  t.Expect(-9, 9, 0);
+  const auto expect = [](const char* name, const std::function<void(Case&, Value*, Value*)>& build) {
+    SCOPED_TRACE(name);
+    Case t;
+    build(t, t.x({2, 5}, kLong), t.x({2, 5}, kLong));
+    t.Expect(-9, 9, 0);
+  };
+  const auto positive = [](Case& t, Value* b) { return t.op(kMax, {t.op(kAbs, {b}), t.ints({1})}); };
+  expect("a + 3 b", [](Case& t, Value* a, Value* b) { t.op(kAdd, {a, t.op(kMul, {b, t.ints({3})})}); });
+  expect("a / |b|", [&](Case& t, Value* a, Value* b) { t.op(kDiv, {a, positive(t, b)}); });
+  expect("a / 4", [](Case& t, Value* a, Value* b) { t.op(kAdd, {t.op(kDiv, {a, t.ints({4})}), b}); });
+  expect("a mod |b|", [&](Case& t, Value* a, Value* b) { t.op(kMod, {a, positive(t, b)}); });
+  expect("a mod 3", [](Case& t, Value* a, Value* b) { t.op(kAdd, {t.op(kMod, {a, t.ints({3})}), b}); });
+  expect("a fmod |b|", [&](Case& t, Value* a, Value* b) { t.op(kMod, {a, positive(t, b)}, {{"fmod", int64_t{1}}}); });
+  expect("clip", [](Case& t, Value* a, Value* b) {
+    t.op(kClip, {t.op(kSub, {b, a}), t.graph->AddConstant("low", Tensor::From<int64_t>({}, {-4}))});
+  });
+  expect("count", [](Case& t, Value* a, Value* b) {
+    t.op(kReduceSum, {t.op(kCast, {t.op(kGreater, {a, b})}, {{"to", To(kLong)}}), t.ints({1})});
+  });
+  expect("where", [](Case& t, Value* a, Value* b) {
+    t.op(kWhere, {t.op(kCast, {a}, {{"to", To(DataType::kBool)}}), a, b});
+  });
+  expect("expand", [](Case& t, Value* a, Value* b) {
+    t.op(kExpand, {t.op(kUnsqueeze, {t.op(kNeg, {a}), t.ints({2})}), t.ints({2, 5, 3})});
+    t.op(kSign, {b});
+  });
+  expect("cast", [](Case& t, Value* a, Value* b) {
+    t.op(kCast, {t.op(kCast, {a}, {{"to", To(DataType::kInt32)}})}, {{"to", To(DataType::kFloat32)}});
+    t.op(kNeg, {b});
+  });
 }
 
 // Casts of narrow widths would have to wrap.

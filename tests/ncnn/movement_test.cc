@@ -317,15 +317,14 @@ TEST(NcnnGraph, NamesThatTheFormatCannotHold) {
   t.Expect();
 }
 
-TEST(NcnnGraph, WholeNumbersAreRefused) {
+TEST(NcnnGraph, WholeNumbersThatNoFloatHoldsAreRefused) {
   Case t;
   Value* x = t.graph->AddInput("x", DataType::kInt64, {1, 4});
-  t.graph->AddOutput(t.op(OpKind::kAdd, {x, x}));
+  t.graph->AddOutput(t.op(OpKind::kBitwiseAnd, {x, x}));
   ASSERT_TRUE(MakeInferShapes()->Run(*t.graph).ok());
   const auto folder = TemporaryFolder::Create("/tmp", "slipway-ncnn-case-");
   const auto emitted = ConvertToNcnn(*t.graph, folder->path());
   EXPECT_EQ(emitted.status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_NE(Message(emitted.status()).find("int64"), std::string::npos) << emitted.status();
 }
 
 }  // namespace

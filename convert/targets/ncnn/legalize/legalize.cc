@@ -42,11 +42,20 @@ absl::Status BindBatch(Graph& graph) {
   return Simplify(graph);
 }
 
+// First of all: what else reads an input decides how a table does.
+absl::Status LeadInputsToTables(Graph& graph) {
+  std::vector<std::unique_ptr<Rule>> rules;
+  rules.push_back(MakeEmbedInput());
+  ASSIGN_OR_RETURN(const bool changed, ApplyRules(graph, rules));
+  return changed ? MakeRemoveDead()->Run(graph).status() : absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Legalize(Graph& graph) {
   RETURN_IF_ERROR(WidenFloats(graph));
   RETURN_IF_ERROR(BindBatch(graph));
+  RETURN_IF_ERROR(LeadInputsToTables(graph));
   std::vector<std::unique_ptr<Rule>> rules;
   rules.push_back(MakeLowerGemm());
   rules.push_back(MakeSplitPadFromPool());
@@ -63,7 +72,6 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeFlattenGatherNd());
   rules.push_back(MakePickByComparison());
   rules.push_back(MakeScatterRowsByProduct());
-  rules.push_back(MakeEmbedInput());
   rules.push_back(MakeGatherByFlatIndex());
   rules.push_back(MakeGatherByProduct());
   rules.push_back(MakeComputeWholeNumbers());

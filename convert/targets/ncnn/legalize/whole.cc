@@ -13,7 +13,7 @@ Attributes To(DataType type) {
   return attributes;
 }
 
-// Whole numbers are computed as what they are held as: float32, exact up to 2^24. A quotient is cut towards 0 by the cast back.
+// Whole numbers are computed as what they are held as: float32, exact up to 2^24.
 class ComputeWholeNumbers final : public Rule {
  public:
   std::string_view name() const override { return "compute-whole-numbers"; }
@@ -43,7 +43,34 @@ class ComputeWholeNumbers final : public Rule {
       inputs[i] = inputs[i]->IsConstant() ? c.Constant(inputs[i]->constant->Cast(DataType::kFloat32))
                                           : c.Add(OpKind::kCast, {inputs[i]}, To(DataType::kFloat32));
     }
+    if (node.kind == OpKind::kDiv)
+      return c.Finish(OpKind::kCast, {Quotient(c, inputs[0], inputs[0], inputs[1])}, To(type));
+    if (node.kind == OpKind::kMod) {
+      const bool towards_zero = node.attributes.Int("fmod", 0) != 0;
+      Value* quotient = Quotient(c, inputs[0], inputs[towards_zero ? 0 : 1], inputs[1]);
+      if (towards_zero) {
+        quotient =
+            c.Add(OpKind::kCast, {c.Add(OpKind::kCast, {quotient}, To(DataType::kInt64))}, To(DataType::kFloat32));
+      } else {
+        quotient = c.Add(OpKind::kFloor, {quotient});
+      }
+      Value* rest = c.Add(OpKind::kSub, {inputs[0], c.Add(OpKind::kMul, {quotient, inputs[1]})});
+      return c.Finish(OpKind::kCast, {rest}, To(type));
+    }
     return c.Finish(OpKind::kCast, {c.Add(node.kind, std::move(inputs), node.attributes)}, To(type));
+  }
+
+ private:
+  // NCNN's quotients are off by a rounding, which must not reach a whole number: half a one is added first, with the sign of `towards`. Of its own sign, what
+  // is cut towards 0 is the same; of the divisor's, what is rounded down.
+  static Value* Quotient(Composer& c, Value* a, Value* towards, Value* b) {
+    Value* sign = towards->IsConstant() ? Signs(c, *towards->constant) : c.Add(OpKind::kSign, {towards});
+    return c.Add(OpKind::kDiv, {c.Add(OpKind::kAdd, {a, c.Add(OpKind::kMul, {sign, c.Constant(0.5f)})}), b});
+  }
+  static Value* Signs(Composer& c, const Tensor& numbers) {
+    std::vector<float> signs = numbers.ToFloats();
+    for (float& sign : signs) sign = sign > 0 ? 1 : sign < 0 ? -1 : 0;
+    return c.Constant(Tensor::From(numbers.shape(), signs));
   }
 };
 
