@@ -251,8 +251,11 @@ class ConvertBench {
           costs[nodes].push_back(cost);
         }
       }
-      const double small = MedianOf(costs[kShortGraph]).wall_s, large = MedianOf(costs[kLongGraph]).wall_s;
-      figures_["scaling/" + target] = {{"nodes_1000_s", small}, {"nodes_10000_s", large}, {"ratio", large / small}};
+      const Cost small = MedianOf(costs[kShortGraph]), large = MedianOf(costs[kLongGraph]);
+      figures_["scaling/" + target] = {{"nodes_1000_s", small.wall_s},
+                                       {"nodes_10000_s", large.wall_s},
+                                       {"ratio", large.wall_s / small.wall_s},
+                                       {"cpu_ratio", large.cpu_s / small.cpu_s}};
     }
     return absl::OkStatus();
   }

@@ -20,6 +20,8 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+constexpr int kRest = 20;  // times as long as a look at the memory takes, until the next
+
 double SecondsOf(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
 }
@@ -65,11 +67,14 @@ absl::StatusOr<Cost> MeasureProcesses(const std::function<int()>& body) {
   std::atomic<bool> ended = false;
   std::thread sampler([&] {
     while (!ended) {
+      const auto begun = SteadyClock::now();
       Memory memory;
       AddMemory(child, memory);
       cost.peak_anon_mb = std::max(cost.peak_anon_mb, memory.anon_mb);
       cost.peak_mapped_mb = std::max(cost.peak_mapped_mb, memory.mapped_mb);
-      std::this_thread::sleep_for(std::chrono::microseconds(500));
+      // Looking must not slow down what is looked at.
+      std::this_thread::sleep_for(
+          std::max<SteadyClock::duration>(std::chrono::microseconds(500), kRest * (SteadyClock::now() - begun)));
     }
   });
   siginfo_t info{};
