@@ -17,6 +17,7 @@
 #include "common/base/log.h"
 #include "common/metrics/metrics.h"
 #include "common/queue/queue.h"
+#include "common/queue/redis_flags.h"
 #include "common/store/open_store.h"
 #include "coordinator/service/coordinator.h"
 #include "coordinator/service/garbage_collector.h"
@@ -39,6 +40,8 @@ Examples:
   slipway-coordinator --redis unix:/run/redis.sock --store /mnt/farm --listen 0.0.0.0:9000 --insecure --health-listen 0.0.0.0:9001
   slipway-coordinator --redis redis:6379 --store /mnt/farm --listen 127.0.0.1:9000 --tenant-open-tasks 20000 --tenant-weight research=2.5
   slipway-coordinator --redis redis:6379 --store /mnt/farm --listen 0.0.0.0:9000 --tls-cert farm.pem --tls-key farm.key --tokens /etc/slipway/tokens --audit-log /var/log/slipway/audit.jsonl
+  slipway-coordinator --redis sentinel:farm@s1:26379,s2:26379,s3:26379 --redis-tls --redis-tls-ca /etc/slipway/ca.pem \
+      --redis-user slipway --redis-password-file /etc/slipway/redis --store /mnt/farm --listen 127.0.0.1:9000
   slipway-coordinator --redis redis:6379 --store 's3://blobs/farm?endpoint=https://minio:9000' --listen 0.0.0.0:9000 --insecure
   SLIPWAY_REDIS=redis:6379 SLIPWAY_STORE=/mnt/farm slipway-coordinator --listen unix:/run/slipway.sock
 
@@ -49,11 +52,11 @@ Exit: 0 after SIGTERM or SIGINT, 2 usage, 5 the machine (address in use, Redis o
 struct Flags {
   CoordinatorOptions coordinator;
   QueueOptions queue;
+  RedisFlags redis;
   std::string store;
   OpenStoreOptions store_options;
   double garbage_hours = 24;
   bool adopt_store = false;
-  std::string redis_password_file;
   double lease_seconds = 15;
   std::vector<std::string> weights;  // TENANT=WEIGHT
   std::string metrics_listen;
@@ -89,11 +92,7 @@ void DefineFlags(CLI::App& app, Flags& flags) {
   app.add_flag("--insecure", flags.coordinator.insecure,
                "Allow plain text, and callers without credentials, on addresses that other machines reach")
       ->envname("SLIPWAY_INSECURE");
-  app.add_option("--redis", flags.queue.address, "Redis: unix:/PATH or HOST:PORT")
-      ->envname("SLIPWAY_REDIS")
-      ->required();
-  app.add_option("--redis-password-file", flags.redis_password_file, "File whose first line is Redis' password")
-      ->envname("SLIPWAY_REDIS_PASSWORD_FILE");
+  DefineRedisFlags(app, flags.redis);
   app.add_option("--store", flags.store,
                  "Blobs, shared by all of the farm: a folder, file:///FOLDER or "
                  "s3://BUCKET/PREFIX[?endpoint=URL&region=NAME]")
@@ -166,16 +165,6 @@ absl::Status ReadWeights(Flags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status ReadPassword(Flags& flags) {
-  if (flags.redis_password_file.empty()) {
-    if (const char* password = std::getenv("SLIPWAY_REDIS_PASSWORD")) flags.queue.password = password;
-    return absl::OkStatus();
-  }
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(flags.redis_password_file));
-  flags.queue.password = text.substr(0, text.find_first_of("\r\n"));
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::unique_ptr<Queue>> ConnectPatiently(const QueueOptions& options) {
   const absl::Time deadline = absl::Now() + kQueuePatience;
   for (absl::Duration backoff = absl::Milliseconds(20);; backoff = std::min(backoff * 2, absl::Seconds(1))) {
@@ -204,7 +193,7 @@ absl::Status Run(Flags flags) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  RETURN_IF_ERROR(ReadPassword(flags));
+  RETURN_IF_ERROR(ReadRedisFlags(flags.redis, flags.queue));
   RETURN_IF_ERROR(ReadWeights(flags));
   flags.queue.lease = absl::Seconds(flags.lease_seconds);
   // Well within the third of a lease after which it would think that nobody has maintained the queue.

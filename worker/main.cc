@@ -12,6 +12,7 @@
 #include "common/base/installation.h"
 #include "common/base/log.h"
 #include "common/metrics/metrics.h"
+#include "common/queue/redis_flags.h"
 #include "worker/daemon/child.h"
 #include "worker/daemon/daemon.h"
 
@@ -25,13 +26,16 @@ constexpr const char* kExamples = R"(Examples:
   slipway-worker --redis redis:6379 --store 's3://blobs/farm?endpoint=https://minio:9000' --store-cache /var/cache/slipway
   slipway-worker --redis unix:/run/slipway/redis.sock --redis-password-file /etc/slipway/redis --store /srv/slipway/store \
       --slots 8 --prewarm onnxruntime,litert,ncnn --task-memory 6G
+  slipway-worker --redis rediss://redis.example.com:6380 --redis-tls-ca /etc/slipway/ca.pem --redis-user slipway \
+      --redis-password-file /etc/slipway/redis --store /srv/slipway/store
 
 Every flag has an environment variable: SLIPWAY_ and its name in capitals, - as _ (SLIPWAY_DRAIN_TIMEOUT=30).
 SIGTERM: take no more tasks, finish those running (at most --drain-timeout), give the rest back. A second one: at once.
 Exit: 0 ended as told, 2 usage, 5 the machine, the store or Redis made work impossible.)";
 
 struct Flags {
-  std::string redis, redis_password_file, store, shard = "0", scratch, python, log_level = "info", log_format = "text";
+  RedisFlags redis;
+  std::string store, shard = "0", scratch, python, log_level = "info", log_format = "text";
   OpenStoreOptions store_options;
   bool allow_unsandboxed = false, no_cache = false;
   int slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -44,11 +48,7 @@ struct Flags {
 
 void AddFlags(CLI::App& app, Flags& flags) {
   const auto named = [](CLI::Option* option, const char* variable) { return option->envname(variable); };
-  named(app.add_option("--redis", flags.redis, "Redis: HOST:PORT or unix:/path/to/socket"), "SLIPWAY_REDIS")
-      ->required();
-  named(app.add_option("--redis-password-file", flags.redis_password_file, "file that holds Redis' password"),
-        "SLIPWAY_REDIS_PASSWORD_FILE")
-      ->check(CLI::ExistingFile);
+  DefineRedisFlags(app, flags.redis);
   named(app.add_option("--store", flags.store,
                        "blob store, shared with the coordinators: a folder, file:///FOLDER or "
                        "s3://BUCKET/PREFIX[?endpoint=URL&region=NAME]"),
@@ -126,14 +126,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
 
 absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
   WorkerOptions options;
-  options.queue.address = flags.redis;
+  RETURN_IF_ERROR(ReadRedisFlags(flags.redis, options.queue));
   options.queue.shard = flags.shard;
   options.queue.lease = absl::Seconds(flags.lease);
-  if (!flags.redis_password_file.empty()) {
-    ASSIGN_OR_RETURN(options.queue.password, ReadFile(flags.redis_password_file));
-    while (options.queue.password.ends_with('\n') || options.queue.password.ends_with('\r'))
-      options.queue.password.pop_back();
-  }
   options.store = flags.store;
   options.store_options = flags.store_options;
   options.slots = flags.slots;

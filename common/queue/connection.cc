@@ -2,10 +2,14 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
 #include <charconv>
 
+#include "absl/time/clock.h"
 #include "common/base/error.h"
-#include "common/queue/socket.h"
+#include "common/queue/permissions.h"
+#include "common/queue/sentinels.h"
+#include "common/queue/tls.h"
 
 namespace slipway {
 namespace {
@@ -33,18 +37,55 @@ std::string Format(std::span<const std::string> arguments) {
 struct ErrorCode {
   std::string_view word;
   absl::StatusCode code;
+  bool leave = false;  // this server is not the one to ask
 };
 constexpr ErrorCode kErrorCodes[] = {
-    {"LOADING", absl::StatusCode::kUnavailable},       {"READONLY", absl::StatusCode::kUnavailable},
-    {"MASTERDOWN", absl::StatusCode::kUnavailable},    {"NOREPLICAS", absl::StatusCode::kUnavailable},
-    {"BUSY", absl::StatusCode::kUnavailable},          {"TRYAGAIN", absl::StatusCode::kUnavailable},
-    {"CLUSTERDOWN", absl::StatusCode::kUnavailable},   {"MISCONF", absl::StatusCode::kUnavailable},
-    {"OOM", absl::StatusCode::kResourceExhausted},     {"FULL", absl::StatusCode::kResourceExhausted},
-    {"SCHEMA", absl::StatusCode::kFailedPrecondition}, {"GONE", absl::StatusCode::kNotFound},
-    {"ENDING", absl::StatusCode::kUnavailable},        {"EXISTS", absl::StatusCode::kAlreadyExists},
-    {"NOAUTH", absl::StatusCode::kPermissionDenied},   {"WRONGPASS", absl::StatusCode::kPermissionDenied},
-    {"NOPERM", absl::StatusCode::kPermissionDenied},
+    {"LOADING", absl::StatusCode::kUnavailable},
+    {"READONLY", absl::StatusCode::kUnavailable, true},
+    {"MASTERDOWN", absl::StatusCode::kUnavailable, true},
+    {"MOVED", absl::StatusCode::kUnavailable, true},
+    {"ASK", absl::StatusCode::kUnavailable},  // the farm's slot is being moved, and is nowhere whole
+    {"TRYAGAIN", absl::StatusCode::kUnavailable},
+    {"CLUSTERDOWN", absl::StatusCode::kUnavailable},
+    {"NOREPLICAS", absl::StatusCode::kUnavailable},
+    {"BUSY", absl::StatusCode::kUnavailable},
+    {"MISCONF", absl::StatusCode::kUnavailable},
+    {"OOM", absl::StatusCode::kResourceExhausted},
+    {"FULL", absl::StatusCode::kResourceExhausted},
+    {"SCHEMA", absl::StatusCode::kFailedPrecondition},
+    {"GONE", absl::StatusCode::kNotFound},
+    {"ENDING", absl::StatusCode::kUnavailable},
+    {"EXISTS", absl::StatusCode::kAlreadyExists},
+    {"NOAUTH", absl::StatusCode::kPermissionDenied},
+    {"WRONGPASS", absl::StatusCode::kPermissionDenied},
 };
+
+std::string_view FirstWord(std::string_view text) { return text.substr(0, text.find(' ')); }
+
+const ErrorCode* FindCode(std::string_view word) {
+  for (const ErrorCode& entry : kErrorCodes) {
+    if (entry.word == word) return &entry;
+  }
+  return nullptr;
+}
+
+// "MOVED <slot> <host>:<port>".
+std::optional<ServerAddress> MovedTo(std::string_view text) {
+  if (FirstWord(text) != "MOVED") return std::nullopt;
+  const std::string_view address = text.substr(text.rfind(' ') + 1);
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  return ServerAddress{std::string(address.substr(0, colon)), std::string(address.substr(colon + 1))};
+}
+
+// Of "{slipway:<shard>}:v2:meta".
+std::string_view ShardOf(std::string_view meta_key) {
+  const size_t colon = meta_key.find(':'), end = meta_key.find('}');
+  return end == std::string_view::npos ? "SHARD" : meta_key.substr(colon + 1, end - colon - 1);
+}
+
+constexpr int kMostMoves = 4;
+constexpr absl::Duration kLook = absl::Milliseconds(250);
 
 }  // namespace
 
@@ -70,60 +111,84 @@ bool IsNil(const redisReply* reply) { return reply == nullptr || reply->type == 
 bool IsError(const redisReply* reply) { return reply != nullptr && reply->type == REDIS_REPLY_ERROR; }
 
 absl::Status ErrorReply(std::string_view text) {
-  std::string_view word = text.substr(0, text.find(' '));
+  const std::string_view word = FirstWord(text);
   // For whoever submitted, to whom Redis is nobody.
   if (word == "QUOTA") return WithKind(ResourceExhausted("{}", text.substr(word.size() + 1)), ErrorKind::kMachine);
-  for (const ErrorCode& entry : kErrorCodes) {
-    if (entry.word == word)
-      return WithKind(absl::Status(entry.code, fmt::format("Redis: {}", text)), ErrorKind::kMachine);
-  }
+  if (IsPermissionError(text))
+    return WithKind(absl::PermissionDeniedError(fmt::format("Redis: {}", text)), ErrorKind::kMachine);
+  if (const ErrorCode* known = FindCode(word))
+    return WithKind(absl::Status(known->code, fmt::format("Redis: {}", text)), ErrorKind::kMachine);
   return Internal("Redis: {}", text);
 }
 
-absl::StatusOr<Endpoint> Endpoint::Parse(std::string_view address) {
-  Endpoint endpoint;
-  constexpr std::string_view kUnix = "unix:";
-  if (address.starts_with(kUnix) && address.size() > kUnix.size()) {
-    endpoint.unix_path = address.substr(kUnix.size());
-    return endpoint;
-  }
-  size_t colon = address.rfind(':');
-  if (colon != std::string_view::npos && colon > 0 && colon + 1 < address.size()) {
-    endpoint.host = address.substr(0, colon);
-    endpoint.port = address.substr(colon + 1);
-    if (endpoint.host.starts_with('[') && endpoint.host.ends_with(']'))
-      endpoint.host = endpoint.host.substr(1, endpoint.host.size() - 2);
-    if (endpoint.port.find_first_not_of("0123456789") == std::string::npos) return endpoint;
-  }
-  return InvalidArgument("Redis address \"{}\": must be unix:/path or host:port", address);
-}
+Connection::Connection(const Endpoint& endpoint, std::unique_ptr<Stream> stream)
+    : stream_(std::move(stream)), reader_(::redisReaderCreate()), user_(endpoint.user), meta_key_(endpoint.meta_key) {}
 
-Connection::Connection(UniqueFd socket) : socket_(std::move(socket)), reader_(::redisReaderCreate()) {}
-
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Endpoint& endpoint, absl::Time deadline) {
-  absl::StatusOr<UniqueFd> socket = endpoint.unix_path.empty() ? ConnectTcp(endpoint.host, endpoint.port, deadline)
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Dial(const Endpoint& endpoint, const ServerAddress& server,
+                                                             absl::Time deadline) {
+  absl::StatusOr<UniqueFd> socket = endpoint.unix_path.empty() ? ConnectTcp(server.host, server.port, deadline)
                                                                : ConnectUnix(endpoint.unix_path, deadline);
   RETURN_IF_ERROR(socket.status());
-  std::unique_ptr<Connection> connection(new Connection(*std::move(socket)));
-  RETURN_IF_ERROR(connection->Greet(endpoint, deadline));
+  std::unique_ptr<Stream> stream;
+  if (endpoint.tls == nullptr) {
+    stream = MakePlainStream(*std::move(socket));
+  } else {
+    ASSIGN_OR_RETURN(stream, endpoint.tls->Encrypt(*std::move(socket), server.host, deadline));
+  }
+  std::unique_ptr<Connection> connection(new Connection(endpoint, std::move(stream)));
+  RETURN_IF_ERROR(connection->Authenticate(endpoint, deadline));
   return connection;
 }
 
-absl::Status Connection::Greet(const Endpoint& endpoint, absl::Time deadline) {
-  if (!endpoint.password.empty())
-    RETURN_IF_ERROR(Call(std::vector<std::string>{"AUTH", endpoint.password}, deadline).status());
-  ASSIGN_OR_RETURN(Reply server, Call(std::vector<std::string>{"INFO", "server"}, deadline));
-  run_id_ = InfoField(Text(server.get()), "run_id");
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Endpoint& endpoint, absl::Time deadline) {
+  ServerAddress server = endpoint.server;
+  uint64_t changes = 0;
+  if (endpoint.sentinels != nullptr) {
+    ASSIGN_OR_RETURN(const Sentinels::Master master, endpoint.sentinels->FindMaster(deadline));
+    server = master.server;
+    changes = master.changes;
+  }
+  for (int moves = 0;; ++moves) {
+    absl::StatusOr<std::unique_ptr<Connection>> connection = Dial(endpoint, server, deadline);
+    if (connection.ok()) {
+      (*connection)->sentinels_ = endpoint.sentinels;
+      (*connection)->changes_ = changes;
+    }
+    const absl::Status status = connection.ok() ? (*connection)->Greet(deadline) : connection.status();
+    if (status.ok()) return connection;
+    if (connection.ok() && (*connection)->moved_ && moves < kMostMoves) {
+      const ServerAddress& moved = *(*connection)->moved_;
+      if (!moved.host.empty()) server.host = moved.host;
+      server.port = moved.port;
+      continue;
+    }
+    if (endpoint.sentinels != nullptr) endpoint.sentinels->Doubt();
+    return status;
+  }
+}
+
+absl::Status Connection::Authenticate(const Endpoint& endpoint, absl::Time deadline) {
+  if (endpoint.password.empty()) return absl::OkStatus();
+  std::vector<std::string> command = {"AUTH", endpoint.password};
+  if (!endpoint.user.empty()) command.insert(command.begin() + 1, endpoint.user);
+  return Call(command, deadline).status();
+}
+
+absl::Status Connection::Greet(absl::Time deadline) {
   // Managed servers forbid CONFIG; INFO tells the policy as well.
-  ASSIGN_OR_RETURN(Reply memory, Call(std::vector<std::string>{"INFO", "memory"}, deadline));
-  std::string policy = InfoField(Text(memory.get()), "maxmemory_policy");
-  if (policy != "noeviction") {
+  ASSIGN_OR_RETURN(const Reply reply,
+                   Call(std::vector<std::string>{"INFO", "server", "memory", "replication"}, deadline));
+  const std::string_view info = Text(reply.get());
+  run_id_ = InfoField(info, "run_id");
+  if (const std::string policy = InfoField(info, "maxmemory_policy"); policy != "noeviction") {
     return FailedPrecondition("Redis would evict tasks when full: its maxmemory-policy is {}, set it to noeviction",
                               policy);
   }
-  if (endpoint.meta_key.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(Reply schema, Run(FindScript("open"), std::vector<std::string>{endpoint.meta_key}, deadline));
-  if (Text(schema.get()) == kSchema) return absl::OkStatus();
+  if (meta_key_.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Reply schema, Run(FindScript("open"), std::vector<std::string>{meta_key_}, deadline));
+  // A replica that takes writes loses them.
+  if (InfoField(info, "role") != "master") return Break(Unavailable("Redis: this server is a replica"));
+  if (Text(schema.get()) == kSchema) return user_.empty() ? absl::OkStatus() : CheckPermissions(deadline);
   return FailedPrecondition(
       "the farm's keys in Redis are of schema {}, this program knows {}: end that farm with its own programs and "
       "delete its keys, "
@@ -131,14 +196,43 @@ absl::Status Connection::Greet(const Endpoint& endpoint, absl::Time deadline) {
       Text(schema.get()), kSchema);
 }
 
+absl::Status Connection::CheckPermissions(absl::Time deadline) {
+  std::vector<std::string> arguments = {meta_key_};
+  arguments.insert(arguments.end(), PermittedCommands().begin(), PermittedCommands().end());
+  ASSIGN_OR_RETURN(const Reply reply, Run(FindScript("permissions"), arguments, deadline));
+  if (Elements(reply.get()).empty()) return absl::OkStatus();
+  std::string missing;
+  for (const redisReply* command : Elements(reply.get())) missing += fmt::format(" +{}", Text(command));
+  return WithKind(absl::PermissionDeniedError(fmt::format("Redis user {} lacks{}, or their keys or channels: {}", user_,
+                                                          missing, PermissionAdvice("", ShardOf(meta_key_)))),
+                  ErrorKind::kMachine);
+}
+
+bool Connection::broken() const {
+  return stream_ == nullptr || (sentinels_ != nullptr && sentinels_->changes() != changes_);
+}
+
+// What to do about an error reply.
+absl::Status Connection::Refused(std::string_view error) {
+  const absl::Status status = ErrorReply(error);
+  if (status.code() == absl::StatusCode::kPermissionDenied && IsPermissionError(error)) {
+    return WithKind(absl::PermissionDeniedError(
+                        fmt::format("{}: {}", Message(status), PermissionAdvice(error, ShardOf(meta_key_)))),
+                    ErrorKind::kMachine);
+  }
+  moved_ = MovedTo(error);
+  const ErrorCode* known = FindCode(FirstWord(error));
+  return known != nullptr && known->leave ? Break(status) : status;
+}
+
 absl::Status Connection::Break(const absl::Status& status) {
-  socket_.Reset();
+  stream_.reset();
   return status.code() == absl::StatusCode::kDeadlineExceeded ? Unavailable("{}", Message(status)) : status;
 }
 
 absl::Status Connection::Send(std::span<const std::string> arguments, absl::Time deadline) {
   if (broken()) return Unavailable("Redis: the connection is lost");
-  absl::Status sent = SendAll(socket_.get(), Format(arguments), deadline);
+  absl::Status sent = stream_->SendAll(Format(arguments), deadline);
   return sent.ok() ? sent : Break(sent);
 }
 
@@ -150,8 +244,14 @@ absl::StatusOr<Reply> Connection::Receive(absl::Time deadline) {
       return Break(Unavailable("Redis: it speaks another protocol: {}", reader_->errstr));
     if (reply != nullptr) return Reply(static_cast<redisReply*>(reply));
     char buffer[16384];
-    absl::StatusOr<size_t> received = ReceiveSome(socket_.get(), buffer, sizeof(buffer), deadline);
-    if (received.status().code() == absl::StatusCode::kDeadlineExceeded) return received.status();
+    // A master that fell silent may have been replaced meanwhile.
+    const absl::Time look = sentinels_ == nullptr ? deadline : std::min(deadline, absl::Now() + kLook);
+    absl::StatusOr<size_t> received = stream_->ReceiveSome(buffer, sizeof(buffer), look);
+    if (received.status().code() == absl::StatusCode::kDeadlineExceeded) {
+      if (broken()) return Break(Unavailable("Redis: the sentinels name another master"));
+      if (look < deadline) continue;
+      return received.status();
+    }
     if (!received.ok()) return Break(received.status());
     if (::redisReaderFeed(reader_.get(), buffer, *received) != REDIS_OK)
       return Break(Unavailable("Redis: {}", reader_->errstr));
@@ -163,7 +263,7 @@ absl::StatusOr<Reply> Connection::Call(std::span<const std::string> arguments, a
   absl::StatusOr<Reply> reply = Receive(deadline);
   // A late answer would be taken for the next command's.
   if (!reply.ok()) return Break(reply.status());
-  if (IsError(reply->get())) return ErrorReply(Text(reply->get()));
+  if (IsError(reply->get())) return Refused(Text(reply->get()));
   return reply;
 }
 
@@ -175,7 +275,7 @@ absl::StatusOr<Reply> Connection::Run(const Script& script, std::span<const std:
   absl::StatusOr<Reply> reply = Receive(deadline);
   if (!reply.ok()) return Break(reply.status());
   if (!IsError(reply->get())) return reply;
-  if (!Text(reply->get()).starts_with("NOSCRIPT")) return ErrorReply(Text(reply->get()));
+  if (!Text(reply->get()).starts_with("NOSCRIPT")) return Refused(Text(reply->get()));
   command[0] = "EVAL";
   command[1] = script.text;
   return Call(command, deadline);
@@ -186,7 +286,7 @@ absl::StatusOr<std::vector<Reply>> Connection::CallAll(std::span<const std::vect
   if (broken()) return Unavailable("Redis: the connection is lost");
   std::string bytes;
   for (const std::vector<std::string>& command : commands) bytes += Format(command);
-  if (absl::Status sent = SendAll(socket_.get(), bytes, deadline); !sent.ok()) return Break(sent);
+  if (absl::Status sent = stream_->SendAll(bytes, deadline); !sent.ok()) return Break(sent);
   std::vector<Reply> replies;
   while (replies.size() < commands.size()) {
     absl::StatusOr<Reply> reply = Receive(deadline);

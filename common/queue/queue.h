@@ -163,9 +163,23 @@ struct TenantLimits {
   uint64_t bytes = 0;                // of the inputs of its open requests
 };
 
+// Encryption of the connections to Redis and its sentinels. Files are PEM; they are read again when they have changed.
+struct RedisTls {
+  bool on = false;          // an address rediss://… means it as well
+  std::string ca;           // file of the authorities that are trusted; empty: the system's
+  std::string certificate;  // file that we show, with its chain; empty: none
+  std::string key;          // file of its key
+  std::string server_name;  // that the servers' certificates must bear; empty: the host of each address
+};
+
 struct QueueOptions {
-  std::string address;   // "unix:/path/redis.sock" or "host:port"
+  // "unix:/path/redis.sock", "host:port", "redis://host:port", "rediss://host:port" (encrypted), or, of a master that sentinels
+  // watch, "sentinel:NAME@host:port,host:port…" (port 26379 if it is left out).
+  std::string address;
+  std::string user;      // of Redis' access control list; empty: the default one
   std::string password;  // empty: none
+  std::string sentinel_user, sentinel_password;
+  RedisTls tls;
   std::string shard = "0";
   absl::Duration lease = absl::Seconds(15);
   int max_attempts = 3;                            // leases lost or retried before the task ends failed

@@ -95,7 +95,7 @@ absl::StatusOr<RedisQueue::Replies> RedisQueue::RunTogether(Pool& pool, absl::Ti
       if (Text(received[i].get()).starts_with("NOSCRIPT") && IsError(received[i].get())) {
         replies.push_back(connection.Run(FindScript(calls[i].script), std::span(commands[i]).subspan(3), deadline));
       } else if (IsError(received[i].get())) {
-        replies.emplace_back(ErrorReply(Text(received[i].get())));
+        replies.emplace_back(connection.Refused(Text(received[i].get())));
       } else {
         replies.emplace_back(std::move(received[i]));
       }
@@ -118,7 +118,6 @@ absl::StatusOr<std::string> RedisQueue::FarmId() {
 }
 
 absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options) {
-  ASSIGN_OR_RETURN(Endpoint endpoint, Endpoint::Parse(options.address));
   bool plain_shard = !options.shard.empty() && options.shard.size() <= 16 &&
                      options.shard.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string::npos;
   if (!plain_shard) return InvalidArgument("shard \"{}\": must be 1 to 16 of a-z 0-9", options.shard);
@@ -127,7 +126,7 @@ absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options)
   RETURN_IF_ERROR(CheckLimits("every tenant", options.limits));
   for (const auto& [tenant, limits] : options.tenants) RETURN_IF_ERROR(CheckLimits(tenant, limits));
   if (options.connections < 1) return InvalidArgument("connections must be 1 or more");
-  endpoint.password = options.password;
+  ASSIGN_OR_RETURN(Endpoint endpoint, MakeEndpoint(options));
   endpoint.meta_key = KeyPrefix(options) + "meta";
   auto queue = std::make_unique<RedisQueue>(options, std::move(endpoint));
   RETURN_IF_ERROR(queue->Ping());

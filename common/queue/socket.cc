@@ -32,6 +32,43 @@ absl::Status FinishConnect(int fd, const sockaddr* address, socklen_t size, absl
   return error == 0 ? absl::OkStatus() : Lost("connect", error);
 }
 
+class PlainStream final : public Stream {
+ public:
+  explicit PlainStream(UniqueFd socket) : socket_(std::move(socket)) {}
+
+  absl::Status SendAll(std::string_view bytes, absl::Time deadline) override {
+    while (!bytes.empty()) {
+      ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent >= 0) {
+        bytes.remove_prefix(sent);
+      } else if (errno == EAGAIN) {
+        RETURN_IF_ERROR(PollUntil(socket_.get(), POLLOUT, deadline));
+      } else if (errno != EINTR) {
+        return Lost("send", errno);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<size_t> ReceiveSome(char* buffer, size_t size, absl::Time deadline) override {
+    while (true) {
+      ssize_t received = ::recv(socket_.get(), buffer, size, 0);
+      if (received > 0) return static_cast<size_t>(received);
+      if (received == 0) return Unavailable("Redis: it closed the connection");
+      if (errno == EAGAIN) {
+        RETURN_IF_ERROR(PollUntil(socket_.get(), POLLIN, deadline));
+      } else if (errno != EINTR) {
+        return Lost("receive", errno);
+      }
+    }
+  }
+
+  int fd() const override { return socket_.get(); }
+
+ private:
+  UniqueFd socket_;
+};
+
 }  // namespace
 
 absl::StatusOr<UniqueFd> ConnectUnix(const std::string& path, absl::Time deadline) {
@@ -84,31 +121,6 @@ absl::Status PollUntil(int fd, short events, absl::Time deadline) {
   }
 }
 
-absl::Status SendAll(int fd, std::string_view bytes, absl::Time deadline) {
-  while (!bytes.empty()) {
-    ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent >= 0) {
-      bytes.remove_prefix(sent);
-    } else if (errno == EAGAIN) {
-      RETURN_IF_ERROR(PollUntil(fd, POLLOUT, deadline));
-    } else if (errno != EINTR) {
-      return Lost("send", errno);
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<size_t> ReceiveSome(int fd, char* buffer, size_t size, absl::Time deadline) {
-  while (true) {
-    ssize_t received = ::recv(fd, buffer, size, 0);
-    if (received > 0) return static_cast<size_t>(received);
-    if (received == 0) return Unavailable("Redis: it closed the connection");
-    if (errno == EAGAIN) {
-      RETURN_IF_ERROR(PollUntil(fd, POLLIN, deadline));
-    } else if (errno != EINTR) {
-      return Lost("receive", errno);
-    }
-  }
-}
+std::unique_ptr<Stream> MakePlainStream(UniqueFd socket) { return std::make_unique<PlainStream>(std::move(socket)); }
 
 }  // namespace slipway

@@ -17,6 +17,7 @@ namespace slipway {
 namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+constexpr int kLook = 1000;  // ms
 
 bool IsMessage(const redisReply* reply) {
   auto elements = Elements(reply);
@@ -104,7 +105,8 @@ bool Listener::Listen(Connection& connection) {
     }
     if (reply.status().code() != absl::StatusCode::kDeadlineExceeded) return true;
     pollfd entries[] = {{connection.fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-    if (::poll(entries, 2, -1) < 0 && errno != EINTR) return true;
+    // Now and then it looks whether the connection has become outdated.
+    if (::poll(entries, 2, kLook) < 0 && errno != EINTR) return true;
     if (entries[1].revents != 0) return false;
   }
 }

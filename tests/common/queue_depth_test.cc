@@ -71,14 +71,8 @@ TEST_F(DepthTest, TellsTheAgeOfTheOldestRequest) {
 // Of a very large backlog it looks at a part: Redis must not stand still for a scrape.
 TEST_F(DepthTest, LooksAtNoMoreThanItIsAllowedTo) {
   for (int i = 0; i < 5; ++i) Submit(Request("r" + std::to_string(i), 2));
-  const absl::StatusOr<Reply> reply = [&] {
-    Endpoint endpoint = Endpoint::Parse(redis_.address()).value();
-    endpoint.password = redis_.password();
-    const absl::Time deadline = absl::Now() + absl::Seconds(5);
-    return Connection::Open(endpoint, deadline)
-        .value()
-        ->Run(FindScript("depth"), std::vector<std::string>{Key("meta"), "3"}, deadline);
-  }();
+  const absl::StatusOr<Reply> reply =
+      Open()->Run(FindScript("depth"), std::vector<std::string>{Key("meta"), "3"}, absl::Now() + absl::Seconds(5));
   const auto elements = Elements(reply.value().get());
   ASSERT_EQ(elements.size(), 6u);
   EXPECT_EQ(Number(elements[0]), 10);  // open is counted, not looked for

@@ -1,12 +1,8 @@
 // Lost workers, lost replies, lost servers, full memory.
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <stdexcept>
 #include <thread>
 
 #include "common/queue/plan.h"
@@ -155,7 +151,9 @@ TEST_F(QueueTest, BadAddressesAndPasswordsAreRefused) {
   EXPECT_EQ(code([](QueueOptions& o) { o.address = "127.0.0.1:1"; }), absl::StatusCode::kUnavailable);
   EXPECT_EQ(code([](QueueOptions& o) { o.address = "unix:" + std::string(200, 'x'); }),
             absl::StatusCode::kInvalidArgument);
-  for (const char* address : {"", "redis", "unix:", ":6379", "host:", "host:x"})
+  for (const char* address : {"", "redis", "unix:", ":6379", "host:", "host:x", "a:b:6379", "user:word@host:6379",
+                              "rediss://", "https://host:6379", "sentinel:", "sentinel:farm", "sentinel:@host:26379",
+                              "sentinel:farm@", "sentinel:farm@host:26379,", "sentinel:farm@host:x"})
     EXPECT_EQ(code([&](QueueOptions& o) { o.address = address; }), absl::StatusCode::kInvalidArgument) << address;
 }
 
@@ -267,11 +265,7 @@ class HalfWrittenTest : public QueueTest {
   }
   void Send(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), Key("meta"));
-    absl::Time deadline = absl::Now() + absl::Seconds(5);
-    Endpoint endpoint = Endpoint::Parse(redis_.address()).value();
-    endpoint.password = redis_.password();
-    std::unique_ptr<Connection> connection = Connection::Open(endpoint, deadline).value();
-    EXPECT_TRUE(connection->Run(FindScript("submit"), arguments, deadline).ok());
+    EXPECT_TRUE(Open()->Run(FindScript("submit"), arguments, absl::Now() + absl::Seconds(5)).ok());
   }
 
   QueuedRequest request_ = Request("a", 2500);
@@ -310,29 +304,11 @@ TEST_F(HalfWrittenTest, ItCanBeCancelled) {
 }
 
 TEST(QueueOverTcp, Works) {
-  // A port that was free a moment ago; another may take it first.
-  std::unique_ptr<RedisServer> server;
-  int port = 0;
-  for (int attempt = 0; attempt < 10 && server == nullptr; ++attempt) {
-    UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    ASSERT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port = ntohs(address.sin_port);
-    socket.Reset();
-    try {
-      server = std::make_unique<RedisServer>(
-          RedisOptions{.password = "secret", .persistent = false, .config = {fmt::format("port {}", port)}});
-    } catch (const std::runtime_error&) {
-    }
-  }
-  ASSERT_NE(server, nullptr);
-  for (std::string host : {"127.0.0.1", "localhost", "[::1]"}) {
+  const RedisServer server(
+      {.password = "secret", .config = {"bind 127.0.0.1 -::1"}, .port = RedisOptions::Port::kPlain});
+  for (std::string host : {"127.0.0.1", "localhost", "[::1]", "redis://127.0.0.1"}) {
     QueueOptions options;
-    options.address = fmt::format("{}:{}", host, port);
+    options.address = fmt::format("{}:{}", host, server.port());
     options.password = "secret";
     absl::StatusOr<std::unique_ptr<Queue>> queue = ConnectQueue(options);
     // Not every machine has IPv6; the address form must be understood all the same.

@@ -34,12 +34,12 @@ class QueueTest : public ::testing::Test {
 
   static std::string Key(std::string_view name) { return "{slipway:0}:v2:" + std::string(name); }
 
-  // A command straight to the server.
+  // A way past the queue.
+  std::unique_ptr<Connection> Open() const {
+    return Connection::Open(MakeEndpoint(Options()).value(), absl::Now() + absl::Seconds(5)).value();
+  }
   Reply Redis(const std::vector<std::string>& command) const {
-    absl::Time deadline = absl::Now() + absl::Seconds(5);
-    Endpoint endpoint = Endpoint::Parse(redis_.address()).value();
-    endpoint.password = redis_.password();
-    return Connection::Open(endpoint, deadline).value()->Call(command, deadline).value();
+    return Open()->Call(command, absl::Now() + absl::Seconds(5)).value();
   }
 
   static QueuedRequest Request(const std::string& name, int tasks = 1) {

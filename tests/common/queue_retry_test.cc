@@ -210,12 +210,9 @@ TEST_F(RetryTest, ARepeatedRetryOpensNothingTwice) {
   Submit(Request("a"));
   Commit(*Lease(), TaskState::kFailed);
   auto retry = [&](const std::string& token) {
-    absl::Time deadline = absl::Now() + absl::Seconds(5);
-    Endpoint endpoint = Endpoint::Parse(redis_.address()).value();
-    endpoint.password = redis_.password();
-    Reply reply = Connection::Open(endpoint, deadline)
-                      .value()
-                      ->Run(FindScript("retry"), std::vector<std::string>{Key("meta"), "0-a", token, "10"}, deadline)
+    Reply reply = Open()
+                      ->Run(FindScript("retry"), std::vector<std::string>{Key("meta"), "0-a", token, "10"},
+                            absl::Now() + absl::Seconds(5))
                       .value();
     return Number(Elements(reply.get())[1]);
   };

@@ -27,7 +27,8 @@ MINIMAL = {"redis": {"address": "redis:6379"}}
 FULL = {
     "image": {"repository": "registry.example.com/slipway", "tag": "1.2.3"},
     "imagePullSecrets": ["pull"],
-    "redis": {"address": "redis.cache:6380", "passwordSecret": "redis", "shard": "7"},
+    "redis": {"address": "sentinel:farm@s1.cache:26379,s2.cache:26379", "user": "slipway", "passwordSecret": "redis", "sentinelPasswordSecret": "sentinels",
+              "shard": "7", "tls": {"enabled": True, "secret": "redis-tls", "clientCertificate": True, "serverName": "redis.cache"}},
     "store": {"url": "s3://blobs/farm?endpoint=https://minio:9000", "credentialsSecret": "s3"},
     "coordinator": {"replicas": 3, "tls": {"secret": "farm-tls", "clientCa": True}, "tokensSecret": "farm-tokens", "extraEnv": {"SLIPWAY_TENANT_OPEN_TASKS": "20000"}, "nodeSelector": {"pool": "small"}},
     "worker": {"slots": 4, "drainSeconds": 90, "tolerations": [{"key": "batch", "operator": "Exists"}]},
@@ -84,7 +85,8 @@ class ChartTest(unittest.TestCase):
                         kubernetes_validate.validate(document, version, strict=True)
 
     def test_refuses_wrong_values(self):
-        wrong = [{}, {"redis": {"address": "redis"}}, {**MINIMAL, "coordinator": {"replicas": 0}}, {**MINIMAL, "workers": {}},
+        wrong = [{}, {"redis": {"address": "redis"}}, {"redis": {"address": "sentinel:farm"}},
+                 {"redis": {**MINIMAL["redis"], "tls": {"enabled": True, "clientCertificate": True}}}, {**MINIMAL, "coordinator": {"replicas": 0}}, {**MINIMAL, "workers": {}},
                  {**MINIMAL, "store": {"url": "/mnt"}}, {**MINIMAL, "logLevel": "loud"}, {**MINIMAL, "worker": {"prewarm": ["tensorflow"]}},
                  {**MINIMAL, "coordinator": {"extraEnv": {"SLIPWAY_X": 1}}}]
         for values in wrong:
@@ -120,6 +122,17 @@ class ChartTest(unittest.TestCase):
         self.assertEqual(coordinator["SLIPWAY_TENANT_OPEN_TASKS"], "20000")
         self.assertEqual(worker["SLIPWAY_SLOTS"], "4")
         self.assertEqual(worker["SLIPWAY_REDIS_PASSWORD_FILE"], "/etc/slipway/redis/password")
+        redis = {"SLIPWAY_REDIS": "sentinel:farm@s1.cache:26379,s2.cache:26379", "SLIPWAY_REDIS_USER": "slipway",
+                 "SLIPWAY_REDIS_PASSWORD_FILE": "/etc/slipway/redis/password", "SLIPWAY_REDIS_SENTINEL_PASSWORD_FILE": "/etc/slipway/sentinel/password",
+                 "SLIPWAY_REDIS_TLS": "true", "SLIPWAY_REDIS_TLS_CA": "/etc/slipway/redis-tls/ca.crt",
+                 "SLIPWAY_REDIS_TLS_CERT": "/etc/slipway/redis-tls/tls.crt", "SLIPWAY_REDIS_TLS_KEY": "/etc/slipway/redis-tls/tls.key",
+                 "SLIPWAY_REDIS_TLS_NAME": "redis.cache"}
+        for part in (coordinator, worker):
+            self.assertEqual({name: value for name, value in part.items() if name.startswith("SLIPWAY_REDIS")}, redis)
+        folders = {mount["mountPath"] for mount in container(objects, "worker")["volumeMounts"]}
+        for name, value in redis.items():
+            if value.startswith("/"):
+                self.assertIn(value.rpartition("/")[0], folders, name)
         self.assertNotIn(("PersistentVolumeClaim", "farm-slipway-store"), objects)
         self.assertEqual(container(objects, "worker")["image"], "registry.example.com/slipway:1.2.3")
         # Whoever drains is given the time for it.

@@ -47,6 +47,27 @@ capabilities: {drop: [ALL]}
 {{- if .Values.redis.passwordSecret }}
 - {name: SLIPWAY_REDIS_PASSWORD_FILE, value: /etc/slipway/redis/password}
 {{- end }}
+{{- with .Values.redis.user }}
+- {name: SLIPWAY_REDIS_USER, value: {{ . | quote }}}
+{{- end }}
+{{- if .Values.redis.sentinelPasswordSecret }}
+- {name: SLIPWAY_REDIS_SENTINEL_PASSWORD_FILE, value: /etc/slipway/sentinel/password}
+{{- end }}
+{{- with .Values.redis.tls }}
+{{- if .enabled }}
+- {name: SLIPWAY_REDIS_TLS, value: "true"}
+{{- if .secret }}
+- {name: SLIPWAY_REDIS_TLS_CA, value: /etc/slipway/redis-tls/ca.crt}
+{{- end }}
+{{- if .clientCertificate }}
+- {name: SLIPWAY_REDIS_TLS_CERT, value: /etc/slipway/redis-tls/tls.crt}
+- {name: SLIPWAY_REDIS_TLS_KEY, value: /etc/slipway/redis-tls/tls.key}
+{{- end }}
+{{- if .serverName }}
+- {name: SLIPWAY_REDIS_TLS_NAME, value: {{ .serverName | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if .Values.store.credentialsSecret }}
 - {name: SLIPWAY_STORE_CREDENTIALS, value: /etc/slipway/store/credentials}
 {{- end }}
@@ -59,6 +80,12 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- if .Values.redis.passwordSecret }}
 - {name: redis-password, mountPath: /etc/slipway/redis, readOnly: true}
+{{- end }}
+{{- if .Values.redis.sentinelPasswordSecret }}
+- {name: sentinel-password, mountPath: /etc/slipway/sentinel, readOnly: true}
+{{- end }}
+{{- if and .Values.redis.tls.enabled .Values.redis.tls.secret }}
+- {name: redis-tls, mountPath: /etc/slipway/redis-tls, readOnly: true}
 {{- end }}
 {{- if .Values.store.credentialsSecret }}
 - {name: store-credentials, mountPath: /etc/slipway/store, readOnly: true}
@@ -75,6 +102,14 @@ capabilities: {drop: [ALL]}
 {{- if .Values.redis.passwordSecret }}
 - name: redis-password
   secret: {secretName: {{ .Values.redis.passwordSecret }}, defaultMode: 0440}
+{{- end }}
+{{- if .Values.redis.sentinelPasswordSecret }}
+- name: sentinel-password
+  secret: {secretName: {{ .Values.redis.sentinelPasswordSecret }}, defaultMode: 0440}
+{{- end }}
+{{- if and .Values.redis.tls.enabled .Values.redis.tls.secret }}
+- name: redis-tls
+  secret: {secretName: {{ .Values.redis.tls.secret }}, defaultMode: 0440}
 {{- end }}
 {{- if .Values.store.credentialsSecret }}
 - name: store-credentials

@@ -1,0 +1,91 @@
+#include "common/queue/sentinels.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/random.h"
+#include "common/queue/connection.h"
+#include "common/queue/pool.h"
+#include "common/queue/socket.h"
+
+namespace slipway {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(1);  // with one sentinel, before the next is asked
+constexpr absl::Duration kInterval = absl::Seconds(1);  // of the thread's questions
+
+}  // namespace
+
+Sentinels::Sentinels(std::string master, std::vector<Endpoint> sentinels)
+    : master_(std::move(master)),
+      sentinels_(std::move(sentinels)),
+      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_([this] { Watch(); }) {}
+
+Sentinels::~Sentinels() {
+  const uint64_t one = 1;
+  if (::write(stop_.get(), &one, sizeof(one)) < 0) LogError("eventfd", {});
+  thread_.join();
+}
+
+absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
+  std::unique_lock lock(mutex_, absl::ToChronoTime(deadline));
+  if (!lock.owns_lock()) return Unavailable("Redis: the sentinels have not answered in time");
+  std::string reasons;
+  for (size_t asked = 0; asked < sentinels_.size(); ++asked) {
+    const Endpoint& sentinel = sentinels_[current_];
+    absl::StatusOr<ServerAddress> master = Ask(sentinel, std::min(deadline, absl::Now() + kPatience));
+    if (master.ok()) {
+      if (*master != known_) {
+        if (!known_.host.empty()) {
+          LogWarning("Redis has another master", {{"before", known_.ToString()}, {"now", master->ToString()}});
+        }
+        known_ = *master;
+        ++changes_;
+      }
+      return Master{*std::move(master), changes_};
+    }
+    reasons += fmt::format("{}{}: {}", asked == 0 ? "" : "; ", sentinel.server.ToString(), Message(master.status()));
+    connection_.reset();
+    current_ = (current_ + 1) % sentinels_.size();
+  }
+  return Unavailable("no sentinel of Redis tells where master {} is: {}", master_, reasons);
+}
+
+absl::StatusOr<ServerAddress> Sentinels::Ask(const Endpoint& sentinel, absl::Time deadline) {
+  if (connection_ == nullptr || connection_->broken()) {
+    ASSIGN_OR_RETURN(connection_, Connection::Dial(sentinel, sentinel.server, deadline));
+  }
+  ASSIGN_OR_RETURN(
+      const Reply reply,
+      connection_->Call(std::vector<std::string>{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master_}, deadline));
+  const auto elements = Elements(reply.get());
+  if (elements.size() != 2) return NotFound("it knows no master {}", master_);
+  return ServerAddress{std::string(Text(elements[0])), std::string(Text(elements[1]))};
+}
+
+void Sentinels::Doubt() {
+  std::lock_guard lock(mutex_);
+  connection_.reset();
+  current_ = (current_ + 1) % sentinels_.size();
+}
+
+void Sentinels::Watch() {
+  Random jitter(std::stoull(RandomHex(8), nullptr, 16));
+  int failures = 0;
+  for (absl::Duration wait = kInterval;;) {
+    if (PollUntil(stop_.get(), POLLIN, absl::Now() + wait).ok()) return;
+    const bool told = FindMaster(absl::Now() + absl::Seconds(5)).ok();
+    failures = told ? 0 : failures + 1;
+    // Apart from each other: all of a farm would otherwise ask at once after each failover.
+    wait = told ? kInterval * (0.75 + 0.5 * jitter.Uniform()) : ReconnectDelay(failures, jitter);
+  }
+}
+
+}  // namespace slipway

@@ -1,0 +1,182 @@
+// The queue over encrypted connections to a real redis-server.
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "tests/common/queue_fixture.h"
+#include "tests/support/certificates.h"
+
+namespace slipway {
+namespace {
+
+using ::testing::HasSubstr;
+
+class QueueTlsTest : public ::testing::Test {
+ protected:
+  // A server that shows a certificate of these names, and wants none or one.
+  explicit QueueTlsTest(const std::string& names = "IP:127.0.0.1,DNS:localhost", bool wants = false)
+      : shown_(authority_.Sign("server", names)),
+        redis_(
+            {.password = "secret",
+             .config = {"tls-cert-file " + shown_.certificate, "tls-key-file " + shown_.key,
+                        "tls-ca-cert-file " + authority_.ca(), wants ? "tls-auth-clients yes" : "tls-auth-clients no"},
+             .port = RedisOptions::Port::kTls}) {}
+
+  QueueOptions Options() const {
+    QueueOptions options;
+    options.address = "rediss://" + redis_.tcp_address();
+    options.password = redis_.password();
+    options.tls.ca = authority_.ca();
+    return options;
+  }
+  absl::Status Connects(const QueueOptions& options) const { return ConnectQueue(options).status(); }
+
+  const TestAuthority authority_;
+  const TestAuthority::Files shown_;
+  const RedisServer redis_;
+};
+
+TEST_F(QueueTlsTest, EveryKindOfConnectionIsEncrypted) {
+  const std::unique_ptr<Queue> queue = ConnectQueue(Options()).value();
+  std::mutex mutex;
+  std::condition_variable heard;
+  std::string cancelled;
+  ASSERT_TRUE(queue
+                  ->OnCancelled([&](const std::string& request) {
+                    std::lock_guard lock(mutex);
+                    cancelled = request;
+                    heard.notify_all();
+                  })
+                  .ok());
+  const std::unique_ptr<Subscription> changes = queue->Subscribe("0-large").value();
+
+  // More than a record and a socket's buffer hold, both ways.
+  constexpr int kTasks = 20'000;
+  QueuedRequest large{.id = "0-large", .request_digest = "digest", .spec = "spec"};
+  for (uint32_t i = 0; i < kTasks; ++i) large.tasks.push_back({.index = i});
+  ASSERT_EQ(queue->Submit(large).value(), "0-large");
+  EXPECT_TRUE(queue->WaitForWork({"any"}, absl::InfiniteFuture()).ok());
+  EXPECT_EQ(queue->ListTasks("0-large", 0, kTasks).value().size(), size_t{kTasks});
+  const std::optional<LeasedTask> task = queue->Lease({.worker = "w", .token = "token", .classes = {"any"}}).value();
+  ASSERT_TRUE(task);
+  EXPECT_TRUE(changes->Wait(absl::Now() + absl::Seconds(60)).value());
+  ASSERT_TRUE(queue->Cancel("0-large").ok());
+  std::unique_lock lock(mutex);
+  EXPECT_TRUE(heard.wait_for(lock, std::chrono::seconds(60), [&] { return cancelled == "0-large"; }));
+}
+
+TEST_F(QueueTlsTest, AWaitEndsInTimeAndTheConnectionGoesOn) {
+  const std::unique_ptr<Queue> queue = ConnectQueue(Options()).value();
+  const std::unique_ptr<Subscription> changes = queue->Subscribe("0-a").value();
+  EXPECT_FALSE(changes->Wait(absl::Now() + absl::Milliseconds(20)).value());
+  ASSERT_TRUE(queue->Submit({.id = "0-a", .request_digest = "digest", .spec = "spec", .tasks = {{.index = 0}}}).ok());
+  EXPECT_TRUE(changes->Wait(absl::Now() + absl::Seconds(60)).value());
+}
+
+TEST_F(QueueTlsTest, OnlyACertificateOfATrustedAuthorityIsTaken) {
+  const TestAuthority other;
+  QueueOptions options = Options();
+  options.tls.ca = other.ca();
+  absl::Status status = Connects(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(status), HasSubstr("certificate"));
+  EXPECT_THAT(Message(status), HasSubstr("--redis-tls-ca"));
+  options.tls.ca = "";  // the system's authorities do not know ours
+  EXPECT_EQ(Connects(options).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(QueueTlsTest, TheCertificateMustBearTheHostsName) {
+  QueueOptions options = Options();
+  options.address = "rediss://localhost:" + std::to_string(redis_.port());
+  EXPECT_TRUE(Connects(options).ok()) << Connects(options);
+  options.tls.server_name = "127.0.0.1";
+  EXPECT_TRUE(Connects(options).ok());
+  for (const char* name : {"redis.test", "127.0.0.2", "::1", "localhost.test"}) {
+    options.tls.server_name = name;
+    EXPECT_EQ(Connects(options).code(), absl::StatusCode::kFailedPrecondition) << name;
+  }
+}
+
+class OtherNameTest : public QueueTlsTest {
+ protected:
+  OtherNameTest() : QueueTlsTest("DNS:redis.test,DNS:*.farm.test") {}
+};
+
+TEST_F(OtherNameTest, AnotherServersCertificateIsRefused) {
+  QueueOptions options = Options();
+  const absl::Status status = Connects(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(status), HasSubstr("--redis-tls-name"));
+  options.address = "rediss://localhost:" + std::to_string(redis_.port());
+  EXPECT_EQ(Connects(options).code(), absl::StatusCode::kFailedPrecondition);
+  for (const char* name : {"redis.test", "a.farm.test"}) {
+    options.tls.server_name = name;
+    EXPECT_TRUE(Connects(options).ok()) << name;
+  }
+  options.tls.server_name = "a.b.farm.test";
+  EXPECT_EQ(Connects(options).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+class ClientCertificateTest : public QueueTlsTest {
+ protected:
+  ClientCertificateTest() : QueueTlsTest("IP:127.0.0.1", true) {}
+};
+
+TEST_F(ClientCertificateTest, IsShownAndWithoutOneTheServerRefuses) {
+  QueueOptions options = Options();
+  // Its refusal may be overtaken by the end of the connection.
+  absl::Status status;
+  do {
+    status = Connects(options);
+    ASSERT_FALSE(status.ok());
+  } while (absl::IsUnavailable(status));
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(status), HasSubstr("--redis-tls-cert"));
+
+  const TestAuthority::Files ours = authority_.Sign("worker");
+  options.tls.certificate = ours.certificate;
+  EXPECT_EQ(Connects(options).code(), absl::StatusCode::kInvalidArgument);  // without its key
+  options.tls.key = shown_.key;
+  EXPECT_EQ(Connects(options).code(), absl::StatusCode::kFailedPrecondition);  // with another's
+  options.tls.key = ours.key;
+  EXPECT_TRUE(Connects(options).ok()) << Connects(options);
+  options.tls.ca = ours.key;
+  EXPECT_EQ(Connects(options).code(), absl::StatusCode::kFailedPrecondition);  // which is no certificate
+  options.tls.ca = "/nowhere/ca.pem";
+  EXPECT_THAT(Message(Connects(options)), HasSubstr("/nowhere/ca.pem"));
+}
+
+TEST_F(QueueTlsTest, ChangedFilesHoldFromTheNextConnectionOn) {
+  namespace fs = std::filesystem;
+  const TestAuthority other;
+  QueueOptions options = Options();
+  const TemporaryFolder folder = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
+  options.tls.ca = (folder.path() / "trusted.pem").string();
+  int age = 10;
+  const auto trust = [&](const std::string& bytes) {
+    ASSERT_TRUE(WriteFileAtomically(options.tls.ca, bytes).ok());
+    fs::last_write_time(options.tls.ca, fs::file_time_type::clock::now() - std::chrono::seconds(age--));
+  };
+  trust(ReadFile(authority_.ca()).value());
+  const std::unique_ptr<Queue> queue = ConnectQueue(options).value();
+  trust("half of a certificate");
+  EXPECT_TRUE(queue->Subscribe("0-a").ok());  // by a new connection
+  trust(ReadFile(other.ca()).value());
+  EXPECT_EQ(queue->Subscribe("0-a").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(queue->Ping().ok());  // by the one that there was
+  trust(ReadFile(authority_.ca()).value());
+  EXPECT_TRUE(queue->Subscribe("0-a").ok());
+}
+
+TEST_F(QueueTlsTest, PlainTextIsNotAnswered) {
+  QueueOptions options = Options();
+  options.address = redis_.tcp_address();
+  EXPECT_EQ(Connects(options).code(), absl::StatusCode::kUnavailable);
+  options.tls.on = true;
+  EXPECT_TRUE(Connects(options).ok());
+  options.address = redis_.address();  // a Unix socket
+  EXPECT_EQ(Connects(options).code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace slipway
