@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <stop_token>
 #include <vector>
 
@@ -7,8 +8,20 @@
 namespace slipway {
 namespace {
 
-// The versions a watcher has been told, so that what arrives twice is told once.
-class KnownVersions {
+bool HasEnded(v1::CellState state) {
+  switch (state) {
+    case v1::CELL_STATE_BLOCKED:
+    case v1::CELL_STATE_READY:
+    case v1::CELL_STATE_DELAYED:
+    case v1::CELL_STATE_RUNNING:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// What a watcher has been told, so that what arrives twice is told once.
+class KnownCells {
  public:
   // Leaves only news in `response`.
   void Filter(v1::WatchResponse& response) {
@@ -16,17 +29,25 @@ class KnownVersions {
     int kept = 0;
     for (int i = 0; i < cells.size(); ++i) {
       const uint32_t index = cells[i].index();
-      if (index >= versions_.size()) versions_.resize(index + 1);
-      if (cells[i].version() <= versions_[index]) continue;
-      versions_[index] = cells[i].version();
+      if (index >= cells_.size()) cells_.resize(index + 1);
+      if (cells[i].version() <= cells_[index].version) continue;
+      cells_[index] = {cells[i].version(), HasEnded(cells[i].state())};
       cells.SwapElements(kept++, i);
     }
     cells.DeleteSubrange(kept, cells.size() - kept);
   }
-  void Forget() { versions_.clear(); }
+  void Forget() { cells_.clear(); }
+  // Whether the end of none that it has heard of is missing.
+  bool AllEnded() const {
+    return std::all_of(cells_.begin(), cells_.end(), [](const Cell& cell) { return cell.ended || cell.version == 0; });
+  }
 
  private:
-  std::vector<uint64_t> versions_;  // by cell index; 0: not told
+  struct Cell {
+    uint64_t version = 0;  // 0: not told
+    bool ended = false;
+  };
+  std::vector<Cell> cells_;  // by index
 };
 
 }  // namespace
@@ -39,7 +60,7 @@ absl::Status GrpcFarmClient::Watch(const std::string& request_id, const WatchOpt
   const auto stopped = [&] { return Cancelled("watching {} was stopped", request_id); };
 
   Patience patience(options_.patience, stop.get_token());
-  KnownVersions known;
+  KnownCells known;
   v1::WatchRequest request;
   request.set_request_id(request_id);
   request.set_cursor(options.cursor);
@@ -52,9 +73,16 @@ absl::Status GrpcFarmClient::Watch(const std::string& request_id, const WatchOpt
       patience.Reset();
       if (response.cursor() < request.cursor()) known.Forget();  // the farm lost its last changes, and tells all again
       request.set_cursor(response.cursor());
-      ended = response.ended();
       known.Filter(response);
+      // Redis lost its last changes, and had as many new ones before anyone looked: some fell below the cursor.
+      const bool missed = response.ended() && !known.AllEnded();
+      ended = response.ended() && !missed;
+      response.set_ended(ended);
       on_change(response);
+      if (missed) {
+        known.Forget();
+        request.set_cursor(0);
+      }
     }
     const grpc::Status status = stream->Finish();
     if (ended) return absl::OkStatus();

@@ -212,7 +212,6 @@ bool Connection::broken() const {
   return stream_ == nullptr || (sentinels_ != nullptr && sentinels_->changes() != changes_);
 }
 
-// What to do about an error reply.
 absl::Status Connection::Refused(std::string_view error) {
   const absl::Status status = ErrorReply(error);
   if (status.code() == absl::StatusCode::kPermissionDenied && IsPermissionError(error)) {

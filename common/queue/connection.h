@@ -63,6 +63,10 @@ class Connection {
   // The next reply, error replies as they are. DEADLINE_EXCEEDED leaves the connection whole.
   absl::StatusOr<Reply> Receive(absl::Time deadline);
 
+  // What an error reply that Receive gave means: ErrorReply, with advice. The connection is broken after one that says that
+  // this server is not the one to ask.
+  absl::Status Refused(std::string_view error);
+
   void Close() { stream_.reset(); }                                   // from now on broken
   int fd() const { return stream_ == nullptr ? -1 : stream_->fd(); }  // to poll; -1 when broken
   bool broken() const;
@@ -78,7 +82,6 @@ class Connection {
   absl::Status Greet(absl::Time deadline);
   absl::Status CheckPermissions(absl::Time deadline);
   absl::Status Break(const absl::Status& status);
-  absl::Status Refused(std::string_view error);
 
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<redisReader, ReaderDeleter> reader_;

@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "common/queue/connection.h"
 #include "proto/slipway/v1/blob.grpc.pb.h"
 #include "tests/support/farm.h"
 
@@ -210,6 +211,29 @@ TEST_F(FarmClientTest, WatchFromACursorTellsOnlyNews) {
                                             });
   EXPECT_TRUE(absl::IsCancelled(status)) << status;
   EXPECT_EQ(told, std::vector<uint32_t>{task.index});
+}
+
+// The changes after the loss have the numbers of those that were lost.
+TEST_F(FarmClientTest, WatchMissesNoEndWhenRedisLostItsLastChanges) {
+  const std::string id = client->Submit(NoopRequest(3)).value().request_id();
+  std::map<uint32_t, v1::CellState> states;
+  bool lost = false;
+  const absl::Status status = client->Watch(id, {}, [&](const v1::WatchResponse& change) {
+    for (const v1::Cell& cell : change.cells()) states[cell.index()] = cell.state();
+    if (lost || states.size() < 3) return;
+    lost = true;
+    farm.StopCoordinator();
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    const Endpoint redis = MakeEndpoint({.address = farm.redis.address()}).value();
+    const std::vector<std::string> forget = {"HSET", "{slipway:0}:v2:request:" + id, "v", "0"};  // it was 3
+    ASSERT_TRUE(Connection::Open(redis, deadline).value()->Call(forget, deadline).ok());
+    farm.CommitAll(TaskState::kPassed);  // each two changes
+    farm.StartCoordinator();
+  });
+  EXPECT_EQ(status, absl::OkStatus());
+  EXPECT_TRUE(lost);
+  ASSERT_EQ(states.size(), 3u);
+  for (const auto& [index, state] : states) EXPECT_EQ(state, v1::CELL_STATE_PASSED) << index;
 }
 
 TEST_F(FarmClientTest, WatchGivesUpWhenNobodyAnswers) {

@@ -76,6 +76,18 @@ TEST_F(QueueTest, AfterAGapWithoutMaintenanceLeasesGetGrace) {
   EXPECT_EQ(Maintain(), 1);
 }
 
+TEST_F(QueueTest, AServerWhoseClockIsBehindKeepsNoLeaseForLonger) {
+  Submit(Request("a"));
+  Maintain();
+  ASSERT_TRUE(Lease("token-1"));
+  Redis({"ZADD", Key("leases"), "XX", "99999999999999", "token-1"});
+  Redis({"HSET", Key("meta"), "run_id", "that of the server before"});
+  EXPECT_EQ(Maintain(), 0);
+  const int64_t ends = std::stoll(std::string(Text(Redis({"ZSCORE", Key("leases"), "token-1"}).get())));
+  const Reply time = Redis({"TIME"});
+  EXPECT_LE(ends, std::stoll(std::string(Text(Elements(time.get())[0]))) * 1000 + 1000 + 15'000);
+}
+
 TEST_F(PersistentQueueTest, AfterARestartLeasesGetGraceAndNothingIsLost) {
   Submit(Request("a", 2));
   Maintain();

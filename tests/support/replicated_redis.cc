@@ -32,6 +32,7 @@ std::string Field(const std::string& text, const std::string& field) {
 ReplicatedRedis::ReplicatedRedis(const ReplicationOptions& options) : options_(options) {
   const RedisOptions::Port port = options.encrypted ? RedisOptions::Port::kTls : RedisOptions::Port::kPlain;
   std::vector<std::string> config = options.config;
+  config.insert(config.end(), options.servers_config.begin(), options.servers_config.end());
   config.push_back("masterauth " + options.password);
   if (options.encrypted) config.push_back("tls-replication yes");
   // A replica need not wait for a second one that might want the same copy.

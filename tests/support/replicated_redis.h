@@ -13,7 +13,8 @@ struct ReplicationOptions {
   std::string password = "secret";  // of all five
   int down_after_ms = 60'000;       // of silence, until the sentinels put the replica in a master's place
   bool encrypted = false;
-  std::vector<std::string> config;  // further lines of redis.conf, of all five
+  std::vector<std::string> config;          // further lines of redis.conf, of all five
+  std::vector<std::string> servers_config;  // and of master and replica alone
 };
 
 // On ports of 127.0.0.1. Failures throw.

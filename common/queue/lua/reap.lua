@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Maintenance, by every coordinator twice a second: returns expired leases, promotes delayed tasks, drops requests whose
 -- plan was never finished or whose retention is over, forgets workers not seen for 40 leases.
--- Grace: after a restart of Redis, or a time in which nobody called this, live workers look dead. All leases are then
--- first extended to one lease from now.
+-- Grace: after a restart of Redis, a failover, or a time in which nobody called this, live workers look dead. All leases
+-- then first get one lease from now; those too that the clock of an earlier server let end later.
 -- KEYS: 1 meta. ARGV: 1 the server's run id, 2 lease in ms, 3 most attempts, 4 used memory, 5 memory limit (0: none),
 -- 6 how many of each at most.
 -- Returns {tasks moved, "1" if more is due, requests to cancel: theirs was cut short, or their deadline has passed…}.
@@ -15,7 +15,7 @@ local time = now()
 local before = call('HMGET', KEYS[1], 'run_id', 'seen')
 local gap = time - tonumber(before[2] or 0)
 if before[1] ~= ARGV[1] or gap > lease / 3 or gap < 0 then
-  local held = call('ZRANGE', P .. 'leases', '-inf', time + lease, 'BYSCORE')
+  local held = call('ZRANGE', P .. 'leases', 0, -1)
   for _, token in ipairs(held) do call('ZADD', P .. 'leases', time + lease, token) end
 end
 call('HSET', KEYS[1], 'run_id', ARGV[1], 'seen', time, 'full', (most > 0 and used > 0.8 * most) and '1' or '0')
