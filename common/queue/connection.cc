@@ -46,6 +46,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"MOVED", absl::StatusCode::kUnavailable, true},
     {"ASK", absl::StatusCode::kUnavailable},  // the farm's slot is being moved, and is nowhere whole
     {"TRYAGAIN", absl::StatusCode::kUnavailable},
+    {"UNBLOCKED", absl::StatusCode::kUnavailable, true},  // it became a replica while we waited
     {"CLUSTERDOWN", absl::StatusCode::kUnavailable},
     {"NOREPLICAS", absl::StatusCode::kUnavailable},
     {"BUSY", absl::StatusCode::kUnavailable},

@@ -38,6 +38,7 @@ absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
   std::unique_lock lock(mutex_, absl::ToChronoTime(deadline));
   if (!lock.owns_lock()) return Unavailable("Redis: the sentinels have not answered in time");
   std::string reasons;
+  absl::StatusCode code = absl::StatusCode::kOk;  // if it is the same of all
   for (size_t asked = 0; asked < sentinels_.size(); ++asked) {
     const Endpoint& sentinel = sentinels_[current_];
     absl::StatusOr<ServerAddress> master = Ask(sentinel, std::min(deadline, absl::Now() + kPatience));
@@ -52,9 +53,13 @@ absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
       return Master{*std::move(master), changes_};
     }
     reasons += fmt::format("{}{}: {}", asked == 0 ? "" : "; ", sentinel.server.ToString(), Message(master.status()));
+    code = asked == 0 || code == master.status().code() ? master.status().code() : absl::StatusCode::kUnavailable;
     connection_.reset();
     current_ = (current_ + 1) % sentinels_.size();
   }
+  // All of them refuse us, or we them: waiting does not help.
+  const bool refused = code == absl::StatusCode::kFailedPrecondition || code == absl::StatusCode::kPermissionDenied;
+  if (refused) return absl::Status(code, fmt::format("the sentinels of Redis: {}", reasons));
   return Unavailable("no sentinel of Redis tells where master {} is: {}", master_, reasons);
 }
 

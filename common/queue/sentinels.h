@@ -29,7 +29,8 @@ class Sentinels {
     ServerAddress server;
     uint64_t changes;  // changes() when it was named
   };
-  // UNAVAILABLE: no sentinel answers, or none knows a master of this name; the message tells of each.
+  // UNAVAILABLE: no sentinel answers, or none knows a master of this name; FAILED_PRECONDITION, PERMISSION_DENIED: as
+  // Connection::Dial has it of all of them. The message tells of each.
   absl::StatusOr<Master> FindMaster(absl::Time deadline);
   // What they named last did not do: another one is asked next.
   void Doubt();

@@ -16,17 +16,17 @@ using testing::HasSubstr;
 class RedisTest : public testing::Test {
  protected:
   RedisTest()
-      : shown_(authority_.Sign("server", "IP:127.0.0.1")),
+      : shown_(authority_.Issue("server", {.names = {"IP:127.0.0.1"}})),
         redis_({.encrypted = true,
-                .config = {"tls-cert-file " + shown_.certificate, "tls-key-file " + shown_.key,
-                           "tls-ca-cert-file " + authority_.ca(), "tls-auth-clients no"},
+                .config = {"tls-cert-file " + shown_.certificate.string(), "tls-key-file " + shown_.key.string(),
+                           "tls-ca-cert-file " + authority_.certificate().string(), "tls-auth-clients no"},
                 .servers_config = {"user slipway on >farm " + PermissionRules("0")}}) {
     environment_ = {{"SLIPWAY_REDIS", redis_.address()},
                     {"SLIPWAY_REDIS_USER", "slipway"},
                     {"SLIPWAY_REDIS_PASSWORD_FILE", box_.File("password", "farm\n").string()},
                     {"SLIPWAY_REDIS_SENTINEL_PASSWORD_FILE", box_.File("sentinels", "secret\n").string()},
                     {"SLIPWAY_REDIS_TLS", "true"},
-                    {"SLIPWAY_REDIS_TLS_CA", authority_.ca()},
+                    {"SLIPWAY_REDIS_TLS_CA", authority_.certificate().string()},
                     {"SLIPWAY_STORE", (box_.work() / "store").string()}};
   }
 
@@ -39,8 +39,9 @@ class RedisTest : public testing::Test {
                        name, "--server", server()});
   }
 
-  const TestAuthority authority_;
-  const TestAuthority::Files shown_;
+  const TemporaryFolder folder_ = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
+  const Authority authority_{folder_.path(), "ca"};
+  const PemFiles shown_;
   ReplicatedRedis redis_;
   Sandbox box_;
   Environment environment_;

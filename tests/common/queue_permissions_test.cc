@@ -34,6 +34,9 @@ class PermissionsTest : public QueueTest {
     request.timeout = absl::Hours(1);
     request.bytes = 100;
     ASSERT_EQ(queue.Submit(request).value(), "0-a");
+    ASSERT_EQ(queue.Submit(Request("many", 300)).value(), "0-many");  // more than there are wake-ups
+    ASSERT_TRUE(queue.Cancel("0-many").ok());
+    ASSERT_TRUE(queue.Delete("0-many").ok());
     ASSERT_TRUE(queue.FindEqual(request.tenant, request.request_digest).value().has_value());
     request.id = "0-joins";
     request.idempotency_key = "another";
@@ -62,6 +65,15 @@ class PermissionsTest : public QueueTest {
     task = lease("w1");
     ASSERT_TRUE(queue.Return(*task, {.elsewhere = absl::Milliseconds(1), .more_memory = true, .reason = "why"}).ok());
     ASSERT_EQ(queue.Lease({.worker = "w2", .token = "t2", .classes = {"any"}}).value().has_value(), true);
+    ASSERT_TRUE(queue.Rouse("w3", 1).ok());
+    const LeaseRequest next{.worker = "w3", .token = RandomHex(16), .classes = {"any"}};
+    task = queue.AwaitLease(next).value();
+    ASSERT_TRUE(task.has_value());
+    const CommittedAndLeased both =
+        queue.CommitAndLease({.request = task->request, .index = task->index, .token = task->token},
+                             {.worker = "w3", .token = RandomHex(16), .classes = {"any"}});
+    ASSERT_EQ(both.committed.value(), CommitOutcome::kCommitted);
+    ASSERT_TRUE(both.leased.ok());
     ASSERT_TRUE(queue.Maintain().ok());
     ASSERT_TRUE(queue.Depth().ok());
     ASSERT_EQ(queue.ListWorkers().value().size(), 1u);

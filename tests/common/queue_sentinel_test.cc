@@ -172,23 +172,28 @@ TEST_F(SentinelTest, TheNextSentinelIsAskedWhenOneIsGone) {
   QueueOptions wrong = Options();
   wrong.sentinel_password = "wrong";
   EXPECT_THAT(Message(ConnectQueue(wrong).status()), HasSubstr("WRONGPASS"));
+  redis_.sentinel(0).Restart();  // now none is away
+  EXPECT_EQ(ConnectQueue(wrong).status().code(), absl::StatusCode::kPermissionDenied);
 }
 
 TEST(EncryptedSentinelTest, TheyAndTheServersAreEncrypted) {
-  const TestAuthority authority;
-  const TestAuthority::Files shown = authority.Sign("server", "IP:127.0.0.1");
+  const TemporaryFolder folder = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
+  const Authority authority(folder.path(), "ca");
+  const PemFiles shown = authority.Issue("server", {.names = {"IP:127.0.0.1"}});
   ReplicatedRedis redis({.encrypted = true,
-                         .config = {"tls-cert-file " + shown.certificate, "tls-key-file " + shown.key,
-                                    "tls-ca-cert-file " + authority.ca(), "tls-auth-clients no"}});
+                         .config = {"tls-cert-file " + shown.certificate.string(), "tls-key-file " + shown.key.string(),
+                                    "tls-ca-cert-file " + authority.certificate().string(), "tls-auth-clients no"}});
   QueueOptions options;
   options.address = redis.address();
   options.password = options.sentinel_password = "secret";
-  options.tls = {.on = true, .ca = authority.ca()};
+  options.tls = {.on = true, .ca = authority.certificate().string()};
   const std::unique_ptr<Queue> queue = ConnectQueue(options).value();
   EXPECT_TRUE(queue->Ping().ok());
   EXPECT_TRUE(queue->Subscribe("0-a").ok());
   options.tls.server_name = "redis.test";
-  EXPECT_THAT(Message(ConnectQueue(options).status()), HasSubstr("certificate"));
+  const absl::Status status = ConnectQueue(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(status), HasSubstr("certificate"));
 }
 
 }  // namespace

@@ -171,9 +171,9 @@ TEST_F(ClusterTest, AnyNodeLeadsToTheOneWithTheFarmAlsoAfterItHasMoved) {
 
 TEST(RedisErrors, SayWhatToDoNext) {
   const auto code = [](std::string_view reply) { return ErrorReply(reply).code(); };
-  for (const char* reply :
-       {"LOADING Redis is loading", "READONLY You can't", "MASTERDOWN Link", "MOVED 1 a:1", "ASK 1 a:1",
-        "TRYAGAIN Multiple keys", "CLUSTERDOWN The", "NOREPLICAS Not", "BUSY Redis", "MISCONF Redis"})
+  for (const char* reply : {"LOADING Redis is loading", "READONLY You can't", "MASTERDOWN Link", "MOVED 1 a:1",
+                            "ASK 1 a:1", "TRYAGAIN Multiple keys", "CLUSTERDOWN The", "NOREPLICAS Not", "BUSY Redis",
+                            "MISCONF Redis", "UNBLOCKED force unblock"})
     EXPECT_EQ(code(reply), absl::StatusCode::kUnavailable) << reply;
   EXPECT_EQ(code("OOM command not allowed"), absl::StatusCode::kResourceExhausted);
   for (const char* reply : {"NOAUTH Authentication", "WRONGPASS invalid", "NOPERM this user",

@@ -14,25 +14,26 @@ using ::testing::HasSubstr;
 class QueueTlsTest : public ::testing::Test {
  protected:
   // A server that shows a certificate of these names, and wants none or one.
-  explicit QueueTlsTest(const std::string& names = "IP:127.0.0.1,DNS:localhost", bool wants = false)
-      : shown_(authority_.Sign("server", names)),
-        redis_(
-            {.password = "secret",
-             .config = {"tls-cert-file " + shown_.certificate, "tls-key-file " + shown_.key,
-                        "tls-ca-cert-file " + authority_.ca(), wants ? "tls-auth-clients yes" : "tls-auth-clients no"},
-             .port = RedisOptions::Port::kTls}) {}
+  explicit QueueTlsTest(const std::vector<std::string>& names = {"IP:127.0.0.1", "DNS:localhost"}, bool wants = false)
+      : shown_(authority_.Issue("server", {.names = names})),
+        redis_({.password = "secret",
+                .config = {"tls-cert-file " + shown_.certificate.string(), "tls-key-file " + shown_.key.string(),
+                           "tls-ca-cert-file " + authority_.certificate().string(),
+                           wants ? "tls-auth-clients yes" : "tls-auth-clients no"},
+                .port = RedisOptions::Port::kTls}) {}
 
   QueueOptions Options() const {
     QueueOptions options;
     options.address = "rediss://" + redis_.tcp_address();
     options.password = redis_.password();
-    options.tls.ca = authority_.ca();
+    options.tls.ca = authority_.certificate().string();
     return options;
   }
   absl::Status Connects(const QueueOptions& options) const { return ConnectQueue(options).status(); }
 
-  const TestAuthority authority_;
-  const TestAuthority::Files shown_;
+  const TemporaryFolder folder_ = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
+  const Authority authority_{folder_.path(), "ca"};
+  const PemFiles shown_;
   const RedisServer redis_;
 };
 
@@ -67,16 +68,17 @@ TEST_F(QueueTlsTest, EveryKindOfConnectionIsEncrypted) {
 
 TEST_F(QueueTlsTest, AWaitEndsInTimeAndTheConnectionGoesOn) {
   const std::unique_ptr<Queue> queue = ConnectQueue(Options()).value();
+  ASSERT_TRUE(queue->Submit({.id = "0-a", .request_digest = "digest", .spec = "spec", .tasks = {{.index = 0}}}).ok());
   const std::unique_ptr<Subscription> changes = queue->Subscribe("0-a").value();
   EXPECT_FALSE(changes->Wait(absl::Now() + absl::Milliseconds(20)).value());
-  ASSERT_TRUE(queue->Submit({.id = "0-a", .request_digest = "digest", .spec = "spec", .tasks = {{.index = 0}}}).ok());
+  ASSERT_TRUE(queue->Cancel("0-a").ok());
   EXPECT_TRUE(changes->Wait(absl::Now() + absl::Seconds(60)).value());
 }
 
 TEST_F(QueueTlsTest, OnlyACertificateOfATrustedAuthorityIsTaken) {
-  const TestAuthority other;
+  const Authority other(folder_.path(), "other");
   QueueOptions options = Options();
-  options.tls.ca = other.ca();
+  options.tls.ca = other.certificate().string();
   absl::Status status = Connects(options);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(Message(status), HasSubstr("certificate"));
@@ -99,7 +101,7 @@ TEST_F(QueueTlsTest, TheCertificateMustBearTheHostsName) {
 
 class OtherNameTest : public QueueTlsTest {
  protected:
-  OtherNameTest() : QueueTlsTest("DNS:redis.test,DNS:*.farm.test") {}
+  OtherNameTest() : QueueTlsTest({"DNS:redis.test", "DNS:*.farm.test"}) {}
 };
 
 TEST_F(OtherNameTest, AnotherServersCertificateIsRefused) {
@@ -119,7 +121,7 @@ TEST_F(OtherNameTest, AnotherServersCertificateIsRefused) {
 
 class ClientCertificateTest : public QueueTlsTest {
  protected:
-  ClientCertificateTest() : QueueTlsTest("IP:127.0.0.1", true) {}
+  ClientCertificateTest() : QueueTlsTest({"IP:127.0.0.1"}, true) {}
 };
 
 TEST_F(ClientCertificateTest, IsShownAndWithoutOneTheServerRefuses) {
@@ -133,7 +135,7 @@ TEST_F(ClientCertificateTest, IsShownAndWithoutOneTheServerRefuses) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(Message(status), HasSubstr("--redis-tls-cert"));
 
-  const TestAuthority::Files ours = authority_.Sign("worker");
+  const PemFiles ours = authority_.Issue("worker", {.names = {}});
   options.tls.certificate = ours.certificate;
   EXPECT_EQ(Connects(options).code(), absl::StatusCode::kInvalidArgument);  // without its key
   options.tls.key = shown_.key;
@@ -148,7 +150,7 @@ TEST_F(ClientCertificateTest, IsShownAndWithoutOneTheServerRefuses) {
 
 TEST_F(QueueTlsTest, ChangedFilesHoldFromTheNextConnectionOn) {
   namespace fs = std::filesystem;
-  const TestAuthority other;
+  const Authority other(folder_.path(), "other");
   QueueOptions options = Options();
   const TemporaryFolder folder = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
   options.tls.ca = (folder.path() / "trusted.pem").string();
@@ -157,14 +159,14 @@ TEST_F(QueueTlsTest, ChangedFilesHoldFromTheNextConnectionOn) {
     ASSERT_TRUE(WriteFileAtomically(options.tls.ca, bytes).ok());
     fs::last_write_time(options.tls.ca, fs::file_time_type::clock::now() - std::chrono::seconds(age--));
   };
-  trust(ReadFile(authority_.ca()).value());
+  trust(ReadFile(authority_.certificate()).value());
   const std::unique_ptr<Queue> queue = ConnectQueue(options).value();
   trust("half of a certificate");
   EXPECT_TRUE(queue->Subscribe("0-a").ok());  // by a new connection
-  trust(ReadFile(other.ca()).value());
+  trust(ReadFile(other.certificate()).value());
   EXPECT_EQ(queue->Subscribe("0-a").status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(queue->Ping().ok());  // by the one that there was
-  trust(ReadFile(authority_.ca()).value());
+  trust(ReadFile(authority_.certificate()).value());
   EXPECT_TRUE(queue->Subscribe("0-a").ok());
 }
 
