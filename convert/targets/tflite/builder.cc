@@ -1,6 +1,8 @@
 #include "convert/targets/tflite/builder.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <string_view>
 
 #include "common/base/error.h"
@@ -56,9 +58,26 @@ std::optional<schema::TensorType> TypeOf(DataType type) {
   }
 }
 
+namespace {
+
+// Of words spread over the tensor: weights that differ, differ nearly everywhere, and all of their bytes take longer to hash than to write.
+size_t SampledHash(std::string_view bytes) {
+  constexpr size_t kWords = 64;
+  if (bytes.size() <= kWords * sizeof(uint64_t)) return std::hash<std::string_view>()(bytes);
+  std::array<uint64_t, kWords + 1> sample;
+  const size_t last = bytes.size() - sizeof(uint64_t);
+  for (size_t i = 0; i < kWords; ++i) {
+    std::memcpy(&sample[i], bytes.data() + last / (kWords - 1) * i, sizeof(uint64_t));
+  }
+  sample[kWords] = bytes.size();
+  return std::hash<std::string_view>()({reinterpret_cast<const char*>(sample.data()), sizeof(sample)});
+}
+
+}  // namespace
+
 uint32_t ModelBuilder::BufferOf(const Tensor& tensor, const std::vector<int64_t>& perm) {
   const std::string_view bytes(reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size());
-  std::vector<uint32_t>& candidates = by_hash_[std::hash<std::string_view>()(bytes)];
+  std::vector<uint32_t>& candidates = by_hash_[SampledHash(bytes)];
   for (uint32_t candidate : candidates) {
     const BufferRecord& record = buffers_[candidate];
     const bool same_order = perm.empty() ? record.perm.empty()
