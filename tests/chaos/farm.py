@@ -30,7 +30,8 @@ class Daemon:
     def __init__(self, farm, name, binary, arguments):
         self.farm, self.name, self.binary = farm, name, binary
         self.redis = Proxy(farm.redis.socket)
-        self.arguments = [*arguments, "--redis", self.redis.address, "--store", str(farm.store), "--lease", str(farm.lease), "--log-level", "debug"]
+        self.arguments = [*arguments, "--redis", self.redis.address, "--redis-user", "slipway", "--redis-password-file", str(farm.redis.password),
+                          "--store", str(farm.store), "--lease", str(farm.lease), "--log-level", "debug"]
         self.log = farm.folder / f"{name}.log"
         self.process = None
         self.id = None        # what it calls itself in the queue (workers)
@@ -95,11 +96,16 @@ class Redis:
     def __init__(self, folder):
         self.folder = folder
         self.socket = str(folder / "redis.sock")
+        self.password = folder / "redis.password"
+        self.password.write_text("chaos\n")
         self.process = None
 
     def start(self):
         # Every write is on disk before it is acknowledged: a kill -9 takes nothing back that anyone was told.
         config = f"port 0\nunixsocket {self.socket}\ndir {self.folder}\nappendonly yes\nappendfsync always\nsave ''\nmaxmemory-policy noeviction\n"
+        # The daemons may do what the manual says that they need, and no more.
+        manual = pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+        config += re.search(r"^user slipway on .*$", manual.read_text(), re.MULTILINE)[0].replace("PASSWORD", "chaos") + "\n"
         with open(self.folder / "redis.log", "ab") as log:
             self.process = subprocess.Popen(["redis-server", "-"], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
         self.process.stdin.write(config.encode())
