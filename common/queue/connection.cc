@@ -176,10 +176,12 @@ absl::Status Connection::Authenticate(const Endpoint& endpoint, absl::Time deadl
 }
 
 absl::Status Connection::Greet(absl::Time deadline) {
-  // Managed servers forbid CONFIG; INFO tells the policy as well.
-  ASSIGN_OR_RETURN(const Reply reply,
-                   Call(std::vector<std::string>{"INFO", "server", "memory", "replication"}, deadline));
-  const std::string_view info = Text(reply.get());
+  // Managed servers forbid CONFIG; INFO tells the policy as well. Several sections at once are of 7.0, as our scripts are.
+  absl::StatusOr<Reply> reply = Call(std::vector<std::string>{"INFO", "server", "memory", "replication"}, deadline);
+  if (reply.status().code() == absl::StatusCode::kInternal)
+    return FailedPrecondition("this server is no Redis 7.0 or newer: {}", Message(reply.status()));
+  RETURN_IF_ERROR(reply.status());
+  const std::string_view info = Text(reply->get());
   run_id_ = InfoField(info, "run_id");
   if (const std::string policy = InfoField(info, "maxmemory_policy"); policy != "noeviction") {
     return FailedPrecondition("Redis would evict tasks when full: its maxmemory-policy is {}, set it to noeviction",

@@ -91,6 +91,15 @@ TEST_F(ServerTest, WhileItCannotSaveCallsAreUnavailable) {
   EXPECT_TRUE(Lease());
 }
 
+TEST_F(ServerTest, WhileItLacksReplicasCallsAreUnavailable) {
+  Submit(Request("a"));
+  Redis({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  ExpectUnavailable(queue_->Submit(Request("b")).status(), "NOREPLICAS");
+  ExpectUnavailable(queue_->Lease({.worker = "w", .token = "t", .classes = {"any"}}).status(), "NOREPLICAS");
+  ASSERT_TRUE(Dial()->Call(std::vector<std::string>{"CONFIG", "SET", "min-replicas-to-write", "0"}, Soon()).ok());
+  EXPECT_TRUE(Lease());
+}
+
 TEST_F(ServerTest, AReplicaIsLeftAndComeBackToWhenItIsAMaster) {
   Submit(Request("a"));
   Redis({"REPLICAOF", "127.0.0.1", "1"});
@@ -104,6 +113,14 @@ TEST_F(ServerTest, AReplicaThatTakesWritesIsRefused) {
   Redis({"CONFIG", "SET", "replica-read-only", "no"});
   Redis({"REPLICAOF", "127.0.0.1", "1"});
   ExpectUnavailable(ConnectQueue(Options()).status(), "replica");
+}
+
+// One before 7.0 knows other commands.
+TEST(OldServerTest, IsRefused) {
+  const RedisServer redis({.config = {"rename-command INFO \"\""}});
+  const absl::Status status = ConnectQueue({.address = redis.address()}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(status), HasSubstr("7.0"));
 }
 
 // --- clusters

@@ -1,4 +1,6 @@
 // The queue over encrypted connections to a real redis-server.
+#include <signal.h>
+
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -168,6 +170,21 @@ TEST_F(QueueTlsTest, ChangedFilesHoldFromTheNextConnectionOn) {
   EXPECT_TRUE(queue->Ping().ok());  // by the one that there was
   trust(ReadFile(authority_.certificate()).value());
   EXPECT_TRUE(queue->Subscribe("0-a").ok());
+}
+
+TEST_F(QueueTlsTest, ASilentServerIsNotWaitedForForever) {
+  const Endpoint endpoint = MakeEndpoint(Options()).value();
+  const std::unique_ptr<Connection> connection =
+      Connection::Dial(endpoint, endpoint.server, absl::Now() + absl::Seconds(60)).value();
+  redis_.Signal(SIGSTOP);
+  const absl::Time soon = absl::Now() + absl::Milliseconds(50);
+  const absl::Status handshake = Connection::Dial(endpoint, endpoint.server, soon).status();
+  EXPECT_EQ(handshake.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Message(handshake), HasSubstr("in time"));
+  EXPECT_EQ(connection->Call(std::vector<std::string>{"PING"}, soon).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(connection->broken());  // or its late answer were the next call's
+  redis_.Signal(SIGCONT);
+  EXPECT_TRUE(Connects(Options()).ok());
 }
 
 TEST_F(QueueTlsTest, PlainTextIsNotAnswered) {
