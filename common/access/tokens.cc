@@ -170,26 +170,20 @@ absl::Status RevokeToken(const std::filesystem::path& file, std::string_view nam
 
 absl::StatusOr<std::unique_ptr<TokenFile>> TokenFile::Open(const std::filesystem::path& file, const Clock& clock) {
   std::unique_ptr<TokenFile> tokens(new TokenFile(file, clock));
-  const absl::StatusOr<Stamp> stamp = tokens->Look();
+  const absl::StatusOr<FileStamp> stamp = tokens->Look();
   if (!stamp.ok()) return Usage(stamp.status());
   RETURN_IF_ERROR(tokens->Read(*stamp));
   return tokens;
 }
 
-absl::StatusOr<TokenFile::Stamp> TokenFile::Look() const {
-  struct stat info;
-  if (stat(file_.c_str(), &info) != 0) return ErrnoStatus(errno, file_.string());
-  if ((info.st_mode & S_IWOTH) != 0)
+absl::StatusOr<FileStamp> TokenFile::Look() const {
+  ASSIGN_OR_RETURN(const FileStamp stamp, StampOf(file_));
+  if ((stamp.mode & S_IWOTH) != 0)
     return InvalidArgument("{}: anybody may write to it, and so make tokens; chmod o-w", file_.string());
-  const auto nanoseconds = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
-  return Stamp{.device = info.st_dev,
-               .inode = info.st_ino,
-               .bytes = static_cast<uint64_t>(info.st_size),
-               .modified_ns = nanoseconds(info.st_mtim),
-               .changed_ns = nanoseconds(info.st_ctim)};
+  return stamp;
 }
 
-absl::Status TokenFile::Read(const Stamp& stamp) {
+absl::Status TokenFile::Read(const FileStamp& stamp) {
   ASSIGN_OR_RETURN(std::vector<TokenEntry> entries, ReadTokens(file_));
   auto shared = std::make_shared<const std::vector<TokenEntry>>(std::move(entries));
   stamp_ = stamp;
@@ -200,7 +194,7 @@ absl::Status TokenFile::Read(const Stamp& stamp) {
 
 void TokenFile::Refresh() {
   std::lock_guard lock(refreshing_);
-  const absl::StatusOr<Stamp> stamp = Look();
+  const absl::StatusOr<FileStamp> stamp = Look();
   if (stamp.ok() && *stamp == stamp_) {
     last_complaint_.clear();
     return;

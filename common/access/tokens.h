@@ -23,6 +23,7 @@
 #include "common/access/identity.h"
 #include "common/base/clock.h"
 #include "common/base/digest.h"
+#include "common/base/file_stamp.h"
 
 namespace slipway {
 
@@ -57,21 +58,16 @@ class TokenFile {
   void Refresh();
 
  private:
-  struct Stamp {  // changes with the file
-    uint64_t device = 0, inode = 0, bytes = 0;
-    int64_t modified_ns = 0, changed_ns = 0;
-    bool operator==(const Stamp&) const = default;
-  };
   TokenFile(std::filesystem::path file, const Clock& clock) : file_(std::move(file)), clock_(clock) {}
-  absl::StatusOr<Stamp> Look() const;
-  absl::Status Read(const Stamp& stamp);
+  absl::StatusOr<FileStamp> Look() const;
+  absl::Status Read(const FileStamp& stamp);
   std::optional<TokenEntry> Known(const Digest& token);
 
   const std::filesystem::path file_;
   const Clock& clock_;
   std::atomic<int64_t> next_look_ns_{0};  // of the steady clock
   std::mutex refreshing_;
-  Stamp stamp_;                 // under refreshing_
+  FileStamp stamp_;             // under refreshing_
   std::string last_complaint_;  // the same
   std::mutex mutex_;
   std::shared_ptr<const std::vector<TokenEntry>> entries_;

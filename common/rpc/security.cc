@@ -1,8 +1,6 @@
 #include "common/rpc/security.h"
 
 #include <grpcpp/security/credentials.h>
-#include <grpcpp/security/server_credentials.h>
-#include <grpcpp/security/tls_certificate_provider.h>
 
 #include <algorithm>
 
@@ -13,7 +11,6 @@
 namespace slipway {
 namespace {
 
-constexpr unsigned kReloadSeconds = 1;
 constexpr size_t kMaxToken = 4096;
 
 absl::Status Usage(const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); }
@@ -50,22 +47,6 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientCredentials(cons
   ASSIGN_OR_RETURN(options.pem_cert_chain, Content(security.files.certificate));
   ASSIGN_OR_RETURN(options.pem_private_key, Content(security.files.key));
   return grpc::SslCredentials(options);
-}
-
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerTlsCredentials(const TlsFiles& files) {
-  RETURN_IF_ERROR(LoadTlsFiles(files).status());
-  if (files.certificate.empty()) {
-    return Usage(InvalidArgument("TLS needs a certificate: name it and its key, --tls-cert and --tls-key"));
-  }
-  grpc::experimental::TlsServerCredentialsOptions options(
-      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(files.key, files.certificate, files.ca,
-                                                                           kReloadSeconds));
-  options.watch_identity_key_cert_pairs();
-  if (!files.ca.empty()) {
-    options.watch_root_certs();
-    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  }
-  return grpc::experimental::TlsServerCredentials(options);
 }
 
 }  // namespace slipway

@@ -42,9 +42,9 @@ absl::Status CheckSecurity(const Address& address, const ChannelSecurity& securi
 // Of security that CheckSecurity takes; the files are read now.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientCredentials(const ChannelSecurity& security);
 
-// For a server that shows files.certificate. With files.ca a caller must show a certificate signed by it. Files that change are read again within a
-// second, for the connections that come then: replace certificate and key together (a renamed folder, a link), as Kubernetes does.
-// INVALID_ARGUMENT or NOT_FOUND (usage) as above.
+// For a server that shows files.certificate. With files.ca a caller must show a certificate signed by it. Files that have
+// changed are read again at the next handshake; while they are of no use (a certificate still without its new key), the
+// earlier ones stay, which is logged. INVALID_ARGUMENT or NOT_FOUND (usage) as above.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerTlsCredentials(const TlsFiles& files);
 
 // Why no connection comes about, by trying one: "" when nothing is wrong by now or nothing could be learned, else one line that says what to do:
