@@ -73,8 +73,16 @@ absl::StatusOr<RedisAddress> RedisAddress::Parse(std::string_view text) {
     }
     return address;
   }
+  if (rest.find('@') != std::string_view::npos) {  // not to be repeated in any log
+    return WithKind(InvalidArgument("a Redis address holds no user and no password: they are given by --redis-user and "
+                                    "--redis-password-file"),
+                    ErrorKind::kUsage);
+  }
   address.encrypted = RemovePrefix(rest, "rediss://");
-  if (!address.encrypted) RemovePrefix(rest, "redis://");
+  if (address.encrypted || RemovePrefix(rest, "redis://")) {
+    if (rest.ends_with("/0")) rest.remove_suffix(2);  // the one database that we use
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+  }
   std::optional<ServerAddress> server = ParseServer(rest, "");
   if (!server) return Malformed(text);
   address.server = *std::move(server);

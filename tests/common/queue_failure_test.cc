@@ -163,6 +163,11 @@ TEST_F(QueueTest, BadAddressesAndPasswordsAreRefused) {
   EXPECT_EQ(code([](QueueOptions& o) { o.address = "127.0.0.1:1"; }), absl::StatusCode::kUnavailable);
   EXPECT_EQ(code([](QueueOptions& o) { o.address = "unix:" + std::string(200, 'x'); }),
             absl::StatusCode::kInvalidArgument);
+  QueueOptions secret = Options();
+  secret.address = "rediss://user:word@host:6379";
+  const absl::Status status = ConnectQueue(secret).status();
+  EXPECT_THAT(Message(status), HasSubstr("--redis-password-file"));
+  EXPECT_THAT(Message(status), ::testing::Not(HasSubstr("word@")));
   for (const char* address : {"", "redis", "unix:", ":6379", "host:", "host:x", "a:b:6379", "user:word@host:6379",
                               "rediss://", "https://host:6379", "sentinel:", "sentinel:farm", "sentinel:@host:26379",
                               "sentinel:farm@", "sentinel:farm@host:26379,", "sentinel:farm@host:x"})

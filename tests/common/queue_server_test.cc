@@ -7,6 +7,7 @@
 namespace slipway {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 bool Eventually(const std::function<bool()>& condition) {
@@ -184,6 +185,21 @@ TEST_F(ClusterTest, AnyNodeLeadsToTheOneWithTheFarmAlsoAfterItHasMoved) {
   ASSERT_TRUE(Eventually([&] { return queue->Ping().ok() && queue->Depth().ok(); }));
   Work(*queue, "0-b");
   EXPECT_GT(Number(Ask(other, {"CLUSTER", "COUNTKEYSINSLOT", slot}).get()), 0);
+}
+
+TEST(RedisAddresses, AreReadAsTheirUsersWriteThem) {
+  const auto server = [](std::string_view text) { return RedisAddress::Parse(text).value().server.ToString(); };
+  EXPECT_EQ(server("redis:6379"), "redis:6379");
+  EXPECT_EQ(server("redis://redis:6379/0"), "redis:6379");
+  EXPECT_EQ(server("rediss://[fd00::1]:6380/"), "[fd00::1]:6380");
+  EXPECT_TRUE(RedisAddress::Parse("rediss://redis:6380").value().encrypted);
+  EXPECT_FALSE(RedisAddress::Parse("redis:6380").value().encrypted);
+  EXPECT_FALSE(RedisAddress::Parse("redis://redis:6379/1").ok());  // another database is not the farm's
+  const RedisAddress watched = RedisAddress::Parse("sentinel:my-farm@s1,[fd00::2]:7000,s3:26380").value();
+  EXPECT_EQ(watched.master, "my-farm");
+  std::vector<std::string> sentinels;
+  for (const ServerAddress& sentinel : watched.sentinels) sentinels.push_back(sentinel.ToString());
+  EXPECT_THAT(sentinels, ElementsAre("s1:26379", "[fd00::2]:7000", "s3:26380"));
 }
 
 TEST(RedisErrors, SayWhatToDoNext) {
