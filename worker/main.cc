@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <thread>
+#include <optional>
 
 #include "common/base/error.h"
 #include "common/base/installation.h"
@@ -15,6 +15,7 @@
 #include "common/queue/redis_flags.h"
 #include "worker/daemon/child.h"
 #include "worker/daemon/daemon.h"
+#include "worker/daemon/machine.h"
 
 namespace slipway {
 namespace {
@@ -23,6 +24,7 @@ constexpr int kUsageExit = 2, kMachineExit = 5;
 
 constexpr const char* kExamples = R"(Examples:
   slipway-worker --redis 127.0.0.1:6379 --store /srv/slipway/store
+  slipway-worker --redis 127.0.0.1:6379 --store /srv/slipway/store --slots 1 --task-memory 32G   # for the largest models
   slipway-worker --redis redis:6379 --store 's3://blobs/farm?endpoint=https://minio:9000' --store-cache /var/cache/slipway
   slipway-worker --redis unix:/run/slipway/redis.sock --redis-password-file /etc/slipway/redis --store /srv/slipway/store \
       --slots 8 --prewarm onnxruntime,litert,ncnn --task-memory 6G
@@ -38,10 +40,11 @@ struct Flags {
   std::string store, shard = "0", scratch, python, log_level = "info", log_format = "text";
   OpenStoreOptions store_options;
   bool allow_unsandboxed = false, no_cache = false;
-  int slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::optional<int> slots;
   std::vector<std::string> prewarm;
   double task_timeout = 600, judge_timeout = 120, drain_timeout = 10, lease = 15;
-  uint64_t task_memory = 0;
+  std::optional<uint64_t> task_memory;
+  bool take_all = false;
   int ready_fd = -1, parent_fd = -1;
   std::string metrics_listen;
 };
@@ -69,7 +72,13 @@ void AddFlags(CLI::App& app, Flags& flags) {
         "SLIPWAY_EPHEMERAL_STORE");
   named(app.add_option("--shard", flags.shard, "which farm of keys within Redis")->capture_default_str(),
         "SLIPWAY_SHARD");
-  named(app.add_option("--slots", flags.slots, "tasks at a time")->check(CLI::Range(1, 1024))->capture_default_str(),
+  const Sizing here = SizingOf(ThisMachine(), std::nullopt, std::nullopt);
+  named(app.add_option(
+               "--slots", flags.slots,
+               fmt::format("tasks at a time (default: one a CPU, but not more than 3/4 of the memory are enough for; "
+                           "here {}: {})",
+                           here.slots, here.why))
+            ->check(CLI::Range(1, 1024)),
         "SLIPWAY_SLOTS");
   named(app.add_option("--scratch", flags.scratch, "folder for temporary files (default: $TMPDIR, else /tmp)"),
         "SLIPWAY_SCRATCH");
@@ -89,8 +98,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
             ->capture_default_str(),
         "SLIPWAY_JUDGE_TIMEOUT");
   named(app.add_option("--task-memory", flags.task_memory,
-                       "memory that a converter or judge may take: 4G (default: 3/4 of the machine's, shared out among "
-                       "the slots, at least 2G)")
+                       fmt::format("memory that a converter or judge may take: 4G (default: 3/4 of the machine's, "
+                                   "shared out among the slots, at least 2G; here {})",
+                                   Gibibytes(here.task_memory)))
             ->transform(CLI::AsSizeValue(false))
             ->check(CLI::Range(uint64_t{64} << 20, uint64_t{1} << 50)),
         "SLIPWAY_TASK_MEMORY");
@@ -108,6 +118,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
         "SLIPWAY_METRICS_LISTEN");
   named(app.add_flag("--no-cache", flags.no_cache, "run every task: use no result that is kept, and keep none"),
         "SLIPWAY_NO_CACHE");
+  named(app.add_flag("--take-all", flags.take_all,
+                     "take tasks of every class, also those whose judge or memory is missing here: they end unverified "
+                     "(for the only worker of a farm)"),
+        "SLIPWAY_TAKE_ALL");
   named(app.add_flag("--allow-unsandboxed", flags.allow_unsandboxed, "work even where the kernel has no jail"),
         "SLIPWAY_ALLOW_UNSANDBOXED");
   named(app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
@@ -131,7 +145,13 @@ absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
   options.queue.lease = absl::Seconds(flags.lease);
   options.store = flags.store;
   options.store_options = flags.store_options;
-  options.slots = flags.slots;
+  const Sizing sizing = SizingOf(ThisMachine(), flags.slots, flags.task_memory);
+  options.slots = sizing.slots;
+  options.task_memory = sizing.task_memory;
+  options.take_all = flags.take_all;
+  LogInfo(
+      "sized",
+      {{"slots", std::to_string(sizing.slots)}, {"task_memory", Gibibytes(sizing.task_memory)}, {"why", sizing.why}});
   std::error_code error;
   options.scratch =
       flags.scratch.empty() ? std::filesystem::temp_directory_path(error) : std::filesystem::absolute(flags.scratch);
@@ -139,7 +159,6 @@ absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
   options.python = flags.python.empty() ? DefaultPython() : flags.python;
   options.prewarm = flags.prewarm;
   options.task_timeout = absl::Seconds(flags.task_timeout);
-  options.task_memory = flags.task_memory;
   options.judge_timeout = absl::Seconds(flags.judge_timeout);
   options.drain_timeout = absl::Seconds(flags.drain_timeout);
   options.allow_unsandboxed = flags.allow_unsandboxed;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/cli/waiting.h"
 #include "client/report/figures.h"
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
@@ -134,9 +135,11 @@ absl::Status ExportRun::Watch(FarmClient& farm, OutputFolder& out) {
   if (detached()) return Cancelled("the request is left to the farm");
   // Ending all calls also ends the watch that waits for more.
   Collector collector(farm, out, reporter_, [&] { farm.Shutdown(); });
+  std::optional<WaitingNotice> notice(std::in_place, farm, reporter_);
   std::map<CellKey, uint64_t> fetched;  // versions: a terminal state may be told twice
   absl::Status watched = farm.Watch(request_id_, {.stop = left_.get_token()}, [&](const v1::WatchResponse& change) {
     for (const v1::Cell& cell : change.cells()) {
+      notice->Saw(cell);
       if (!IsEnded(cell.state())) {
         reporter_.Changed(ToLine(cell));
       } else if (fetched.emplace(CellKey{cell.model(), cell.target(), cell.precision()}, cell.version()).second) {
@@ -144,6 +147,7 @@ absl::Status ExportRun::Watch(FarmClient& farm, OutputFolder& out) {
       }
     }
   });
+  notice.reset();
   if (left_.stop_requested() && absl::IsCancelled(watched))
     watched = absl::OkStatus();  // what has ended so far is ours
   absl::StatusOr<Outcomes> outcomes = collector.Finish();

@@ -31,14 +31,19 @@ double Oldest(const v1::GetQueueResponse& queue) {
 Json ToJson(const v1::Worker& worker) {
   Json classes = Json::array();
   for (const std::string& name : worker.classes()) classes.push_back(name);
-  return {{"id", worker.id()},           {"host", worker.host()},
-          {"version", worker.version()}, {"slots", worker.slots()},
-          {"busy", worker.busy()},       {"memory_bytes", worker.memory_bytes()},
-          {"classes", classes},          {"last_seen", UtcTime(worker.last_seen())}};
+  return {{"id", worker.id()},
+          {"host", worker.host()},
+          {"version", worker.version()},
+          {"slots", worker.slots()},
+          {"busy", worker.busy()},
+          {"memory_bytes", worker.memory_bytes()},
+          {"task_memory_bytes", worker.task_memory_bytes()},
+          {"classes", classes},
+          {"last_seen", UtcTime(worker.last_seen())}};
 }
 
 std::vector<std::string> WorkerTitles() {
-  return {"id", "host", "version", "slots", "busy", "memory", "classes", "last seen"};
+  return {"id", "host", "version", "slots", "busy", "memory", "a task", "classes", "last seen"};
 }
 
 std::vector<std::string> Row(const v1::Worker& worker) {
@@ -48,6 +53,7 @@ std::vector<std::string> Row(const v1::Worker& worker) {
           std::to_string(worker.slots()),
           std::to_string(worker.busy()),
           worker.memory_bytes() == 0 ? "-" : HumanBytes(worker.memory_bytes()),
+          worker.task_memory_bytes() == 0 ? "-" : HumanBytes(worker.task_memory_bytes()),
           fmt::format("{}", fmt::join(worker.classes(), ",")),
           UtcTime(worker.last_seen())};
 }
@@ -55,7 +61,10 @@ std::vector<std::string> Row(const v1::Worker& worker) {
 Json ToJson(const v1::GetQueueResponse& queue) {
   Json classes = Json::object();
   for (const v1::QueueClass& tasks : queue.classes()) {
-    classes[tasks.name()] = {{"ready", tasks.ready()}, {"oldest_ready_seconds", tasks.oldest_ready_seconds()}};
+    classes[tasks.name()] = {{"ready", tasks.ready()},
+                             {"oldest_ready_seconds", tasks.oldest_ready_seconds()},
+                             {"workers", tasks.workers()},
+                             {"slots", tasks.slots()}};
   }
   return {{"open", queue.open()},       {"ready", queue.ready()},    {"running", queue.running()},
           {"delayed", queue.delayed()}, {"blocked", Blocked(queue)}, {"classes", classes}};
@@ -65,7 +74,22 @@ std::string Line(const v1::GetQueueResponse& queue) {
   std::string line = fmt::format("queue: {} open, {} ready, {} running, {} delayed, {} blocked", queue.open(),
                                  queue.ready(), queue.running(), queue.delayed(), Blocked(queue));
   if (queue.ready() > 0) line += fmt::format("; oldest ready {:.0f} s", Oldest(queue));
+  for (const v1::QueueClass& tasks : queue.classes()) {
+    if (tasks.ready() == 0 || tasks.workers() > 0) continue;
+    line += fmt::format("; no worker offers {}: {}", tasks.name(),
+                        tasks.ready() == 1 ? "1 task waits" : fmt::format("{} tasks wait", tasks.ready()));
+  }
   return line;
+}
+
+std::vector<std::vector<std::string>> ClassRows(const v1::GetQueueResponse& queue) {
+  std::vector<std::vector<std::string>> rows = {{"class", "ready", "oldest", "workers", "slots"}};
+  for (const v1::QueueClass& tasks : queue.classes()) {
+    if (tasks.ready() == 0) continue;
+    rows.push_back({tasks.name(), std::to_string(tasks.ready()), fmt::format("{:.0f} s", tasks.oldest_ready_seconds()),
+                    std::to_string(tasks.workers()), std::to_string(tasks.slots())});
+  }
+  return rows;
 }
 
 }  // namespace slipway::cli

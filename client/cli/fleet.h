@@ -15,6 +15,9 @@ std::vector<std::string> Row(const v1::Worker& worker);
 
 nlohmann::ordered_json ToJson(const v1::GetQueueResponse& queue);
 // "queue: 120 open, 100 ready, 3 running, 0 delayed, 17 blocked; oldest ready 12 s"
+// and, if so, "; no worker offers litert: 3 tasks wait"
 std::string Line(const v1::GetQueueResponse& queue);
+// A table of the classes that have ready tasks, with its titles.
+std::vector<std::vector<std::string>> ClassRows(const v1::GetQueueResponse& queue);
 
 }  // namespace slipway::cli

@@ -76,6 +76,8 @@ std::vector<std::string> Page(const Look& look) {
   std::vector<std::vector<std::string>> rows = {WorkerTitles()};
   for (const v1::Worker& worker : look.workers) rows.push_back(Row(worker));
   if (rows.size() > 1) add(std::move(rows));
+  rows = ClassRows(look.queue);
+  if (rows.size() > 1) add(std::move(rows));
   rows = {{"request", "state", "ended", "created"}};
   for (const v1::RequestInfo& info : look.open) rows.push_back(Row(info));
   if (rows.size() > 1) add(std::move(rows));

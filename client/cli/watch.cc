@@ -9,6 +9,7 @@
 #include "client/cli/requests.h"
 #include "client/cli/stored_plan.h"
 #include "client/cli/verb.h"
+#include "client/cli/waiting.h"
 #include "client/report/figures.h"
 #include "client/report/reporter.h"
 #include "common/base/error.h"
@@ -40,14 +41,18 @@ int RunWatch(const Settings& settings, const Arguments& request) {
 
   std::map<uint32_t, v1::Cell> cells;
   bool started = false;
+  std::optional<WaitingNotice> notice(std::in_place, **farm, *reporter);
   const absl::Status status =
       (*farm)->Watch(request[0], {.stop = stop.get_token()}, [&](const v1::WatchResponse& change) {
         if (!std::exchange(started, true)) reporter->Started(request[0], change.request().cells());
         for (const v1::Cell& cell : change.cells()) {
           cells[cell.index()] = cell;
+          notice->Saw(cell);
           reporter->Changed(ToLine(cell));
         }
       });
+  if (absl::IsCancelled(status)) (*farm)->Shutdown();  // the notice may be asking a farm that does not answer
+  notice.reset();
   interrupts.Stop();
   RunEnd end;
   end.seconds = absl::ToDoubleSeconds(absl::Now() - start);

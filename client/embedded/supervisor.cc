@@ -119,7 +119,7 @@ class Supervisor {
     Command worker{{(options_.binaries / "slipway-worker").string(), "--redis", redis, "--redis-password-file",
                     Socket("password").string(), "--store", folders_->store().string(), "--ephemeral-store", "--slots",
                     std::to_string(options_.slots), "--scratch", (folders_->data.path() / "scratch").string(),
-                    "--lease", kLease, "--ready-fd", std::to_string(kReadyFd), "--parent-fd",
+                    "--lease", kLease, "--take-all", "--ready-fd", std::to_string(kReadyFd), "--parent-fd",
                     std::to_string(kParentFd)}};
     const auto add = [&](std::string_view flag, const std::string& value) {
       worker.arguments.emplace_back(flag);

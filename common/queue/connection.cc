@@ -14,7 +14,7 @@
 namespace slipway {
 namespace {
 
-constexpr std::string_view kSchema = "2";
+constexpr std::string_view kSchema = "3";
 
 void AppendCount(std::string& bytes, char mark, size_t count) {
   char digits[24];

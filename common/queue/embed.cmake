@@ -6,7 +6,7 @@ foreach(script ${scripts})
   if(NOT text MATCHES "^#!lua")
     continue()  # only ever included
   endif()
-  foreach(shared farm task waiters)
+  foreach(shared farm task waiters workers)
     file(READ ${FOLDER}/${shared}.lua included)
     string(REPLACE "--!include ${shared}.lua\n" "${included}" text "${text}")
   endforeach()

@@ -64,7 +64,7 @@ std::string_view Name(RequestState state);
 struct LeaseRequest {
   std::string worker;                // worker id
   std::string token;                 // RandomHex(16), new for every lease that is not a repetition
-  std::vector<std::string> classes;  // that this worker can run, preferred first
+  std::vector<std::string> classes;  // that this worker can run; those that have tasks take turns
 };
 
 struct LeasedTask {
@@ -75,6 +75,7 @@ struct LeasedTask {
   std::string token;
   int attempt = 1;  // 1 for the first
   int kills = 0;    // processes that it has killed before
+  std::string task_class = {};
   std::string
       prepare_result;  // of the prepare task that opened it: digest of its result blob; empty for prepare itself
 };
@@ -112,6 +113,7 @@ struct TaskView {
   uint64_t version = 0;
   int attempts = 0;
   std::string worker;  // of the last lease
+  std::string task_class;
   std::string result;
   std::string reason;
   std::string progress;                      // "converting", "judging": coalesced, lost when it ends
@@ -134,7 +136,8 @@ struct WorkerView {
   std::string id, host, version;
   int slots = 0, busy = 0;
   std::vector<std::string> classes;
-  uint64_t memory_bytes = 0;  // of all its processes; 0: not known
+  uint64_t memory_bytes = 0;       // of all its processes; 0: not known
+  uint64_t task_memory_bytes = 0;  // that a process of a task may take; 0: not known
   absl::Time last_seen;
 };
 

@@ -37,6 +37,7 @@ absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record, std:
     std::optional<TaskState> state = TaskStateOf(parts[0][0]);
     if (state && ParseNumber(parts[1], task.version) && ParseNumber(parts[2], task.attempts)) {
       task.state = *state;
+      task.task_class = parts[3];
       task.worker = parts[6];
       task.result = parts[8];
       task.reason = parts[9];
@@ -91,13 +92,13 @@ absl::StatusOr<RequestView> ParseRequest(std::string id, std::span<redisReply* c
 }
 
 absl::StatusOr<WorkerView> ParseWorker(std::string id, std::string_view record) {
-  // last seen, host, version, slots, busy, classes, memory (not from older workers)
+  // last seen, host, version, slots, busy, classes, memory, memory of a task
   std::vector<std::string_view> parts = Split(record, '\n');
   WorkerView worker;
   worker.id = std::move(id);
   int64_t seen = 0;
-  if (parts.size() == 6) parts.push_back("0");
-  if (parts.size() != 7 || !ParseNumber(parts[6], worker.memory_bytes) || !ParseNumber(parts[0], seen) ||
+  if (parts.size() != 8 || !ParseNumber(parts[6], worker.memory_bytes) ||
+      !ParseNumber(parts[7], worker.task_memory_bytes) || !ParseNumber(parts[0], seen) ||
       !ParseNumber(parts[3], worker.slots) || !ParseNumber(parts[4], worker.busy))
     return DataLoss("Redis: the record of worker {} is malformed", worker.id);
   worker.last_seen = absl::FromUnixMillis(seen);
@@ -110,8 +111,9 @@ absl::StatusOr<WorkerView> ParseWorker(std::string id, std::string_view record) 
 }
 
 std::string WorkerRecord(const WorkerView& worker) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", RecordField(worker.host), RecordField(worker.version), worker.slots,
-                     worker.busy, RecordField(Join(worker.classes, ',')), worker.memory_bytes);
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", RecordField(worker.host), RecordField(worker.version), worker.slots,
+                     worker.busy, RecordField(Join(worker.classes, ',')), worker.memory_bytes,
+                     worker.task_memory_bytes);
 }
 
 std::string RecordField(std::string_view text) {

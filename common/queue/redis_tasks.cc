@@ -60,7 +60,7 @@ absl::StatusOr<std::optional<LeasedTask>> Leased(const absl::StatusOr<Reply>& re
   RETURN_IF_ERROR(reply.status());
   if (IsNil(reply->get())) return std::optional<LeasedTask>();
   auto elements = Elements(reply->get());
-  if (elements.size() != 7) return Internal("Redis: lease.lua answered {} elements", elements.size());
+  if (elements.size() != 8) return Internal("Redis: lease.lua answered {} elements", elements.size());
   LeasedTask task;
   task.request = Text(elements[0]);
   task.index = ToNumber<uint32_t>(Text(elements[1]));
@@ -70,6 +70,7 @@ absl::StatusOr<std::optional<LeasedTask>> Leased(const absl::StatusOr<Reply>& re
   task.attempt = ToNumber<int>(Text(elements[4]));
   task.prepare_result = Text(elements[5]);
   task.kills = ToNumber<int>(Text(elements[6]));
+  task.task_class = Text(elements[7]);
   return std::optional<LeasedTask>(std::move(task));
 }
 

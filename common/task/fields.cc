@@ -131,9 +131,12 @@ absl::StatusOr<json> ParseDocument(std::string_view text, std::string_view schem
   auto found = document.find("schema");
   if (found == document.end() || !found->is_string())
     return InvalidArgument("schema is missing (\"{}\" expected)", schema);
-  if (found->get<std::string>() != schema)
-    return InvalidArgument("schema is \"{}\", \"{}\" expected", found->get<std::string>(), schema);
-  return document;
+  const std::string& written = found->get_ref<const std::string&>();
+  if (written == schema) return document;
+  const std::string_view family = schema.substr(0, schema.rfind('/') + 1);
+  if (!written.starts_with(family)) return InvalidArgument("schema is \"{}\", \"{}\" expected", written, schema);
+  return FailedPrecondition("it is of \"{}\", this build knows \"{}\": it is for workers of another version",
+                            written.substr(0, 64), schema);
 }
 
 std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }

@@ -67,7 +67,8 @@ T Fields::Integer(const char* key, T least, T most) {
   return value->get<T>();
 }
 
-// Parses text that must be one JSON object whose "schema" is `schema`. INVALID_ARGUMENT.
+// Parses text that must be one JSON object whose "schema" is `schema`, "slipway.request/1". INVALID_ARGUMENT;
+// FAILED_PRECONDITION when it is another version of that.
 absl::StatusOr<nlohmann::json> ParseDocument(std::string_view text, std::string_view schema);
 
 // Compact, sorted keys, invalid UTF-8 replaced.

@@ -5,6 +5,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "common/base/error.h"
 #include "common/rpc/digest_message.h"
+#include "common/task/task_class.h"
+#include "convert/capabilities/capabilities.h"
 
 namespace slipway {
 namespace {
@@ -55,16 +57,31 @@ SpecOptions PlanOptions(const v1::ExportOptions& options) {
   return planned;
 }
 
+// What a converter takes beside the mapped model: weights that are changed are copied.
+uint64_t MemoryFor(const v1::ModelSpec& model) {
+  uint64_t bytes = 0;
+  for (const v1::InputFile& file : model.files()) bytes += file.digest().bytes();
+  return bytes + bytes / 2 + (uint64_t{100} << 20);
+}
+
+// That compares the pair's artifact with its source.
+std::string_view RuntimeFor(const std::string& target) {
+  const std::string_view judge = FindTarget(target)->judge;
+  return judge == "coreml-interpreter" ? "onnxruntime" : judge;
+}
+
 }  // namespace
 
 Plan PlanRequest(const v1::SubmitRequest& request) {
   Plan plan;
   plan.spec.options = PlanOptions(request.options());
   absl::flat_hash_set<Digest> inputs;
-  const auto add_task = [&plan](SpecTask task) {
+  const bool verify = plan.spec.options.verify;
+  const auto add_task = [&plan](SpecTask task, std::string task_class) {
     QueuedTask queued;
     queued.index = static_cast<uint32_t>(plan.spec.tasks.size());
     queued.blocked_by = task.prepare;
+    queued.task_class = std::move(task_class);
     plan.tasks.push_back(queued);
     plan.spec.tasks.push_back(std::move(task));
     return static_cast<int32_t>(queued.index);
@@ -79,14 +96,18 @@ Plan PlanRequest(const v1::SubmitRequest& request) {
     }
     const auto model_index = static_cast<uint32_t>(plan.spec.models.size());
     plan.spec.models.push_back(std::move(planned));
+    const bool noop = model.kind() == v1::SOURCE_KIND_NOOP;
+    const uint64_t memory = noop ? 0 : MemoryFor(model);
+    const auto class_of = [&](std::string_view runtime) { return TaskClass(verify && !noop ? runtime : "", memory); };
     const int32_t prepare =
-        model.kind() == v1::SOURCE_KIND_NOOP ? -1 : add_task({.kind = SpecTask::Kind::kPrepare, .model = model_index});
+        noop ? -1 : add_task({.kind = SpecTask::Kind::kPrepare, .model = model_index}, class_of("onnxruntime"));
     for (const v1::Pair& pair : request.pairs()) {
       add_task({.kind = SpecTask::Kind::kCell,
                 .model = model_index,
                 .target = pair.target(),
                 .precision = pair.precision(),
-                .prepare = prepare});
+                .prepare = prepare},
+               class_of(RuntimeFor(pair.target())));
     }
   }
   return plan;

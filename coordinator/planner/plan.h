@@ -16,7 +16,8 @@ struct Plan {
   std::vector<Digest> inputs;     // blobs that must be there, each once
 };
 
-// `request` has passed ValidateRequest. Models of kind noop have no prepare task: their cells are ready at once. The same request gives the same plan.
+// The class of a task is the runtime that it needs (the preparation's is onnxruntime; none where nothing is verified) and the memory
+// that a converter of its model takes at least. `request` has passed ValidateRequest. Models of kind noop have no prepare task: their cells are ready at once. The same request gives the same plan.
 Plan PlanRequest(const v1::SubmitRequest& request);
 
 }  // namespace slipway

@@ -40,6 +40,8 @@ absl::StatusOr<std::shared_ptr<const RequestSpec>> SpecCache::Get(const std::str
   ASSIGN_OR_RETURN(const Digest name, Digest::Parse(digest));
   ASSIGN_OR_RETURN(const std::string json, ReadBlob(store_, tenant, name));
   absl::StatusOr<RequestSpec> parsed = RequestSpec::FromJson(json);
+  if (absl::IsFailedPrecondition(parsed.status()))
+    return WithKind(Annotate(parsed.status(), fmt::format("the request's spec {}", digest)), ErrorKind::kMachine);
   if (!parsed.ok())
     return WithKind(DataLoss("the request's spec {} cannot be read: {}", digest, Message(parsed.status())),
                     ErrorKind::kMachine);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "coordinator/service/class_service.h"
 #include "coordinator/service/messages.h"
 #include "coordinator/service/unary.h"
 
@@ -25,6 +26,8 @@ absl::Status ListPage(Queue& queue, const v1::ListWorkersRequest& request, v1::L
 
 absl::Status TellQueue(Queue& queue, v1::GetQueueResponse& response) {
   ASSIGN_OR_RETURN(const QueueDepth depth, queue.Depth());
+  ASSIGN_OR_RETURN(const std::vector<WorkerView> workers, queue.ListWorkers());
+  const std::map<std::string, ClassService> service = ServiceOf(workers);
   response.set_open(depth.open);
   response.set_ready(depth.ready());
   response.set_running(depth.running);
@@ -34,6 +37,10 @@ absl::Status TellQueue(Queue& queue, v1::GetQueueResponse& response) {
     told.set_name(name);
     told.set_ready(tasks.ready);
     told.set_oldest_ready_seconds(absl::ToDoubleSeconds(tasks.oldest));
+    if (const auto found = service.find(name); found != service.end()) {
+      told.set_workers(found->second.workers);
+      told.set_slots(found->second.slots);
+    }
   }
   return absl::OkStatus();
 }

@@ -65,6 +65,7 @@ void SetCell(const TaskView& task, const RequestSpec& spec, v1::Cell& cell) {
   cell.set_version(task.version);
   cell.set_attempts(task.attempts);
   cell.set_worker(task.worker);
+  cell.set_task_class(task.task_class);
   cell.set_reason(task.reason);
   cell.set_progress(task.progress);
   for (const std::string& reason : task.attempt_reasons) cell.add_attempt_reasons(reason);
@@ -94,6 +95,7 @@ void SetWorker(const WorkerView& view, v1::Worker& worker) {
   for (const std::string& name : view.classes) worker.add_classes(name);
   SetTime(view.last_seen, *worker.mutable_last_seen());
   worker.set_memory_bytes(view.memory_bytes);
+  worker.set_task_memory_bytes(view.task_memory_bytes);
 }
 
 }  // namespace slipway

@@ -113,6 +113,18 @@ TEST_F(RetryTest, WithoutALargerClassItStaysInItsOwn) {
   EXPECT_EQ(LeaseBy("w1")->attempt, 2);
 }
 
+TEST_F(RetryTest, AClassThatOnlyALostWorkerOfferedIsNoLargerOne) {
+  SignOn("w1");
+  SignOn("w2", {"any+8g"});
+  Redis({"ZADD", Key("seen"), "1", "w2"});  // not heard of for years
+  Submit(Request("a"));
+  queue_->Return(*LeaseBy("w1"), {.more_memory = true, .reason = "out of memory"}).value();
+  EXPECT_EQ(Task("0-a", 0).task_class, "any");
+  SignOn("w2", {"any+8g"});
+  queue_->Return(*LeaseBy("w1"), {.more_memory = true, .reason = "out of memory"}).value();
+  EXPECT_EQ(Task("0-a", 0).task_class, "any+8g");
+}
+
 TEST_F(RetryTest, CancelReachesATaskThatWaitsForAnotherWorker) {
   SignOn("w1");
   SignOn("w2");
@@ -244,6 +256,7 @@ TEST_F(RetryTest, DeleteForgetsAnEndedRequestOnly) {
 TEST_F(RetryTest, APassedDeadlineCancelsWhatHasNotEnded) {
   QueuedRequest request = Request("a", 3);
   request.timeout = absl::Seconds(90);
+  SignOn("w1");
   Submit(request);
   Submit(Request("without"));
   Maintain();
@@ -284,7 +297,13 @@ TEST_F(RetryTest, AFarmOfTheEarlierSchemaIsRefused) {
   Redis({"HSET", "{slipway:0}:v1:meta", "schema", "1"});
   absl::Status status = ConnectQueue(Options()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(Message(status), HasSubstr("schema 1, this program knows 2"));
+  EXPECT_THAT(Message(status), HasSubstr("schema 1, this program knows 3"));
+  Redis({"DEL", "{slipway:0}:v1:meta"});
+  EXPECT_TRUE(ConnectQueue(Options()).ok());
+  Redis({"HSET", "{slipway:0}:v2:meta", "schema", "2"});
+  status = ConnectQueue(Options()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(status), HasSubstr("schema 2, this program knows 3"));
 }
 
 }  // namespace

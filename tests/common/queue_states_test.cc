@@ -260,17 +260,6 @@ TEST_F(QueueTest, CancelMarksLargeRequestsWhole) {
   EXPECT_EQ(Commit(task), CommitOutcome::kCancelled);
 }
 
-TEST_F(QueueTest, ClassesAreServedInTheWorkersOrder) {
-  QueuedRequest request = Request("a", 3);
-  request.tasks[1].task_class = "gpu+8g";
-  Submit(request);
-  EXPECT_FALSE(queue_->Lease({.worker = "w", .token = "t0", .classes = {"other"}}).value());
-  LeaseRequest both{.worker = "w", .token = "t1", .classes = {"gpu+8g", "any"}};
-  EXPECT_EQ(queue_->Lease(both).value()->index, 1u);
-  both.token = "t2";
-  EXPECT_EQ(queue_->Lease(both).value()->index, 0u);
-}
-
 TEST_F(QueueTest, LargeSubmitsAreInvisibleUntilWhole) {
   QueuedRequest request = PreparedRequest("a", 2500);
   Submit(request);
@@ -289,6 +278,8 @@ TEST_F(QueueTest, WorkersAreListedByTheirHeartbeats) {
                     .slots = 4,
                     .busy = 2,
                     .classes = {"any", "big"},
+                    .memory_bytes = 5'000'000'000,
+                    .task_memory_bytes = 7'000'000'000,
                     .last_seen = {}};
   EXPECT_THAT(queue_->Heartbeat(worker, {}).value(), IsEmpty());
   worker.id = "w2";
@@ -301,6 +292,8 @@ TEST_F(QueueTest, WorkersAreListedByTheirHeartbeats) {
   EXPECT_EQ(workers[0].slots, 4);
   EXPECT_EQ(workers[0].busy, 2);
   EXPECT_THAT(workers[0].classes, ElementsAre("any", "big"));
+  EXPECT_EQ(workers[0].memory_bytes, 5'000'000'000u);
+  EXPECT_EQ(workers[0].task_memory_bytes, 7'000'000'000u);
   EXPECT_GT(workers[0].last_seen, absl::UnixEpoch());
   EXPECT_TRUE(queue_->RemoveWorker("w1").ok());
   Redis({"ZADD", Key("seen"), "1", "w2"});  // not seen for years

@@ -99,7 +99,6 @@ struct BadSpec {
 TEST(RequestSpec, BadFieldsAreRefusedByName) {
   const BadSpec cases[] = {
       {R"([{"op":"remove","path":"/schema"}])", "schema"},
-      {R"([{"op":"replace","path":"/schema","value":"slipway.request/2"}])", "slipway.request/2"},
       {R"([{"op":"remove","path":"/models"}])", "models"},
       {R"([{"op":"replace","path":"/models","value":{}}])", "models must be an array"},
       {R"([{"op":"add","path":"/surprise","value":1}])", "surprise"},
@@ -140,6 +139,18 @@ TEST(RequestSpec, BadFieldsAreRefusedByName) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.patch;
     EXPECT_THAT(Message(status), HasSubstr(bad.message)) << bad.patch;
   }
+}
+
+// Workers leave it to those of that version, and the client is told.
+TEST(RequestSpec, AnotherVersionsIsToldApart) {
+  json document = json::parse(ExampleSpec().ToJson());
+  document["schema"] = "slipway.request/2";
+  document["unheard_of"] = true;
+  const absl::Status status = RequestSpec::FromJson(document.dump()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(status), HasSubstr("\"slipway.request/2\", this build knows \"slipway.request/1\""));
+  document["schema"] = "slipway.result/1";
+  EXPECT_EQ(RequestSpec::FromJson(document.dump()).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(RequestSpec, WhatIsNoJsonIsRefused) {

@@ -306,9 +306,48 @@ TEST_F(ExportServiceTest, RedisLostIsUnavailable) {
   EXPECT_EQ(KindOf(status), ErrorKind::kMachine);
 }
 
+// Tasks of a class that nobody serves: the cell says which, the queue that nobody does.
+TEST_F(ExportServiceTest, TasksThatNoWorkerTakesAreTold) {
+  WorkerView worker{.id = "w1", .slots = 4, .classes = {"any", "onnxruntime"}};
+  ASSERT_TRUE(farm.queue->Heartbeat(worker, {}).ok());
+  v1::SubmitRequest request = NoopRequest(2);
+  v1::ModelSpec& model = *request.add_models();
+  model.set_name("lite");
+  model.set_kind(v1::SOURCE_KIND_DUMMY);
+  model.set_architecture("lite");
+  request.mutable_pairs(0)->set_target("tflite");
+  const std::string id = Submit(request).value().request_id();
+  const auto classes = [&] {
+    grpc::ClientContext context;
+    v1::GetQueueResponse queue;
+    EXPECT_TRUE(fleet->GetQueue(&context, {}, &queue).ok());
+    std::map<std::string, std::tuple<int, int, int>> told;
+    for (const v1::QueueClass& tasks : queue.classes())
+      told[tasks.name()] = {tasks.ready(), tasks.workers(), tasks.slots()};
+    return told;
+  };
+  using Told = std::map<std::string, std::tuple<int, int, int>>;
+  EXPECT_EQ(classes(), (Told{{"any", {2, 1, 4}}, {"onnxruntime", {1, 1, 4}}}));
+  TaskResult prepared;
+  prepared.entry = "{}";
+  const LeaseRequest preparation{.worker = "w1", .token = "token", .classes = {"onnxruntime"}};
+  farm.Commit(farm.queue->Lease(preparation).value().value(), TaskState::kPassed, prepared.ToJson());
+  EXPECT_EQ(classes(), (Told{{"any", {2, 1, 4}}, {"onnxruntime", {0, 1, 4}}, {"litert", {1, 0, 0}}}));
+  std::map<std::string, int> cells;
+  const v1::GetResponse got = Get(id).value();
+  for (const v1::Cell& cell : got.cells()) ++cells[cell.task_class()];
+  EXPECT_EQ(cells, (std::map<std::string, int>{{"any", 2}, {"onnxruntime", 1}, {"litert", 1}}));
+}
+
 TEST_F(ExportServiceTest, ListWorkersGivesPages) {
   for (const char* id : {"w3", "w1", "w2"}) {
-    const WorkerView worker{.id = id, .host = "host", .version = "0.1.0", .slots = 4, .busy = 1, .classes = {"any"}};
+    const WorkerView worker{.id = id,
+                            .host = "host",
+                            .version = "0.1.0",
+                            .slots = 4,
+                            .busy = 1,
+                            .classes = {"any"},
+                            .task_memory_bytes = 7};
     ASSERT_TRUE(farm.queue->Heartbeat(worker, {}).ok());
   }
   std::vector<std::string> seen;
@@ -325,6 +364,7 @@ TEST_F(ExportServiceTest, ListWorkersGivesPages) {
       EXPECT_EQ(worker.busy(), 1u);
       EXPECT_EQ(worker.host(), "host");
       EXPECT_EQ(worker.classes(0), "any");
+      EXPECT_EQ(worker.task_memory_bytes(), 7u);
       EXPECT_GT(worker.last_seen().seconds(), 1'600'000'000);
     }
     request.set_page_token(page.next_page_token());

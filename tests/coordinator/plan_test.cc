@@ -47,6 +47,35 @@ v1::SubmitRequest TwoModels() {
   return request;
 }
 
+// The preparation runs the source on onnxruntime; each cell needs its own judge; nothing needs one when nothing is verified.
+TEST(Plan, ATaskNamesTheRuntimeAndTheMemoryThatItNeeds) {
+  v1::SubmitRequest request = TwoModels();
+  AddPair(request, "ncnn");
+  AddPair(request, "coreml");
+  const auto classes = [&] {
+    std::vector<std::string> names;
+    for (const QueuedTask& task : PlanRequest(request).tasks) names.push_back(task.task_class);
+    return names;
+  };
+  const std::vector<std::string> small = {"onnxruntime", "onnxruntime", "litert", "ncnn", "onnxruntime"};
+  std::vector<std::string> expected = small;
+  expected.insert(expected.end(), small.begin(), small.end());
+  EXPECT_EQ(classes(), expected);
+  // The second model's external data: 3 GB, of which half is copied.
+  request.mutable_models(1)->mutable_files(1)->mutable_digest()->set_bytes(3'000'000'000);
+  expected = small;
+  for (const std::string& name : small) expected.push_back(name + "+8g");
+  EXPECT_EQ(classes(), expected);
+  request.mutable_models(1)->mutable_files(1)->mutable_digest()->set_bytes(1'300'000'000);
+  expected = small;
+  expected.insert(expected.end(), small.begin(), small.end());
+  EXPECT_EQ(classes(), expected) << "1.5 times that and 100 MiB fit into 2 GiB";
+  request.mutable_options()->set_no_verify(true);
+  request.mutable_models(1)->mutable_files(1)->mutable_digest()->set_bytes(30'000'000'000);
+  EXPECT_EQ(classes(), (std::vector<std::string>{"any", "any", "any", "any", "any", "any+32g", "any+32g", "any+32g",
+                                                 "any+32g", "any+32g"}));
+}
+
 TEST(Plan, EachModelHasOnePrepareThatBlocksItsCells) {
   const Plan plan = PlanRequest(TwoModels());
   ASSERT_EQ(plan.spec.tasks.size(), 6u);

@@ -36,7 +36,7 @@ FULL = {
     "metrics": {"podMonitor": True, "rules": True},
     "networkPolicy": {"clients": [{"namespaceSelector": {"matchLabels": {"team": "models"}}}]},
 }
-FIXED = {"redis": {"address": "redis:6379"}, "autoscaling": {"enabled": False}, "worker": {"replicas": 5}, "store": {"existingClaim": "shared"},
+FIXED = {"redis": {"address": "redis:6379"}, "autoscaling": {"enabled": False}, "worker": {"replicas": 5, "slots": 0}, "store": {"existingClaim": "shared"},
          "networkPolicy": {"enabled": False}}
 OPERATORS = {"monitoring.coreos.com/v1"}  # of the Prometheus operator: looked at below
 
@@ -135,6 +135,7 @@ class ChartTest(unittest.TestCase):
                 self.assertIn(value.rpartition("/")[0], folders, name)
         self.assertNotIn(("PersistentVolumeClaim", "farm-slipway-store"), objects)
         self.assertEqual(container(objects, "worker")["image"], "registry.example.com/slipway:1.2.3")
+        self.assertNotIn("SLIPWAY_SLOTS", environment(render(FIXED), "worker"), "the worker sizes itself by its limits")
         # Whoever drains is given the time for it.
         grace = objects["Deployment", "farm-slipway-worker"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
         self.assertGreater(grace, int(worker["SLIPWAY_DRAIN_TIMEOUT"]))

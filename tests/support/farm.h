@@ -16,6 +16,7 @@
 #include "common/rpc/address.h"
 #include "common/rpc/endpoint.h"
 #include "common/store/store.h"
+#include "common/task/task_class.h"
 #include "coordinator/service/coordinator.h"
 #include "proto/slipway/v1/export.pb.h"
 #include "tests/support/redis.h"
@@ -44,7 +45,7 @@ class TestFarm {
   // --- as a worker
   // The next ready task; none: nothing is ready.
   std::optional<LeasedTask> Lease() {
-    return queue->Lease({.worker = "test-worker", .token = RandomHex(16), .classes = {"any"}}).value();
+    return queue->Lease({.worker = "test-worker", .token = RandomHex(16), .classes = AllClasses()}).value();
   }
   void Commit(const LeasedTask& task, TaskState state, std::string_view result = "", std::string_view reason = "") {
     const std::string digest = result.empty() ? "" : WriteBlob(*store, kTenant, result).value().ToString();

@@ -10,6 +10,7 @@
 #include "common/base/error.h"
 #include "common/store/layout.h"
 #include "tests/worker/support.h"
+#include "worker/daemon/capabilities.h"
 #include "worker/pipeline/emitted.h"
 
 namespace slipway {
@@ -98,8 +99,12 @@ TEST(ActionCacheTest, RuntimesAreThoseOfTheInterpreter) {
   fs::create_directories(folder.path() / "bin");
   EXPECT_EQ(RuntimesOf(folder.path() / "bin/python"), "numpy-2.1.dist-info\nonnxruntime-1.31.1.dist-info\n");
   EXPECT_EQ(RuntimesOf("/nonexistent/bin/python"), "");
+  EXPECT_THAT(JudgesOf(RuntimesOf(folder.path() / "bin/python")), testing::ElementsAre("onnxruntime"));
   // The tests' own has them all.
   EXPECT_EQ(std::ranges::count(RuntimesOf(TestPython()), '\n'), 4);
+  EXPECT_THAT(JudgesOf(RuntimesOf(TestPython())), testing::UnorderedElementsAre("onnxruntime", "litert", "ncnn"));
+  EXPECT_THAT(JudgesOf("ncnn-1.dist-info\nonnxruntime-1.dist-info\n"), testing::IsEmpty()) << "no host without numpy";
+  EXPECT_THAT(JudgesOf(""), testing::IsEmpty());
 }
 
 TEST(ActionCacheTest, OnlyWholeResultsAreFound) {

@@ -1,6 +1,4 @@
 // What a task may take of the machine's memory, with the real worker and a model that is small on disk and vast in memory.
-#include "worker/daemon/memory.h"
-
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -14,23 +12,13 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(Memory, IsSharedOutAmongTheSlots) {
-  constexpr uint64_t kGiB = uint64_t{1} << 30;
-  EXPECT_EQ(DefaultTaskMemory(64 * kGiB, 8), 6 * kGiB);
-  EXPECT_EQ(DefaultTaskMemory(64 * kGiB, 1), 48 * kGiB);
-  EXPECT_EQ(DefaultTaskMemory(4 * kGiB, 8), 2 * kGiB) << "no runtime starts with less";
-  const auto physical = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  EXPECT_GT(MachineMemory(), uint64_t{64} << 20);
-  EXPECT_LE(MachineMemory(), physical);
-}
-
 TEST(Memory, AFailedAllocationThatEndsTheProcessIsTheModelsFault) {
   Execution execution;
   execution.end = Execution::End::kDied;
   execution.exit = {.id = 1, .pid = 2, .signal = SIGABRT};
   execution.last_words = "  what():  std::bad_alloc";
   const Fault fault = FaultOf(execution, absl::Minutes(1));
-  EXPECT_EQ(fault.failure, Failure::kModel);
+  EXPECT_EQ(fault.failure, Failure::kMemoryLimit);
   EXPECT_THAT(fault.reason, HasSubstr("--task-memory"));
   execution.last_words = "  what():  something else";
   EXPECT_EQ(FaultOf(execution, absl::Minutes(1)).failure, Failure::kCrash);
@@ -85,6 +73,25 @@ TEST_F(TaskMemoryTest, AModelThatNeedsMoreFailsAndSaysSo) {
   const std::string small = SubmitCell(Model(100));
   ASSERT_TRUE(AllEnd(small));
   EXPECT_EQ(Tasks(small)[0].state, TaskState::kUnverified) << Tasks(small)[0].reason;
+}
+
+// It goes back, counted, for a worker that gives a task more; there it passes.
+TEST_F(TaskMemoryTest, AModelThatNeedsMoreGoesToALargerWorker) {
+  const std::string vast = SubmitCell(Model(int64_t{1} << 25));
+  {
+    WorkerProcess small(Arguments({"--task-memory", "128M"}));
+    const auto grown = [&] {
+      EXPECT_TRUE(queue_->Heartbeat({.id = "large", .classes = {"any+8g"}}, {}).ok());  // it lives, on any machine
+      return Tasks(vast)[0].task_class == "any+8g" || Tasks(vast)[0].state == TaskState::kFailed;
+    };
+    ASSERT_TRUE(Holds(grown, absl::Seconds(60)));
+  }
+  ASSERT_EQ(Tasks(vast)[0].state, TaskState::kReady) << Tasks(vast)[0].reason;
+  WorkerProcess large(Arguments({"--task-memory", "8G"}));
+  ASSERT_TRUE(AllEnd(vast));
+  EXPECT_EQ(Tasks(vast)[0].state, TaskState::kUnverified) << Tasks(vast)[0].reason;
+  EXPECT_EQ(Tasks(vast)[0].attempts, 2);
+  EXPECT_THAT(Tasks(vast)[0].attempt_reasons.at(0), HasSubstr("needs more than 128 MiB of memory (--task-memory)"));
 }
 
 }  // namespace

@@ -41,6 +41,24 @@ TEST(RetryRule, OutOfMemoryAsksForMore) {
   EXPECT_EQ(how->elsewhere, absl::ZeroDuration());
 }
 
+TEST(RetryRule, WhatNeedsMoreThanATaskGetsGoesToALargerClassAtOnce) {
+  const auto how = After(Failure::kMemoryLimit, 1);
+  ASSERT_TRUE(how);
+  EXPECT_TRUE(how->more_memory);
+  EXPECT_TRUE(how->count_attempt);
+  EXPECT_FALSE(how->killed);
+  EXPECT_EQ(how->delay, absl::ZeroDuration());
+}
+
+TEST(RetryRule, WhatThisBuildDoesNotKnowIsLeftToOthersUncounted) {
+  const auto how = After(Failure::kVersion, 1);
+  ASSERT_TRUE(how);
+  EXPECT_FALSE(how->count_attempt);
+  EXPECT_FALSE(how->killed);
+  EXPECT_GT(how->elsewhere, absl::ZeroDuration());
+  EXPECT_GE(how->delay, absl::Seconds(5)) << "or the only worker would take it again and again";
+}
+
 TEST(RetryRule, ADrainIsNobodysFault) {
   const auto how = After(Failure::kDrained, 2);
   ASSERT_TRUE(how);

@@ -5,16 +5,13 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
-#include "worker/daemon/host_pool.h"
 #include "worker/pipeline/entry.h"
 
 namespace slipway {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::string_view kRuntimes[] = {"onnxruntime-", "ai_edge_litert-", "ncnn-", "numpy-"};  // wheels' names
 constexpr auto kGlance = std::chrono::milliseconds(50);
 
 // The parts, each with its length: no two lists make one text.
@@ -56,27 +53,6 @@ ActionKeys KeysOf(const TaskMessage& task, std::string_view runtimes) {
   options.samples = standard.samples;
   keys.artifact = DigestOf({kScheme, "artifact", BuildId(), SpecText(model, options, task.task)});
   return keys;
-}
-
-std::string RuntimesOf(const fs::path& python) {
-  const fs::path prefix = FindInPath(python).parent_path().parent_path();
-  std::vector<std::string> found;
-  std::error_code ignored;
-  for (const auto& version : fs::directory_iterator(prefix / "lib", ignored)) {
-    if (!version.path().filename().string().starts_with("python")) continue;
-    for (const char* packages : {"site-packages", "dist-packages"}) {
-      for (const auto& package : fs::directory_iterator(version.path() / packages, ignored)) {
-        const std::string name = package.path().filename();
-        const bool judges =
-            std::ranges::any_of(kRuntimes, [&](std::string_view runtime) { return name.starts_with(runtime); });
-        if (judges && name.ends_with(".dist-info")) found.push_back(name + "\n");
-      }
-    }
-  }
-  std::ranges::sort(found);
-  std::string text;
-  for (const std::string& name : found) text += name;
-  return text;
 }
 
 bool IsLasting(const TaskMessage& task, const TaskOutput& output) {

@@ -23,9 +23,6 @@ struct ActionKeys {
 // `runtimes`: RuntimesOf the judges' interpreter.
 ActionKeys KeysOf(const TaskMessage& task, std::string_view runtimes);
 
-// Names and versions of the runtimes that are installed for a Python interpreter, one a line; none: "".
-std::string RuntimesOf(const std::filesystem::path& python);
-
 // Whether another run of the task would come to the same: neither a fault nor a runtime that is missing here.
 bool IsLasting(const TaskMessage& task, const TaskOutput& output);
 

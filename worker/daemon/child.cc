@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "common/base/error.h"
+#include "worker/daemon/fault.h"
 #include "worker/daemon/task_protocol.h"
 
 namespace slipway {
@@ -74,7 +75,7 @@ absl::Status OutOfMemory() {
   if (getrlimit(RLIMIT_DATA, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
     return WithKind(ResourceExhausted("out of memory"), ErrorKind::kMachine);
   return WithKind(
-      ResourceExhausted("the conversion needs more than {} MiB of memory (--task-memory)", limit.rlim_cur >> 20),
+      ResourceExhausted("the conversion needs more than {} MiB of memory {}", limit.rlim_cur >> 20, kOverTaskMemory),
       ErrorKind::kModel);
 }
 

@@ -1,5 +1,6 @@
 #include "worker/daemon/daemon.h"
 
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -17,8 +18,8 @@
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/metrics/metrics.h"
+#include "worker/daemon/capabilities.h"
 #include "worker/daemon/host_pool.h"
-#include "worker/daemon/memory.h"
 #include "worker/daemon/process_tree.h"
 #include "worker/daemon/slot.h"
 #include "worker/daemon/task_runner.h"
@@ -30,6 +31,8 @@ namespace {
 const metrics::Gauge kSlots("slipway_worker_slots", "Slots of this worker, total and busy.", {"state"});
 const metrics::Gauge kMemory("slipway_worker_memory_bytes",
                              "Memory of this worker and all its processes, without the files that they map.");
+const metrics::Gauge kTaskMemory("slipway_worker_task_memory_bytes", "Memory that a process of a task may take.");
+const metrics::Gauge kClasses("slipway_worker_classes", "1 for each class of tasks that this worker takes.", {"class"});
 const metrics::Counter kLost("slipway_worker_leases_lost_total",
                              "Running tasks that a heartbeat found to be another's by now, or cancelled.");
 const metrics::Counter kHeartbeats("slipway_worker_heartbeats_total", "Heartbeats, by outcome.", {"outcome"});
@@ -44,6 +47,8 @@ std::string WorkerName() {
   gethostname(host, sizeof(host) - 1);
   return fmt::format("{}-{}", host, RandomHex(4));
 }
+
+std::string Joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ",")); }
 
 // Waits that grow while Redis is away, spread so that workers do not come back all at once.
 class Backoff {
@@ -72,7 +77,9 @@ class Worker {
     self_.host = self_.id.substr(0, self_.id.rfind('-'));
     self_.version = fmt::format("{}+{}", SLIPWAY_VERSION, BuildId());  // coordinators tell builds apart by it
     self_.slots = options.slots;
-    self_.classes = {"any"};
+    self_.task_memory_bytes = options.task_memory;
+    self_.classes = options.take_all ? AllClasses() : ClassesOf(JudgesOf(runtimes_), options.task_memory);
+    LogInfo("serves", {{"classes", Joined(self_.classes)}, {"slots", std::to_string(options.slots)}});
   }
 
   absl::Status Run(ZygoteProcess zygote) {
@@ -95,8 +102,7 @@ class Worker {
     HostPoolOptions host_options;
     host_options.python = options_.python;
     host_options.require_jail = !options_.allow_unsandboxed;
-    host_options.max_memory =
-        options_.task_memory > 0 ? options_.task_memory : DefaultTaskMemory(MachineMemory(), options_.slots);
+    host_options.max_memory = options_.task_memory;
     hosts_ = std::make_unique<HostPool>(*zygote_, scratch_, host_options);
     const SlotOptions slot_options{options_.task_timeout, options_.tasks_per_child, !options_.allow_unsandboxed,
                                    host_options.max_memory};
@@ -121,9 +127,10 @@ class Worker {
     runner.jail = jail;
     runner.task_timeout = options_.task_timeout;
     runner.judge_timeout = options_.judge_timeout;
-    runner.runtimes = RuntimesOf(options_.python);
+    runner.runtimes = runtimes_;
     runner.cache = options_.cache;
     runner.seed = std::stoull(RandomHex(8), nullptr, 16);
+    runner.lease = options_.queue.lease;
     runner.commit_patience = options_.queue.lease * 2;
     runner_ = std::make_unique<TaskRunner>(*queue_, *store_, runner);
     RETURN_IF_ERROR(queue_->OnCancelled([this](const std::string& request) {
@@ -131,6 +138,8 @@ class Worker {
     }));
     kSlots.Set({"total"}, options_.slots);
     kSlots.Set({"busy"}, 0);
+    kTaskMemory.Set({}, static_cast<double>(options_.task_memory));
+    for (const std::string& task_class : self_.classes) kClasses.Set({task_class}, 1);
     for (const auto& slot : slots_) std::thread([this, &slot = *slot] { SlotLoop(slot); }).detach();
     std::thread([this] { HeartbeatLoop(); }).detach();
     return absl::OkStatus();
@@ -360,6 +369,7 @@ class Worker {
   }
 
   const WorkerOptions options_;
+  const std::string runtimes_ = RuntimesOf(options_.python);
   WorkerScratch scratch_;
   UniqueFd wake_;
   WorkerView self_;

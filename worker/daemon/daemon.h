@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "common/queue/queue.h"
 #include "common/store/open_store.h"
+#include "common/task/task_class.h"
 #include "worker/daemon/zygote.h"
 
 namespace slipway {
@@ -24,7 +25,9 @@ struct WorkerOptions {
   std::vector<std::string> prewarm;  // judges to start at once
   absl::Duration task_timeout = absl::Minutes(10);
   absl::Duration judge_timeout = absl::Minutes(2);  // for one answer of a judge
-  uint64_t task_memory = 0;                         // bytes of a child or judge; 0: DefaultTaskMemory (memory.h)
+  uint64_t task_memory = kLeastTaskMemory;          // bytes of a child or judge
+  bool take_all =
+      false;  // every class is offered, whatever is missing here: its tasks end unverified, or short of memory
   absl::Duration drain_timeout = absl::Seconds(10);
   bool allow_unsandboxed = false;
   bool cache = true;          // TaskRunnerOptions::cache

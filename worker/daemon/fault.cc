@@ -20,6 +20,10 @@ std::string WithWords(std::string reason, const std::string& words) {
 
 }  // namespace
 
+bool IsOverTaskMemory(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) && Message(status).find(kOverTaskMemory) != std::string::npos;
+}
+
 Fault FaultOf(const Execution& execution, absl::Duration task_timeout) {
   switch (execution.end) {
     case Execution::End::kTimedOut:
@@ -39,7 +43,8 @@ Fault FaultOf(const Execution& execution, absl::Duration task_timeout) {
       std::find(std::begin(kModelSignals), std::end(kModelSignals), exit.signal) != std::end(kModelSignals);
   // Where an allocation that fails cannot be reported upwards, C++ ends the process.
   if (exit.signal == SIGABRT && execution.last_words.find("std::bad_alloc") != std::string::npos)
-    return {Failure::kModel, "the conversion needs more memory than a task gets (--task-memory)"};
+    return {Failure::kMemoryLimit,
+            fmt::format("the conversion needs more memory than a task gets {}", kOverTaskMemory)};
   if (by_model) return {Failure::kCrash, reason};
   if (exit.signal == SIGKILL) return {Failure::kOutOfMemory, reason + " (out of memory?)"};
   // An ordinary exit in the middle of a task is an exit() deep in a library: the model led there.

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "worker/daemon/retry.h"
 #include "worker/daemon/warm_child.h"
 
@@ -12,6 +13,11 @@ struct Fault {
   Failure failure = Failure::kMachine;
   std::string reason;  // one line
 };
+
+// What the reason ends with when a task needed more memory than it gets.
+inline constexpr char kOverTaskMemory[] = "(--task-memory)";
+// Whether a child's status says so.
+bool IsOverTaskMemory(const absl::Status& status);
 
 // `execution` ended by anything but kResult, and nobody here asked for that.
 Fault FaultOf(const Execution& execution, absl::Duration task_timeout);

@@ -6,12 +6,14 @@ namespace slipway {
 namespace {
 
 constexpr absl::Duration kLongestDelay = absl::Minutes(1);
-constexpr absl::Duration kForOthers = absl::Seconds(30);  // busy ones included; then the same worker tries once more
+constexpr absl::Duration kForOthers = absl::Seconds(30);   // busy ones included; then the same worker tries once more
+constexpr absl::Duration kForUpgrade = absl::Seconds(10);  // until the same worker looks again, as often as it takes
 
 struct Rule {
   Failure failure;
   int most_kills;  // retried while it has killed at most so many processes before; -1: never
   bool counted, backoff, killed, elsewhere, more_memory;
+  absl::Duration delay = absl::ZeroDuration();
 };
 constexpr int kAny = 1 << 30;
 constexpr Rule kRules[] = {
@@ -19,8 +21,10 @@ constexpr Rule kRules[] = {
     {Failure::kModel, /*     */ -1, true, false, false, false, false},
     {Failure::kCrash, /*     */ 0, true, false, true, true, false},
     {Failure::kOutOfMemory, kAny, true, true, true, false, true},
+    {Failure::kMemoryLimit, kAny, true, false, false, false, true},
     {Failure::kMachine, /*  */ kAny, true, true, false, false, false},
     {Failure::kDrained, /*  */ kAny, false, false, false, false, false},
+    {Failure::kVersion, /*  */ kAny, false, false, false, true, false, kForUpgrade},
 };
 
 absl::Duration Backoff(absl::Duration base, int attempt, Random& jitter) {
@@ -41,6 +45,7 @@ std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const
   how.more_memory = rule.more_memory;
   how.reason = reason;
   if (rule.elsewhere) how.elsewhere = kForOthers;
+  how.delay = rule.delay * (0.5 + jitter.Uniform());
   if (rule.backoff) how.delay = Backoff(base, task.attempt, jitter);
   return how;
 }

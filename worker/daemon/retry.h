@@ -13,11 +13,14 @@ enum class Failure {
   kModel,        // its own fault, certainly: the same again on every worker of this build
   kCrash,        // its process was killed by what it did; its own fault unless another worker does better
   kOutOfMemory,  // its process was killed from outside
+  kMemoryLimit,  // it needs more than a task gets here
   kMachine,      // disk, store, judges
   kDrained,      // the worker ends
+  kVersion,      // its request was written in a form that this build does not know
 };
 
 // How the task goes back; nullopt: it is failed. A task that has killed a process before is not tried again after a crash.
+// kMemoryLimit goes back only for a worker with more memory: whether there is one the caller knows.
 // Machines' failures wait `base`, doubled with each attempt up to a minute, times 0.5 to 1.5 from `jitter`.
 std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason,
                                   absl::Duration base, Random& jitter);

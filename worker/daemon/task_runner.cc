@@ -10,6 +10,7 @@
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
+#include "common/task/task_class.h"
 #include "worker/daemon/fault.h"
 #include "worker/pipeline/entry.h"
 
@@ -82,9 +83,12 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
                       RetryOf(failure, task, reason).value_or(TaskReturn{.reason = reason})};
   };
   auto spec = specs_.Get(store_, task.tenant, task.spec);
+  if (absl::IsFailedPrecondition(spec.status()))
+    return returned(Message(Annotate(spec.status(), "the request's spec")), Failure::kVersion);
   if (!spec.ok()) return returned(Message(Annotate(spec.status(), "the request's spec")));
   absl::StatusOr<TaskMessage> message = Describe(task, **spec);
   if (!message.ok()) {
+    if (absl::IsFailedPrecondition(message.status())) return returned(Message(message.status()), Failure::kVersion);
     return KindOf(message.status()) == ErrorKind::kMachine ? returned(Message(message.status()))
                                                            : Failed(task, nullptr, Message(message.status()));
   }
@@ -123,6 +127,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   if (execution.ok() && execution->end == Execution::End::kResult && executor.abandoned() != Abandon::kLost) {
     const absl::StatusOr<TaskOutput>& output = execution->output;
     if (!output.ok()) {
+      if (IsOverTaskMemory(output.status()) && MoreMemoryIsOffered(task))
+        return returned(Message(output.status()), Failure::kMemoryLimit);
       if (KindOf(output.status()) == ErrorKind::kMachine) return returned(Message(output.status()));
       return Failed(task, &*message, Message(output.status()));
     }
@@ -145,7 +151,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   meter.ChildEnded(*execution);
   const Fault fault = FaultOf(*execution, options_.task_timeout);
   LogWarning("a task's process ended", {{"reason", fault.reason}});
-  if (const auto how = RetryOf(fault.failure, task, fault.reason)) {
+  const bool hopeless = fault.failure == Failure::kMemoryLimit && !MoreMemoryIsOffered(task);
+  if (const auto how = hopeless ? std::nullopt : RetryOf(fault.failure, task, fault.reason)) {
     meter.Returned(fault.failure);
     return {Settlement::What::kReturn, TaskState::kReady, "", fault.reason, *how};
   }
@@ -299,6 +306,18 @@ std::optional<TaskRunner::Leased> TaskRunner::Commit(const LeasedTask& task, con
 std::optional<TaskReturn> TaskRunner::RetryOf(Failure failure, const LeasedTask& task, const std::string& reason) {
   std::lock_guard lock(jitter_mutex_);
   return slipway::RetryOf(failure, task, reason, options_.retry_delay, jitter_);
+}
+
+bool TaskRunner::MoreMemoryIsOffered(const LeasedTask& task) {
+  const auto workers = queue_.ListWorkers();
+  if (!workers.ok()) return false;
+  absl::Time latest = absl::InfinitePast();  // by Redis' clock, as all of them
+  for (const WorkerView& worker : *workers) latest = std::max(latest, worker.last_seen);
+  return std::ranges::any_of(*workers, [&](const WorkerView& worker) {
+    return latest - worker.last_seen < options_.lease &&
+           std::ranges::any_of(worker.classes,
+                               [&](const std::string& offered) { return HasMoreMemory(offered, task.task_class); });
+  });
 }
 
 void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement) {

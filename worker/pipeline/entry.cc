@@ -5,7 +5,6 @@
 
 #include "absl/time/clock.h"
 #include "convert/capabilities/capabilities.h"
-#include "worker/build_id.h"
 
 namespace slipway {
 namespace {
@@ -59,8 +58,6 @@ json ArtifactTensor(const InterfaceTensor& tensor) {
 }
 
 }  // namespace
-
-std::string_view BuildId() { return kBuildId; }
 
 json ModelEntry(const SpecModel& model, const Graph* graph, int opset) {
   json files = json::array();

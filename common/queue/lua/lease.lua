@@ -1,16 +1,17 @@
 #!lua flags=allow-oom
--- Gives a worker the next task: of the first class that has any, the tenant with the least virtual time, of its flows the
--- one with the least (higher priorities first), its first task. What other workers failed comes before all. The same token
--- again gives the same task.
--- KEYS: 1 meta. ARGV: 1 worker, 2 token, 3 lease in ms, 4… classes, preferred first.
--- Returns {request, index, tenant, spec, attempt, result of the prepare task or "", kills}, or nil when nothing is ready.
+-- Gives a worker the next task: of its classes that have any the one whose turn is longest ago, of that the tenant with the
+-- least virtual time, of its flows the one with the least (higher priorities first), its first task. What other workers
+-- failed comes before all. The same token again gives the same task.
+-- KEYS: 1 meta. ARGV: 1 worker, 2 token, 3 lease in ms, 4… classes.
+-- Returns {request, index, tenant, spec, attempt, result of the prepare task or "", kills, class}, or nil when nothing is
+-- ready.
 --!include farm.lua
 --!include task.lua
 local worker, token, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 local function answer(r, index, t)
   local opener = t.blocked_by ~= '' and task(r, t.blocked_by)
-  return {r.id, index, r.tenant, r.spec, t.attempts, opener and opener.result or '', t.kills}
+  return {r.id, index, r.tenant, r.spec, t.attempts, opener and opener.result or '', t.kills, t.class}
 end
 
 local function serve(r, index, t)
@@ -43,6 +44,7 @@ local function from_elsewhere(class)
       return serve(r, index, t)
     end
   end
+  if call('EXISTS', P .. 'elsewhere:' .. class) == 0 then call('ZREM', P .. 'live', '!' .. class) end
 end
 
 local function from_flows(class)
@@ -50,7 +52,10 @@ local function from_flows(class)
   while true do
     local first_tenant = call('ZRANGE', tenants, 0, 0, 'WITHSCORES')
     local tenant = first_tenant[1]
-    if not tenant then return nil end
+    if not tenant then
+      call('ZREM', P .. 'live', class)
+      return nil
+    end
     local flows = P .. 'flows:' .. class .. ':' .. tenant
     local first = call('ZRANGE', flows, 0, 1, 'WITHSCORES')
     if not first[1] then
@@ -88,11 +93,23 @@ local function from_flows(class)
   end
 end
 
-for i = 4, #ARGV do
-  local task = from_elsewhere(ARGV[i]) or from_flows(ARGV[i])
-  if task then return task end
+local offered = {}
+for i = 4, #ARGV do offered[ARGV[i]] = true end
+local live = call('ZRANGE', P .. 'live', 0, -1)
+for _, name in ipairs(live) do
+  local failed = string.match(name, '^!(.*)')
+  local served
+  if failed and offered[failed] then
+    served = from_elsewhere(failed)
+  elseif offered[name] then
+    served = from_flows(name)
+    if served and #live > 1 then go_last(name) end
+  end
+  if served then return served end
 end
 
 -- Nothing is ready, so wake-ups still waiting in these classes are stale.
-for i = 4, #ARGV do call('UNLINK', P .. 'wake:' .. ARGV[i]) end
+local stale = {}
+for i = 4, #ARGV do stale[#stale + 1] = P .. 'wake:' .. ARGV[i] end
+if stale[1] then call('UNLINK', unpack(stale)) end
 return nil

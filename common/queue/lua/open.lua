@@ -1,8 +1,10 @@
 #!lua
--- Makes the farm's keys of schema 2 unless they exist, or those of schema 1 do: such a farm is drained by its own programs.
+-- Makes the farm's keys of schema 3 unless they exist, or those of an earlier one do: such a farm is drained by its own programs.
 -- KEYS: 1 meta. ARGV: none.
--- Returns the farm's schema: anything but "2" is another program's.
-local earlier = redis.call('HGET', (string.gsub(KEYS[1], ':v2:meta$', ':v1:meta')), 'schema')
-if earlier then return earlier end
-redis.call('HSETNX', KEYS[1], 'schema', '2')
+-- Returns the farm's schema: anything but "3" is another program's.
+for _, before in ipairs({'1', '2'}) do
+  local earlier = redis.call('HGET', (string.gsub(KEYS[1], ':v3:meta$', ':v' .. before .. ':meta')), 'schema')
+  if earlier then return earlier end
+end
+redis.call('HSETNX', KEYS[1], 'schema', '3')
 return redis.call('HGET', KEYS[1], 'schema')

@@ -8,6 +8,7 @@
 -- Returns {tasks moved, "1" if more is due, requests to cancel: theirs was cut short, or their deadline has passed…}.
 --!include farm.lua
 --!include task.lua
+--!include workers.lua
 local lease, max_attempts, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
 local used, most = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = now()
@@ -70,6 +71,18 @@ for _, id in ipairs(due(P .. 'unfinished')) do
   end
 end
 
+-- "; no worker offers litert: 3 tasks waited", or "".
+local function unserved(r)
+  local words = {}
+  for class in string.gmatch(call('HGET', r.key, 'cl'), '[^,]+') do
+    local count = call('ZCARD', P .. 'ready:' .. class .. ':' .. r.id)
+    if count > 0 and not offers(lease)[class] then
+      words[#words + 1] = string.format('%s: %d task%s waited', class, count, count == 1 and '' or 's')
+    end
+  end
+  return words[1] and '; no worker offers ' .. table.concat(words, ', ') or ''
+end
+
 -- It stays due until the cancellation is whole, whoever sees to that.
 for _, id in ipairs(due(P .. 'deadlines')) do
   local r = request(id)
@@ -78,7 +91,8 @@ for _, id in ipairs(due(P .. 'deadlines')) do
   elseif r.state ~= 'P' then
     if r.state == 'A' then
       local asked = r.deadline - tonumber(call('HGET', r.key, 'c'))
-      call('HSET', r.key, 'cr', string.format('cancelled: not finished within its timeout of %g s', asked / 1000))
+      call('HSET', r.key, 'cr', string.format('cancelled: not finished within its timeout of %g s%s', asked / 1000,
+                                               unserved(r)))
     end
     answer[#answer + 1] = id
   end

@@ -6,6 +6,7 @@
 -- Returns COMMITTED, ALREADY (this token gave it back and nobody has taken it since, or it ended so), CANCELLED, FENCED.
 --!include farm.lua
 --!include task.lua
+--!include workers.lua
 local index, token = ARGV[2], ARGV[3]
 local r = request(ARGV[1])
 local t = r and task(r, index)
@@ -23,12 +24,9 @@ end
 local function larger(class)
   local name, size = memory(class)
   local best, best_size
-  for _, record in ipairs(call('HVALS', P .. 'workers')) do
-    local classes = string.match(record, '^' .. string.rep('[^\n]*\n', 5) .. '([^\n]*)')
-    for offered in string.gmatch(classes or '', '[^,]+') do
-      local n, s = memory(offered)
-      if n == name and s > size and (not best or s < best_size) then best, best_size = offered, s end
-    end
+  for offered in pairs(offers(tonumber(ARGV[11]))) do
+    local n, s = memory(offered)
+    if n == name and s > size and (not best or s < best_size) then best, best_size = offered, s end
   end
   return best
 end

@@ -134,6 +134,11 @@ local function undelay(r, index, t)
   call('ZREM', P .. 'elsewhere:' .. t.class, index .. ':' .. r.id)
 end
 
+-- A class that has tasks is last in turn from now on.
+local function go_last(class)
+  call('ZADD', P .. 'live', call('HINCRBY', KEYS[1], 'turn', 1), class)
+end
+
 local function wake(class, count)
   local entries = {}
   for i = 1, math.min(count, WAKES) do entries[i] = '1' end
@@ -160,6 +165,7 @@ local function give_back(r, index, t, how)
       step(r, index, t, 'D')
       call('ZADD', P .. 'delayed', now() + math.max(how.delay, how.elsewhere), index .. ':' .. r.id)
       call('ZADD', P .. 'elsewhere:' .. t.class, now(), index .. ':' .. r.id)
+      call('ZADD', P .. 'live', 0, '!' .. t.class)
       wake(t.class, 2)
     elseif how.delay > 0 then
       step(r, index, t, 'D')
@@ -184,6 +190,7 @@ local function join(r, class, count)
     local own = tonumber(call('HGET', tenant, 'vt:' .. class) or 0)
     call('ZADD', tenants, math.max(tonumber(clock or 0), own), r.tenant)
     if not clock then call('HSET', P .. 'clock', class, 0) end  -- depth.lua finds the classes there
+    if not call('ZSCORE', P .. 'live', class) then go_last(class) end
   end
   wake(class, count)
 end

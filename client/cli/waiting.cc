@@ -1,0 +1,91 @@
+#include "client/cli/waiting.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+namespace slipway::cli {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kFirstLook{2}, kLastPause{60};
+constexpr int64_t kSilent = 60;  // seconds: a killed worker stays registered for a while
+
+std::set<std::string> Offered(std::span<const v1::Worker> workers) {
+  int64_t latest = 0;  // by the farm's clock, as all of them
+  for (const v1::Worker& worker : workers) latest = std::max(latest, worker.last_seen().seconds());
+  std::set<std::string> offered;
+  for (const v1::Worker& worker : workers) {
+    if (latest - worker.last_seen().seconds() > kSilent) continue;
+    offered.insert(worker.classes().begin(), worker.classes().end());
+  }
+  return offered;
+}
+
+}  // namespace
+
+WaitingTasks UnservedOnly(const WaitingTasks& waiting, std::span<const v1::Worker> workers) {
+  const std::set<std::string> offered = Offered(workers);
+  WaitingTasks unserved = waiting;
+  std::erase_if(unserved, [&](const auto& entry) { return offered.contains(entry.first); });
+  return unserved;
+}
+
+std::string Unserved(const WaitingTasks& waiting, std::span<const v1::Worker> workers) {
+  std::string text;
+  for (const auto& [name, count] : UnservedOnly(waiting, workers)) {
+    text += fmt::format("{}{}: {}", text.empty() ? "no worker offers " : "; ", name,
+                        count == 1 ? "1 task waits" : fmt::format("{} tasks wait", count));
+  }
+  return text;
+}
+
+WaitingTasks Waiting(std::span<const v1::Cell> cells) {
+  WaitingTasks waiting;
+  for (const v1::Cell& cell : cells) {
+    if (cell.state() == v1::CELL_STATE_READY) ++waiting[cell.task_class()];
+  }
+  return waiting;
+}
+
+WaitingNotice::WaitingNotice(FarmClient& farm, Reporter& reporter)
+    : farm_(farm), reporter_(reporter), thread_([this](const std::stop_token& stop) { Run(stop); }) {}
+
+WaitingNotice::~WaitingNotice() {
+  thread_.request_stop();
+  wake_.notify_all();
+}
+
+void WaitingNotice::Saw(const v1::Cell& cell) {
+  const std::lock_guard lock(mutex_);
+  if (cell.state() == v1::CELL_STATE_READY) {
+    ready_[cell.index()] = cell.task_class();
+  } else {
+    ready_.erase(cell.index());
+  }
+}
+
+void WaitingNotice::Run(const std::stop_token& stop) {
+  std::string noted;
+  for (seconds pause = kFirstLook;; pause = std::min(pause * 2, kLastPause)) {
+    WaitingTasks waiting;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, stop, pause, [] { return false; });
+      for (const auto& [index, name] : ready_) ++waiting[name];
+    }
+    if (stop.stop_requested()) return;
+    if (waiting.empty()) continue;
+    const auto workers = farm_.ListWorkers();
+    if (!workers.ok()) continue;  // whoever watches tells what is wrong with the farm
+    std::string text = Unserved(waiting, *workers);
+    if (text == noted) continue;
+    noted = std::move(text);
+    if (!noted.empty()) reporter_.Note("slipway: " + noted);
+  }
+}
+
+}  // namespace slipway::cli
