@@ -12,6 +12,7 @@
 #include "client/cli/connect.h"
 #include "client/cli/outcome.h"
 #include "client/cli/verb.h"
+#include "client/cli/waiting.h"
 #include "client/embedded/embedded_farm.h"
 #include "client/embedded/process.h"
 #include "client/report/text.h"
@@ -121,7 +122,10 @@ Finding Server(const Settings& settings) {
   const absl::StatusOr<std::vector<v1::Worker>> workers = (*farm)->ListWorkers();
   if (!workers.ok()) return {"server", false, Message(workers.status())};
   if (workers->empty()) return {"server", false, settings.Text("server") + " has no worker: start slipway-worker"};
-  return {"server", true, fmt::format("{}: {} workers", settings.Text("server"), workers->size())};
+  std::string missing;
+  for (const auto& [name, _] : UnservedOnly({{"onnxruntime", 1}, {"litert", 1}, {"ncnn", 1}}, *workers))
+    missing += (missing.empty() ? "; no worker offers " : ", ") + name;
+  return {"server", true, fmt::format("{}: {} workers{}", settings.Text("server"), workers->size(), missing)};
 }
 
 }  // namespace

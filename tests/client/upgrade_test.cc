@@ -76,7 +76,8 @@ class UpgradeTest : public testing::Test {
   // Of its artifacts.
   std::vector<std::string> Builds(const std::string& name) {
     std::vector<std::string> builds;
-    for (const json& artifact : Manifest(name)["models"][0]["artifacts"]) {
+    const json manifest = Manifest(name);
+    for (const json& artifact : manifest["models"][0]["artifacts"]) {
       EXPECT_EQ(artifact["status"], "passed") << artifact["reason"];
       EXPECT_EQ(artifact["attempts"], 1) << name;
       builds.push_back(artifact["build"]);
@@ -122,8 +123,10 @@ TEST_F(UpgradeTest, WorkersAreReplacedUnderLoad) {
   }
 
   for (const std::string& request : requests) {
-    for (const TaskView& task : queue_->ListTasks(request, 0, 100).value()) {
-      EXPECT_EQ(task.state, TaskState::kPassed) << task.reason;
+    const std::vector<TaskView> tasks = queue_->ListTasks(request, 0, 100).value();
+    EXPECT_EQ(tasks.size(), 3u);
+    for (const TaskView& task : tasks) {
+      EXPECT_EQ(task.state, TaskState::kPassed) << task.index << ": " << task.reason;
       EXPECT_EQ(task.attempts, 1);
       EXPECT_THAT(task.attempt_reasons, Each(HasSubstr("the worker was told to end")));
     }
@@ -141,8 +144,9 @@ TEST_F(UpgradeTest, WorkersAreReplacedUnderLoad) {
                 .code,
             0);
   EXPECT_THAT(Builds("after"), Each(std::string(kNext)));
-  EXPECT_NE(Manifest("after")["request_id"], was["request_id"]);
-  for (const json& artifact : Manifest("after")["models"][0]["artifacts"]) EXPECT_EQ(artifact["cache_hit"], false);
+  const json now = Manifest("after");
+  EXPECT_NE(now["request_id"], was["request_id"]);
+  for (const json& artifact : now["models"][0]["artifacts"]) EXPECT_EQ(artifact["cache_hit"], false);
 }
 
 // A task that runs when its worker is told to end goes back, uncounted, with what it says; `slipway workers` tells both builds.
@@ -197,6 +201,8 @@ TEST_F(UpgradeTest, WhatNobodyServesIsTold) {
   EXPECT_THAT(box_.Run({"top", "--once"}, Environment()).out, HasSubstr("no worker offers onnxruntime: 1 task waits"));
   const json top = json::parse(box_.Run({"top", "--once", "--json"}, Environment()).out);
   EXPECT_EQ(top["queue"]["classes"]["onnxruntime"]["workers"], 0);
+  EXPECT_THAT(box_.Run({"doctor"}, Environment()).out,
+              HasSubstr("1 workers; no worker offers litert, ncnn, onnxruntime"));
   // What needs no judge is done meanwhile.
   EXPECT_EQ(
       box_.Run({"export", "lite", "--dummy", "--target", "onnx", "--no-verify", "--out", "any"}, Environment()).code,
