@@ -43,7 +43,7 @@ class SentinelTest : public ::testing::Test {
     return result;
   }
   bool IsAt(const RedisServer& server, const std::string& request) const {
-    return redis_.Ask(server, {"EXISTS", "{slipway:0}:v2:request:" + request}).starts_with("1");
+    return redis_.Ask(server, {"EXISTS", "{slipway:0}:v3:request:" + request}).starts_with("1");
   }
 
   ReplicatedRedis redis_;
@@ -60,7 +60,7 @@ TEST_F(SentinelTest, WhatTheReplicaLacksDoesNoHarm) {
   ASSERT_TRUE(queue->Maintain().ok());
   const LeasedTask first = **Lease(*queue, "token-1");
   // As if it had ended long ago.
-  redis_.Ask(redis_.master(), {"ZADD", "{slipway:0}:v2:leases", "XX", "1", "token-1"});
+  redis_.Ask(redis_.master(), {"ZADD", "{slipway:0}:v3:leases", "XX", "1", "token-1"});
   redis_.AwaitReplicated();
   redis_.BreakReplication();
   // All of this is told to its caller, and lost.
