@@ -212,8 +212,8 @@ absl::Status Run(Flags flags) {
   for (const std::string& address : coordinator->addresses()) LogInfo("serving", {{"address", address}});
   std::optional<GarbageCollector> garbage;
   if (flags.garbage_hours > 0)
-    garbage.emplace(GarbageCollectorOptions{.untouched = absl::Hours(flags.garbage_hours), .adopt = flags.adopt_store},
-                    *queue, *store);
+    garbage.emplace(GarbageCollectorOptions::After(absl::Hours(flags.garbage_hours), flags.adopt_store), *queue,
+                    *store);
   if (flags.ready_fd >= 0) TellReady(flags.ready_fd, coordinator->addresses());
 
   int received = 0;

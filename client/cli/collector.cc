@@ -43,7 +43,11 @@ void Collector::Run() {
     }
     absl::StatusOr<CellOutcome> outcome = Fetch(cell);
     if (!outcome.ok()) {
-      error_ = outcome.status();
+      // No reason to submit once more: the request is there, and would have the same blobs.
+      error_ = !absl::IsNotFound(outcome.status())
+                   ? outcome.status()
+                   : DataLoss("the farm has lost what it made of {}: {}; export with --fresh to make it again",
+                              cell.model(), Message(outcome.status()));
       on_error_();
       return;
     }

@@ -1,6 +1,7 @@
 // The thread that removes from the store what no request of the queue names: docs/store.md, "Garbage".
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -16,6 +17,11 @@ struct GarbageCollectorOptions {
   absl::Duration untouched = absl::Hours(24);  // GarbageOptions::untouched
   absl::Duration every = absl::Hours(1);
   bool adopt = false;  // the store becomes this farm's, whoever's it was
+
+  // Collects each hour, more often when blobs may go sooner.
+  static GarbageCollectorOptions After(absl::Duration untouched, bool adopt) {
+    return {untouched, std::clamp(untouched, absl::Seconds(1), absl::Hours(1)), adopt};
+  }
 };
 
 class GarbageCollector {

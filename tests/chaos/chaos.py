@@ -305,7 +305,7 @@ class Run:
 
     def storm(self):
         points = failpoints()
-        self.farm = Farm(self.folder / "storm", self.options.bin, coordinators=2, workers=4, lease=3)
+        self.farm = Farm(self.folder / "storm", self.options.bin, coordinators=2, workers=4, lease=3, garbage_after=4)
         try:
             world = World(self.farm, self.log, lambda: self.ended)
             jobs = self.jobs(points)

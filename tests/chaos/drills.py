@@ -1,10 +1,12 @@
 """Moments that a storm seldom meets, brought about step by step on a calm farm of two workers. Each drill leaves the farm as it found it."""
+import os
 import signal
 import time
 
 from farm import Violation, await_true
 
 PATIENCE = 60
+GARBAGE_AFTER = 0.7  # seconds
 
 
 class Drill:
@@ -128,4 +130,24 @@ def answer_to_submit_lost(farm, sources):
         raise Violation(f"one export made {made} requests")
 
 
-ALL = (two_holders, cancelled_before_commit, lost_task_goes_first, redis_away_longer_than_a_lease, answer_to_submit_lost)
+def garbage_before_commit(farm, sources):
+    """A result that no request names yet is older than what garbage collection leaves alone: it stays."""
+    drill = Drill(farm, sources)
+    coordinator = farm.coordinators[0]
+    stray = farm.store / "t" / "default" / "ab" / ("ab" * 32 + "-5")
+    drill.export(sources / "mlp.onnx")
+    drill.first.start(f"worker.result_stored=delay:{int(GARBAGE_AFTER * 6000)}")
+    await_true(lambda: "worker.result_stored delay" in farm.hits_log.read_text(), PATIENCE, "a result is stored")
+    time.sleep(GARBAGE_AFTER)
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_text("stray")
+    os.utime(stray, (0, 0))
+    coordinator.end()
+    coordinator.start(arguments=["--garbage-after", str(GARBAGE_AFTER / 3600)])
+    await_true(lambda: not stray.exists(), PATIENCE, "garbage is collected")
+    drill.finish(0)
+    coordinator.end()
+    coordinator.start()
+
+
+ALL = (two_holders, cancelled_before_commit, lost_task_goes_first, redis_away_longer_than_a_lease, answer_to_submit_lost, garbage_before_commit)

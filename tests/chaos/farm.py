@@ -38,12 +38,12 @@ class Daemon:
         self.excused = set()  # ids that may have lost leases: they were killed, stopped or cut off
         self.lock = threading.RLock()  # held while a schedule does something to it
 
-    def start(self, failpoints=""):
-        """Starts it with `failpoints` armed and waits until it says that it is ready, or has died at one of them."""
+    def start(self, failpoints="", arguments=()):
+        """Starts it with `failpoints` armed and further arguments, and waits until it says that it is ready, or has died at one of them."""
         environment = dict(os.environ, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.farm.hits_log))
         read, write = os.pipe()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.binary, *self.arguments, "--ready-fd", str(write)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([self.binary, *self.arguments, *arguments, "--ready-fd", str(write)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             pass_fds=[write], env=environment, start_new_session=True)
         os.close(write)
         with os.fdopen(read, "rb") as ready:
@@ -135,7 +135,7 @@ class Redis:
 
 
 class Farm:
-    def __init__(self, folder, binaries, coordinators, workers, lease):
+    def __init__(self, folder, binaries, coordinators, workers, lease, garbage_after=None):
         folder.mkdir()
         self.folder, self.binaries, self.lease = folder, binaries, lease
         self.hits_log = folder / "failpoints.log"
@@ -148,10 +148,11 @@ class Farm:
         self.scratch.mkdir()
         self.redis = Redis(folder)
         self.redis.start()
+        collecting = [] if garbage_after is None else ["--garbage-after", str(garbage_after / 3600)]
         self.coordinators, self.doors = [], []
         for i in range(coordinators):
             socket = folder / f"c{i}.sock"
-            self.coordinators.append(Daemon(self, f"coordinator{i}", binaries / "slipway-coordinator", ["--listen", f"unix:{socket}"]))
+            self.coordinators.append(Daemon(self, f"coordinator{i}", binaries / "slipway-coordinator", ["--listen", f"unix:{socket}", *collecting]))
             self.doors.append(Proxy(str(socket)))
         self.workers = [Daemon(self, f"worker{i}", binaries / "slipway-worker",
                                ["--slots", "1", "--no-cache", "--scratch", str(self.scratch), "--drain-timeout", "20"]) for i in range(workers)]

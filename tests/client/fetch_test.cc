@@ -51,6 +51,30 @@ class FetchTest : public ServerTest {
   const Environment environment_ = {{"SLIPWAY_SERVER", server()}};
 };
 
+// Results that went while their client stood still: said as what it is, in export as in fetch.
+TEST_F(FetchTest, LostResultsAreSaidToBeLost) {
+  Environment environment = environment_;
+  environment.insert(
+      {{"SLIPWAY_FAILPOINTS", "client.submitted=stop"}, {"SLIPWAY_FAILPOINT_LOG", (box_.work() / "hits").string()}});
+  const auto client = box_.Start({"export", "lite", "--dummy", "--target", "onnx", "--no-verify"}, environment);
+  ASSERT_TRUE(Eventually([&] { return fs::exists(box_.work() / "hits"); }));
+  const std::string request = json::parse(Run({"list", "--json"}).out).value("request_id", "");
+  EXPECT_EQ(Run({"watch", request}).code, 0);
+  for (const auto& blob : fs::recursive_directory_iterator(box_.work() / "store/t")) {
+    if (blob.is_regular_file() && ReadAll(blob.path()).find("slipway.result/") != std::string::npos)
+      fs::remove(blob.path());
+  }
+  client->Signal(SIGCONT);
+  const Ended exported = client->Wait();
+  EXPECT_EQ(exported.code, 5);
+  EXPECT_THAT(exported.err, HasSubstr("the farm has lost what it made of lite: "));
+  EXPECT_THAT(exported.err, HasSubstr("--fresh"));
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  const Ended fetched = Run({"fetch", request});
+  EXPECT_EQ(fetched.code, 5);
+  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+}
+
 TEST_F(FetchTest, WritesWhatExportWrote) {
   box_.File("bad.onnx", "no model");
   const struct {

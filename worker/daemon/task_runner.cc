@@ -101,7 +101,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
       reused ? actions_.Await(task.tenant, keys.result, abandoned) : std::nullopt;
   if (reused) {
     if (const auto kept = actions_.Find(task.tenant, keys.result)) {
-      if (auto settlement = Kept(task, *message, *kept); settlement.ok()) return *settlement;
+      if (auto settlement = Kept(task, *message, *kept); settlement.ok()) return *std::move(settlement);
     }
     const auto made = keys.artifact ? actions_.Find(task.tenant, *keys.artifact) : std::nullopt;
     if (made && made->result.emitted) {
@@ -138,9 +138,13 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
     meter.Enter("store");
     auto result = StoreResult(task, *message, *output, executor.scratch());
     if (result.ok()) {
-      if (cached && IsLasting(*message, *output)) actions_.Keep(task.tenant, keys.result, *result);
-      if (keys.artifact && !output->emitted.empty()) actions_.Keep(task.tenant, *keys.artifact, *result);
-      return {Settlement::What::kCommit, *state, result->ToString(), output->reason};
+      if (cached && IsLasting(*message, *output)) actions_.Keep(task.tenant, keys.result, result->digest);
+      if (keys.artifact && !output->emitted.empty()) actions_.Keep(task.tenant, *keys.artifact, result->digest);
+      return {.what = Settlement::What::kCommit,
+              .state = *state,
+              .result = result->digest.ToString(),
+              .reason = output->reason,
+              .pins = std::move(result->pins)};
     }
     if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
     return Failed(task, &*message, Message(result.status()));
@@ -192,8 +196,20 @@ absl::StatusOr<std::vector<UniqueFd>> TaskRunner::OpenBlobs(const LeasedTask& ta
   return blobs;
 }
 
-absl::StatusOr<Digest> TaskRunner::StoreResult(const LeasedTask& task, const TaskMessage& message,
-                                               const TaskOutput& output, const fs::path& scratch) {
+absl::StatusOr<TaskRunner::StoredResult> TaskRunner::StoreAndPin(const std::string& tenant, const TaskResult& result) {
+  ASSIGN_OR_RETURN(const Digest digest, WriteBlob(store_, tenant, result.ToJson()));
+  std::vector<Digest> made = {digest};
+  for (const ResultFile& file : result.files) made.push_back(file.digest);
+  for (const auto& other : {result.parity, result.reference, result.emitted}) {
+    if (other) made.push_back(*other);
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<BlobPins> pins, store_.Pin());
+  RETURN_IF_ERROR(pins->Add(tenant, made));
+  return StoredResult{digest, std::move(pins)};
+}
+
+absl::StatusOr<TaskRunner::StoredResult> TaskRunner::StoreResult(const LeasedTask& task, const TaskMessage& message,
+                                                                 const TaskOutput& output, const fs::path& scratch) {
   json entry = json::parse(output.entry, nullptr, /*allow_exceptions=*/false);
   if (!entry.is_object()) return DataLoss("the converter process sent no manifest entry");
   const auto store = [&](const fs::path& folder, const std::string& name) -> absl::StatusOr<Digest> {
@@ -230,10 +246,10 @@ absl::StatusOr<Digest> TaskRunner::StoreResult(const LeasedTask& task, const Tas
   }
   result.entry = Dump(entry);
   result.reason = output.reason;
-  auto digest = WriteBlob(store_, task.tenant, result.ToJson());
-  if (!digest.ok()) return StoreTrouble(digest.status(), "store the result");
+  auto stored = StoreAndPin(task.tenant, result);
+  if (!stored.ok()) return StoreTrouble(stored.status(), "store the result");
   Failpoint("worker.result_stored");
-  return *digest;
+  return stored;
 }
 
 absl::StatusOr<TaskRunner::Settlement> TaskRunner::Kept(const LeasedTask& task, const TaskMessage& message,
@@ -252,8 +268,9 @@ absl::StatusOr<TaskRunner::Settlement> TaskRunner::Kept(const LeasedTask& task, 
   entry["timings_ms"] = json::object();
   TaskResult result = kept.result;
   result.entry = Dump(entry);
-  ASSIGN_OR_RETURN(const Digest digest, WriteBlob(store_, task.tenant, result.ToJson()));
-  settlement.result = digest.ToString();
+  ASSIGN_OR_RETURN(StoredResult stored, StoreAndPin(task.tenant, result));
+  settlement.result = stored.digest.ToString();
+  settlement.pins = std::move(stored.pins);
   return settlement;
 }
 
@@ -263,7 +280,10 @@ TaskRunner::Settlement TaskRunner::Failed(const LeasedTask& task, const TaskMess
   if (message == nullptr || message->noop) return settlement;
   TaskOutput output{.state = "failed", .reason = reason, .entry = FailedEntry(message->model, message->task, reason)};
   // Without its blob the reason still reaches the user by the queue.
-  if (auto result = StoreResult(task, *message, output, {}); result.ok()) settlement.result = result->ToString();
+  if (auto result = StoreResult(task, *message, output, {}); result.ok()) {
+    settlement.result = result->digest.ToString();
+    settlement.pins = std::move(result->pins);
+  }
   return settlement;
 }
 

@@ -79,7 +79,7 @@ class TaskRunner {
   // What became of a request to lease along with a commit.
   using Leased = absl::StatusOr<std::optional<LeasedTask>>;
 
-  // Runs `task`, unless what it would make is kept, and settles it: every blob of the result is stored first, then one commit; or it is returned to the queue; or, when it is no
+  // Runs `task`, unless what it would make is kept, and settles it: every blob of the result is stored and pinned first, then one commit; or it is returned to the queue; or, when it is no
   // longer this worker's, nothing. The outcome is logged. A commit asks for `next` in the same exchange, if that is given (as it is then): its
   // answer; nullopt when nothing was asked.
   std::optional<Leased> Run(const LeasedTask& task, Executor& executor,
@@ -91,15 +91,22 @@ class TaskRunner {
     enum class What { kCommit, kReturn, kNothing } what = What::kNothing;
     TaskState state = TaskState::kFailed;
     std::string result, reason;
-    TaskReturn how;  // of a task that goes back
+    TaskReturn how;                  // of a task that goes back
+    std::unique_ptr<BlobPins> pins;  // of a result that no request names yet
+  };
+  struct StoredResult {
+    Digest digest;
+    std::unique_ptr<BlobPins> pins;
   };
 
   Settlement Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter);
   absl::StatusOr<TaskMessage> Describe(const LeasedTask& task, const RequestSpec& spec);
   absl::StatusOr<std::vector<UniqueFd>> OpenBlobs(const LeasedTask& task, const std::vector<Digest>& digests);
-  // Stores the files and the result blob; its digest.
-  absl::StatusOr<Digest> StoreResult(const LeasedTask& task, const TaskMessage& message, const TaskOutput& output,
-                                     const std::filesystem::path& scratch);
+  // Stores the files and the result blob.
+  absl::StatusOr<StoredResult> StoreResult(const LeasedTask& task, const TaskMessage& message, const TaskOutput& output,
+                                           const std::filesystem::path& scratch);
+  // Stores the result's blob and keeps all that it names from the garbage until its commit.
+  absl::StatusOr<StoredResult> StoreAndPin(const std::string& tenant, const TaskResult& result);
   // What an earlier task made of the same, as this task's result.
   absl::StatusOr<Settlement> Kept(const LeasedTask& task, const TaskMessage& message, const KeptResult& kept);
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
