@@ -101,14 +101,7 @@ class GuardedServerTest : public testing::Test {
                                       "--tokens", "tokens", "--audit-log", "audit.jsonl", "--log-level", "debug"});
     worker_ =
         box_.StartProgram(bin + "/slipway-worker", {"--redis", redis_.address(), "--store", store, "--slots", "1"});
-    // Its log says which port.
-    EXPECT_TRUE(Eventually([&] {
-      const std::string log = coordinator_->ErrorsSoFar();
-      const size_t at = log.find("serving address=");
-      if (at == std::string::npos || log.find('\n', at) == std::string::npos) return false;
-      server_ = log.substr(at + 16, log.find('\n', at) - at - 16);
-      return true;
-    }));
+    server_ = AddressOf(*coordinator_);
     EXPECT_TRUE(Eventually([&] { return !Run({"workers", "--json"}, submit_).out.empty(); }));
   }
   ~GuardedServerTest() override {
@@ -117,6 +110,19 @@ class GuardedServerTest : public testing::Test {
     EXPECT_EQ(coordinator_->Wait().code, 0);
   }
 
+  // A coordinator's log says on which port it listens.
+  static std::string AddressOf(const Running& coordinator) {
+    constexpr std::string_view kBefore = "serving address=";
+    std::string address;
+    EXPECT_TRUE(Eventually([&] {
+      const std::string log = coordinator.ErrorsSoFar();
+      const size_t at = log.find(kBefore), end = at == std::string::npos ? at : log.find('\n', at);
+      if (end == std::string::npos) return false;
+      address = log.substr(at + kBefore.size(), end - at - kBefore.size());
+      return true;
+    }));
+    return address;
+  }
   std::string NewToken(const std::string& tenant, const std::string& role, const std::string& name) {
     std::string token =
         box_.Run({"token", "new", "--tokens", "tokens", "--tenant", tenant, "--role", role, "--name", name}).out;
@@ -201,6 +207,35 @@ TEST_F(GuardedServerTest, SaysWhyItCannotConnect) {
   const Ended plain = box_.Run({"list", "--server", server_}, {{"SLIPWAY_TOKEN", submit_}});
   EXPECT_EQ(plain.code, 5);
   EXPECT_THAT(plain.err, HasSubstr("it speaks TLS: name its certificate authority (--tls-ca FILE)"));
+}
+
+// Callers who show certificates instead of tokens.
+TEST_F(GuardedServerTest, CertificatesSayWhoCalls) {
+  const PemFiles shown = authority_.Issue("second-farm");
+  const PemFiles viewer = authority_.Issue("viewer", {.names = {"URI:slipway://research/read/viewer"}});
+  const auto second =
+      box_.StartProgram(std::string(SLIPWAY_BIN_DIR) + "/slipway-coordinator",
+                        {"--redis", redis_.address(), "--store", (box_.work() / "store").string(), "--listen",
+                         "127.0.0.1:0", "--tls-cert", shown.certificate.string(), "--tls-key", shown.key.string(),
+                         "--tls-client-ca", authority_.certificate().string(), "--log-level", "info"});
+  server_ = AddressOf(*second);
+  const std::vector<std::string> with = {"--tls-cert", viewer.certificate.string(), "--tls-key", viewer.key.string()};
+  const auto run = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), with.begin(), with.end());
+    return Run(arguments, "");
+  };
+  EXPECT_EQ(run({"list"}).code, 0);
+  const Ended cancelled = run({"cancel", "0-00000000000000000000000000000000"});
+  EXPECT_EQ(cancelled.code, 2);
+  EXPECT_THAT(cancelled.err, HasSubstr("needs the role submit, and viewer of tenant research has read"));
+  const Ended without = Run({"list"}, "");
+  EXPECT_EQ(without.code, 5);
+  EXPECT_THAT(without.err, HasSubstr("it wants a certificate of its callers: name yours with --tls-cert"));
+  const Ended half = Run({"list", "--tls-cert", viewer.certificate.string()}, "");
+  EXPECT_EQ(half.code, 2);
+  EXPECT_THAT(half.err, HasSubstr("a TLS certificate goes with its key"));
+  second->Signal(SIGTERM);
+  EXPECT_EQ(second->Wait().code, 0);
 }
 
 // SIGHUP: at once, without a restart, without a lost call.
