@@ -10,6 +10,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/metrics/metrics.h"
 #include "common/queue/connection.h"
 #include "common/queue/pool.h"
 #include "common/queue/socket.h"
@@ -19,6 +20,9 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(1);  // with one sentinel, before the next is asked
 constexpr absl::Duration kInterval = absl::Seconds(1);  // of the thread's questions
+
+const metrics::Counter kChanges("slipway_redis_master_changes_total",
+                                "Times that the sentinels named another master than before.");
 
 }  // namespace
 
@@ -45,6 +49,7 @@ absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
     if (master.ok()) {
       if (*master != known_) {
         if (!known_.host.empty()) {
+          kChanges.Add();
           LogWarning("Redis has another master", {{"before", known_.ToString()}, {"now", master->ToString()}});
         }
         known_ = *master;

@@ -7,6 +7,7 @@
 #include "tests/client/command.h"
 #include "tests/support/certificates.h"
 #include "tests/support/replicated_redis.h"
+#include "tests/support/scrape.h"
 
 namespace slipway {
 namespace {
@@ -48,7 +49,8 @@ class RedisTest : public testing::Test {
 };
 
 TEST_F(RedisTest, ExportsGoOnAfterTheMasterIsKilled) {
-  const auto coordinator = Daemon("slipway-coordinator", {"--listen", server()});
+  const auto coordinator =
+      Daemon("slipway-coordinator", {"--listen", server(), "--metrics-listen", "127.0.0.1:0", "--log-level", "info"});
   const auto worker = Daemon("slipway-worker", {"--slots", "2"});
   EXPECT_TRUE(Eventually([&] {
     return box_.Run({"doctor", "--server", server()}).out.find("1 workers") != std::string::npos;
@@ -65,6 +67,12 @@ TEST_F(RedisTest, ExportsGoOnAfterTheMasterIsKilled) {
   worker->Signal(SIGCONT);
   const Ended ended = exported->Wait();
   EXPECT_EQ(ended.code, 0) << ended.out << ended.err << coordinator->ErrorsSoFar() << worker->ErrorsSoFar();
+  const std::string log = coordinator->ErrorsSoFar();
+  const std::string says = "metrics address=";
+  ASSERT_THAT(log, HasSubstr(says));
+  const size_t metrics = log.find(says) + says.size();
+  const std::string address = log.substr(metrics, log.find('\n', metrics) - metrics);
+  EXPECT_TRUE(Eventually([&] { return ScrapeMetrics(address)["slipway_redis_master_changes_total"] >= 1; }));
   for (const auto* daemon : {worker.get(), coordinator.get()}) daemon->Signal(SIGTERM);
   EXPECT_EQ(worker->Wait().code, 0);
   EXPECT_EQ(coordinator->Wait().code, 0);
