@@ -50,7 +50,42 @@ std::array<float, 4> CubicWeights(float t, float a) {
   return {far(1 + t), near(t), near(1 - t), far(2 - t)};
 }
 
+// A filter that is stretched over all data that a result stands for, as onnxruntime has it: sums of one; what lies outside counts for the edge.
+ResampledAxis ResampleSmoothly(const Node& node, const AxisParams& params, bool cubic) {
+  ResampledAxis axis{.from = params.from, .to = params.to, .identity = false};
+  const std::string coordinates = node.attributes.String("coordinate_transformation_mode", "half_pixel");
+  const bool exclude = node.attributes.Int("exclude_outside", 0) != 0;
+  const float a = node.attributes.Float("cubic_coeff_a", -0.75f);
+  const auto filter = [&](float d) {
+    d = std::abs(d);
+    if (!cubic) return d < 1 ? 1 - d : 0.0f;
+    if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
+    return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0.0f;
+  };
+  const float stretch = std::max(1.0f, 1 / params.scale), reach = (cubic ? 2.0f : 1.0f) * stretch;
+  axis.weights.assign(static_cast<size_t>(params.from * params.to), 0.0f);
+  axis.outside.assign(static_cast<size_t>(params.to), false);
+  for (int64_t i = 0; i < params.to; ++i) {
+    float* row = axis.weights.data() + i * params.from;
+    const float centre = SourceCoordinate(coordinates, params, i) + 0.5f;
+    const auto first = static_cast<int64_t>(std::floor(centre - reach + 0.5f)),
+               end = static_cast<int64_t>(std::floor(centre + reach + 0.5f));
+    float total = 0;
+    for (int64_t at = first; at < end; ++at) {
+      if (exclude && (at < 0 || at >= params.from)) continue;
+      const float weight = filter((static_cast<float>(at) - centre + 0.5f) / stretch);
+      row[std::clamp<int64_t>(at, 0, params.from - 1)] += weight;
+      total += weight;
+    }
+    for (int64_t at = 0; at < params.from && total != 0; ++at) row[at] /= total;
+  }
+  return axis;
+}
+
 ResampledAxis Resample(const Node& node, const AxisParams& params) {
+  const std::string way = node.attributes.String("mode", "nearest");
+  if (node.attributes.Int("antialias", 0) != 0 && way != "nearest")
+    return ResampleSmoothly(node, params, way == "cubic");
   ResampledAxis axis{.from = params.from, .to = params.to, .identity = false};
   const std::string mode = node.attributes.String("mode", "nearest");
   const std::string coordinates = node.attributes.String("coordinate_transformation_mode", "half_pixel");
@@ -101,7 +136,6 @@ absl::StatusOr<std::vector<ResampledAxis>> ReadResampling(const Node& node) {
   const auto unknown = [&](std::string_view what) { return Unimplemented("{}: {}", Describe(node), what); };
   const Value *data = node.input(0), *output = node.output();
   if (!data->shape || !output->shape) return unknown("its sizes are not known");
-  if (node.attributes.Int("antialias", 0) != 0) return unknown("antialiasing has no weights here");
   const size_t rank = data->shape->size();
   // -1: an axis of unknown size that keeps it (a batch).
   std::vector<int64_t> from, to;

@@ -21,7 +21,7 @@ struct ResampledAxis {
 };
 
 // The axes of a Resize, in the data's order. Coordinates are rounded as onnxruntime rounds them (an aligned axis counts whole sizes).
-// UNIMPLEMENTED where sizes (of axes that change), scales or the region are not known, or for antialiasing.
+// UNIMPLEMENTED where sizes (of axes that change), scales or the region are not known.
 absl::StatusOr<std::vector<ResampledAxis>> ReadResampling(const Node& resize);
 
 // What stands beyond the data: `extrapolation` where a result lies outside on any axis, else 0, to be added to the weighted sums. It broadcasts over the axes

@@ -206,7 +206,7 @@ absl::Status WriteNode(const Node& node, GraphForm& graph) {
   if (op.lower != nullptr) op.lower(form);
   while (!form.outputs.empty() && form.outputs.back().empty()) form.outputs.pop_back();
   onnx::NodeProto& proto = graph.Add(Name(node.kind), form.inputs, form.outputs);
-  proto.set_name(node.name);
+  proto.set_name(graph.NodeName(node.name));
   absl::Status status;
   ForEachRule(op.attributes, [&](const AttributeRule& rule) {
     const auto found = form.attributes.all().find(rule.name);

@@ -1,6 +1,7 @@
 // Inside WriteOnnx: how one node of the dialect, legalized forms included, is said in ONNX at a given opset.
 #pragma once
 
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -25,6 +26,8 @@ class GraphForm {
 
   // A name that no value has, made from `base`.
   std::string Fresh(std::string_view base);
+  // A node's name, changed where another node of the graph has it: what one node was imported as has the one name.
+  std::string NodeName(const std::string& name);
   onnx::NodeProto& Add(std::string_view op, const std::vector<std::string>& inputs,
                        const std::vector<std::string>& outputs);
   // A small initializer of the expansion's own.
@@ -33,6 +36,7 @@ class GraphForm {
  private:
   onnx::GraphProto& proto_;
   std::set<std::string>& names_;
+  std::map<std::string, int> node_names_;  // how often each was asked for
   int opset_;
 };
 

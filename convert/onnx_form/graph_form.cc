@@ -33,6 +33,16 @@ bool IsRead(const Value& value, const Graph& graph) { return !value.uses.empty()
 
 }  // namespace
 
+std::string GraphForm::NodeName(const std::string& name) {
+  if (name.empty()) return name;
+  int& count = node_names_[name];
+  if (++count == 1) return name;
+  for (;; ++count) {
+    std::string other = fmt::format("{}_{}", name, count);
+    if (node_names_.emplace(other, 1).second) return other;
+  }
+}
+
 void FillTensorHeader(const Tensor& tensor, std::string_view name, onnx::TensorProto& proto) {
   for (int64_t size : tensor.shape()) proto.add_dims(size);
   proto.set_data_type(static_cast<int32_t>(ElementTypeCode(tensor.type())));

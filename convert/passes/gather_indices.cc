@@ -36,6 +36,27 @@ class FlattenGatherIndices final : public Rule {
   static constexpr OpKind kKinds[] = {OpKind::kGather};
 };
 
+class TakeFromEnd final : public Rule {
+ public:
+  std::string_view name() const override { return "take-from-end"; }
+  std::span<const OpKind> kinds() const override { return kKinds; }
+  absl::StatusOr<bool> Apply(Graph& graph, Node& gather) const override {
+    const Tensor* indices = gather.constant(1);
+    Value* x = gather.input(0);
+    if (indices == nullptr || indices->size() != 1 || indices->rank() > 1 || !x->shape) return false;
+    const int64_t at = indices->ToInt64s()[0], given = gather.attributes.Int("axis", 0);
+    const int64_t axis = given < 0 ? given + x->rank() : given;
+    if (at >= 0 || axis >= x->rank() || (*x->shape)[static_cast<size_t>(axis)].IsKnown()) return false;
+    Steps s(graph, gather);
+    Value* one = s.Slice(x, axis, at, at == -1 ? INT64_MAX : at + 1);
+    if (indices->rank() == 1) return s.Become(OpKind::kIdentity, {one});
+    return s.Become(OpKind::kSqueeze, {one, s.Ints({axis})});
+  }
+
+ private:
+  static constexpr OpKind kKinds[] = {OpKind::kGather};
+};
+
 class FlattenGatherNd final : public Rule {
  public:
   std::string_view name() const override { return "flatten-gather-nd"; }
@@ -73,6 +94,7 @@ class FlattenGatherNd final : public Rule {
 
 }  // namespace
 
+std::unique_ptr<Rule> MakeTakeFromEnd() { return std::make_unique<TakeFromEnd>(); }
 std::unique_ptr<Rule> MakeFlattenGatherNd() { return std::make_unique<FlattenGatherNd>(); }
 std::unique_ptr<Rule> MakeFlattenGatherIndices() { return std::make_unique<FlattenGatherIndices>(); }
 

@@ -87,12 +87,14 @@ class MergeNeighbours final : public Rule {
  public:
   MergeNeighbours(int64_t most, bool batch_apart) : most_(most), batch_apart_(batch_apart) {
     kinds_.assign(std::begin(kElementwise), std::end(kElementwise));
-    for (const OpKind kind : {kSoftmax, kLogSoftmax, kConcat, kSlice, kPad, kTile, kExpand}) kinds_.push_back(kind);
+    for (const OpKind kind : {kSoftmax, kLogSoftmax, kConcat, kSlice, kPad, kTile, kExpand, kGather})
+      kinds_.push_back(kind);
   }
   std::string_view name() const override { return "merge-neighbours"; }
   std::span<const OpKind> kinds() const override { return kinds_; }
 
   absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+    if (node.kind == kGather) return TakeOne(graph, node);
     const Value* result = node.output();
     if (node.outputs.size() != 1 || result == nullptr || !result->shape || !TooMany(*result->shape)) return false;
     const Shape& out = *result->shape;
@@ -133,6 +135,20 @@ class MergeNeighbours final : public Rule {
   }
 
  private:
+  // Gather of one constant index is a cut, whose axes are merged in turn.
+  absl::StatusOr<bool> TakeOne(Graph& graph, Node& node) const {
+    Value* x = node.input(0);
+    const Tensor* index = node.constant(1);
+    if (!x->shape || !TooMany(*x->shape) || index == nullptr || index->size() != 1 || !node.output()->shape)
+      return false;
+    const int64_t at = index->ToInt64s()[0], given = node.attributes.Int("axis", 0);
+    const auto target = ReshapeTarget(*x->shape, *node.output()->shape);
+    if (!target) return false;
+    Steps s(graph, node);
+    Value* one = s.Slice(x, given < 0 ? given + x->rank() : given, at, at == -1 ? INT64_MAX : at + 1);
+    return s.Become(kReshape, {one, s.Ints(*target)});
+  }
+
   bool TooMany(const Shape& shape) const {
     const auto rank = static_cast<int64_t>(shape.size());
     return rank > most_ + (batch_apart_ && shape.size() > 1 && shape.front() == Dim(1) ? 1 : 0);

@@ -150,11 +150,12 @@ std::optional<std::vector<std::array<OpKind, 3>>> ActivationsOf(const Node& node
 
 class UnrollRecurrent final : public Rule {
  public:
-  explicit UnrollRecurrent(int64_t most_weights) : most_weights_(most_weights) {}
+  UnrollRecurrent(int64_t most_weights, bool (*stays)(const Node&)) : most_weights_(most_weights), stays_(stays) {}
   std::string_view name() const override { return "unroll-recurrent"; }
   std::span<const OpKind> kinds() const override { return kKinds; }
   absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
     Value* x = node.input(0);
+    if (stays_(node)) return false;
     if (x->rank() != 3 || x->type != DataType::kFloat32 || !(*x->shape)[0].IsKnown() || node.constant(1) == nullptr ||
         node.constant(2) == nullptr || (node.input(3) != nullptr && node.constant(3) == nullptr))
       return false;
@@ -220,12 +221,13 @@ class UnrollRecurrent final : public Rule {
  private:
   static constexpr OpKind kKinds[] = {OpKind::kLSTM, OpKind::kGRU, OpKind::kRNN};
   const int64_t most_weights_;
+  bool (*const stays_)(const Node&);
 };
 
 }  // namespace
 
-std::unique_ptr<Rule> MakeUnrollRecurrent(int64_t most_weights) {
-  return std::make_unique<UnrollRecurrent>(most_weights);
+std::unique_ptr<Rule> MakeUnrollRecurrent(int64_t most_weights, bool (*stays)(const Node&)) {
+  return std::make_unique<UnrollRecurrent>(most_weights, stays);
 }
 
 }  // namespace slipway

@@ -239,14 +239,37 @@ TEST(NcnnSelect, WholeNumbersCompared) {
   t.Expect(-1, 1, 0);
 }
 
+// What no layer says: several samples, functions of its own, a reset before the product.
 TEST(NcnnSelect, RecurrentStepByStep) {
   Case t;
-  Value* x = t.x({6, 1, 4});
+  Value* x = t.x({6, 2, 4});
   t.op(OpKind::kLSTM, {x, t.c({2, 12, 4}), t.c({2, 12, 3}), t.c({2, 24})},
        {{"hidden_size", int64_t{3}}, {"direction", std::string("bidirectional")}}, 3);
-  t.op(OpKind::kGRU, {x, t.c({1, 9, 4}), t.c({1, 9, 3}), t.c({1, 18})},
-       {{"hidden_size", int64_t{3}}, {"linear_before_reset", int64_t{1}}}, 2);
+  t.op(OpKind::kGRU, {t.x({5, 1, 4}), t.c({1, 9, 4}), t.c({1, 9, 3}), t.c({1, 18})}, {{"hidden_size", int64_t{3}}}, 2);
+  t.op(OpKind::kRNN, {t.x({5, 1, 4}), t.c({1, 3, 4}), t.c({1, 3, 3})},
+       {{"hidden_size", int64_t{3}}, {"activations", std::vector<std::string>{"Relu"}}}, 2);
   t.Expect();
+}
+
+// A layer each, over any number of steps, with states or without.
+TEST(NcnnSelect, RecurrentLayers) {
+  for (const Dim& steps : {Dim(6), Dim::Symbol("T")}) {
+    for (const std::string way : {"forward", "reverse", "bidirectional"}) {
+      SCOPED_TRACE(way);
+      const int64_t d = way == "bidirectional" ? 2 : 1;
+      Case t;
+      Value* x = t.x({steps, 1, 4});
+      t.op(OpKind::kLSTM, {x, t.c({d, 12, 4}), t.c({d, 12, 3}), t.c({d, 24})},
+           {{"hidden_size", int64_t{3}}, {"direction", way}}, 3);
+      t.op(OpKind::kLSTM, {x, t.c({d, 12, 4}), t.c({d, 12, 3}), nullptr, nullptr, t.x({d, 1, 3}), t.x({d, 1, 3})},
+           {{"hidden_size", int64_t{3}}, {"direction", way}}, 3);
+      t.op(OpKind::kGRU, {x, t.c({d, 9, 4}), t.c({d, 9, 3}), t.c({d, 18}), nullptr, t.x({d, 1, 3})},
+           {{"hidden_size", int64_t{3}}, {"direction", way}, {"linear_before_reset", int64_t{1}}}, 2);
+      t.op(OpKind::kRNN, {x, t.c({d, 3, 4}), t.c({d, 3, 3}), t.c({d, 6})},
+           {{"hidden_size", int64_t{3}}, {"direction", way}}, 1);
+      t.Expect(-1, 1, 1e-5, {{"T", 7}});
+    }
+  }
 }
 
 TEST(NcnnSelect, RunningSums) {

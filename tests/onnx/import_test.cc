@@ -138,6 +138,40 @@ TEST_F(OnnxImport, FunctionsAreInlined) {
   EXPECT_EQ(model->graph->outputs()[0]->name, "y");
 }
 
+// One node of the file, two of the dialect: blocks summed where they were cut, and no name that two nodes have.
+TEST_F(OnnxImport, BlocksAreTransposedConvolutions) {
+  model_.clear_opset_import();
+  model_.add_opset_import()->set_version(18);
+  Input("x", {2, 12, 12});
+  const auto ints = [&](const std::string& name, const std::vector<int64_t>& values) {
+    auto& tensor = Initializer(name, {static_cast<int64_t>(values.size())}, onnx::TensorProto::INT64);
+    for (const int64_t value : values) tensor.add_int64_data(value);
+  };
+  ints("image", {7, 6});
+  ints("block", {2, 3});
+  auto& node = Node("Col2Im", {"x", "image", "block"}, {"y"}, "blocks");
+  for (const char* name : {"strides", "dilations"}) {
+    auto& attribute = *node.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(onnx::AttributeProto::INTS);
+    for (const int64_t value : {2, 1}) attribute.add_ints(value);
+  }
+  Output("y");
+  const auto model = Import();
+  ASSERT_TRUE(model.ok()) << model.status();
+  std::vector<float> numbers(2 * 12 * 12);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i * i % 37);
+  const Tensor data = Tensor::From({2, 12, 12}, numbers);
+  const auto expected = RunOnnx(folder_.path() / "model.onnx", {{"x", data}}, {"y"});
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  ASSERT_TRUE(MakeInferShapes()->Run(*model->graph).ok());
+  ASSERT_TRUE(WriteOnnxFile(*model->graph, {}, folder_.path() / "written.onnx").ok());
+  const auto actual = RunOnnx(folder_.path() / "written.onnx", {{"x", data}}, {"y"});
+  ASSERT_TRUE(actual.ok()) << actual.status();
+  const absl::Status close = ExpectClose((*actual)[0].second, (*expected)[0].second, 1e-5, 1e-6);
+  EXPECT_TRUE(close.ok()) << close;
+}
+
 TEST_F(OnnxImport, NodesOutOfOrderAreSorted) {
   Input("x", {2});
   Node("Relu", {"a"}, {"y"});

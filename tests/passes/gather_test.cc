@@ -16,6 +16,22 @@ std::unique_ptr<Graph> Fold(GraphMaker& make) {
       *make.graph, {{"N", 3}});
 }
 
+// y[:, -1] of a sequence of any length.
+TEST(TakeFromEnd, IsASliceWhereTheSizeIsOpen) {
+  GraphMaker make;
+  Value* x = make.In({2, Dim::Symbol("N"), 3});
+  for (const int64_t at : {-1, -2}) {
+    make.Out(make.Op(kGather, {x, make.Constant(Tensor::From<int64_t>({}, {at}))}, Attrs().Int("axis", 1)));
+    make.Out(make.Op(kGather, {x, make.Ints({at})}, Attrs().Int("axis", -2)));
+  }
+  make.Out(make.Op(kGather, {x, make.Ints({-1})}, Attrs().Int("axis", 2)));  // of a known size
+  std::vector<std::unique_ptr<Rule>> rules;
+  rules.push_back(MakeTakeFromEnd());
+  const auto after =
+      ExpectSameAfter([&](Graph& graph) { return ApplyRules(graph, rules).status(); }, *make.graph, {{"N", 3}});
+  EXPECT_EQ(CountKind(*after, kGather), 1);
+}
+
 // flat[range(N) * step + range(4)] of 4 N elements; every one in order when the step is 4.
 void Gathered(GraphMaker& make, int64_t step, int64_t first) {
   const auto scalar = [&](int64_t number) { return make.Constant(Tensor::From<int64_t>({}, {number})); };

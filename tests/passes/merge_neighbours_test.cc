@@ -54,6 +54,16 @@ TEST(MergeNeighbours, AxesThatAreNamed) {
   EXPECT_LE(MostAxes(*Merged(make)), 4);
 }
 
+TEST(MergeNeighbours, OneOfAnAxis) {
+  GraphMaker make;
+  Value* x = make.In({2, 3, 4, 2, 3, 2});
+  make.Out(make.Op(kGather, {x, make.Constant(Tensor::From<int64_t>({}, {-1}))}, Attrs().Int("axis", 2)));
+  make.Out(make.Op(kGather, {x, make.Ints({1})}, Attrs().Int("axis", 4)));
+  const auto after = Merged(make);
+  EXPECT_EQ(CountKind(*after, kGather), 0);
+  EXPECT_LE(MostAxes(*after), 4);
+}
+
 TEST(MergeNeighbours, ABatchOfOneDoesNotCount) {
   GraphMaker make;
   make.Out(make.Op(kRelu, {make.In({1, 3, 4, 2, 3})}));

@@ -153,6 +153,18 @@ TEST(TfliteOps, Normalizations) {
   ExpectSame(make, make.Op(kMeanVarianceNormalization, {x}));
 }
 
+// Filters stretched over all that a result stands for.
+TEST(TfliteOps, SmoothResize) {
+  for (const std::string mode : {"linear", "cubic"}) {
+    for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{1, 2, 5, 4}, {1, 2, 3, 17}, {1, 2, 1, 9}}) {
+      SCOPED_TRACE(mode + ToString(sizes));
+      GraphMaker make;
+      ExpectSame(make, make.Op(kResize, {make.In({1, 2, 12, 9}), nullptr, nullptr, make.Ints(sizes)},
+                               Attrs().Text("mode", mode).Int("antialias", 1).Float("cubic_coeff_a", -0.5f)));
+    }
+  }
+}
+
 TEST(TfliteOps, Resize) {
   struct Case {
     std::string mode, coordinates, nearest;

@@ -56,6 +56,31 @@ TEST(TfliteSelect, ElementsOfAnOpenBatch) {
   }
 }
 
+// Some of a batch that is open, replaced and added to.
+TEST(TfliteSelect, ScatteredRows) {
+  for (const char* reduction : {"none", "add"}) {
+    GraphMaker make;
+    Value* x = make.In({5, 3, Dim::Symbol("N")});
+    Value* rows = make.Ops(kTopK, {make.In({5}), make.Ints({2})}, 2)[1];
+    make.Out(make.Op(kScatterND, {x, make.Op(kUnsqueeze, {rows, make.Ints({1})}), make.In({2, 3, Dim::Symbol("N")})},
+                     Attrs().Text("reduction", reduction)));
+    make.Out(make.Op(kScatterND,
+                     {make.In({4, 3}), make.Constant(Tensor::From<int64_t>({2, 2}, {0, 1, -1, -2})), make.In({2})},
+                     Attrs().Text("reduction", reduction)));
+    // Onto nothing: what a pool took is put back.
+    Value* nothing = make.Constant(Tensor::Allocate(DataType::kFloat32, {5, 2}).first);
+    make.Out(make.Op(kScatterND, {nothing, make.Op(kUnsqueeze, {rows, make.Ints({1})}), make.In({2, 2})},
+                     Attrs().Text("reduction", reduction)));
+    ExpectSame(make, {{{"N", 2}}, {{"N", 4}}});
+  }
+}
+
+TEST(TfliteSelect, AxesAddedToOpenSizes) {
+  GraphMaker make;
+  make.Out(make.Op(kUnsqueeze, {make.Op(kNeg, {make.In({Dim::Symbol("N"), Dim::Symbol("T")})}), make.Ints({1, -2})}));
+  ExpectSame(make, {{{"N", 1}, {"T", 5}}, {{"N", 2}, {"T", 3}}});
+}
+
 TEST(TfliteSelect, WhatIndicesAreComputedWith) {
   GraphMaker make;
   Value* x = make.In({Dim::Symbol("N"), 5}, DataType::kInt64);

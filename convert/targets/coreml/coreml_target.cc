@@ -8,6 +8,7 @@
 #include "convert/passes/merge_neighbours.h"
 #include "convert/passes/passes.h"
 #include "convert/passes/pixel_unshuffle.h"
+#include "convert/passes/pool_indices.h"
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/slice_early.h"
 #include "convert/passes/triangle.h"
@@ -52,6 +53,7 @@ class CoremlProgram final : public Target {
     coreml_writer::AddNormalizationRules(rules);
     coreml_writer::AddReshapeRules(rules);
     coreml_writer::AddPoolRules(rules);
+    rules.push_back(MakePoolIndicesByComparison());
     rules.push_back(MakeSliceDilatedPool());
     rules.push_back(MakeUnshuffleByConvolution());
     rules.push_back(MakeScatterBoxByConcat());

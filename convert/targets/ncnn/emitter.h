@@ -43,6 +43,10 @@ class Emitter {
   std::string Temporary(const Node& node);
   void Add(std::string_view type, const Node& node, std::vector<std::string> inputs, std::vector<std::string> outputs,
            Params params = {}, std::vector<Weights> weights = {});
+  // A blob of `from` as the value that it is.
+  absl::Status Reshape(const Node& node, std::string blob, const Shape& from, const Value* value) {
+    return AddReshape(node, std::move(blob), from, Name(value), BlobShape(*value));
+  }
   // The value's blob as its other readers see it.
   std::string Name(const Value* value);
   // A blob that a graph output can be fetched from, by a name that nothing else has.

@@ -72,6 +72,9 @@ class Ncnn final : public Target {
 
   absl::Status Check(const Node& node, const TargetOptions& options) const override {
     const OpEmitter* op = FindOpEmitter(node.kind);
+    if (op == nullptr && (node.kind == OpKind::kShape || node.kind == OpKind::kRange ||
+                          node.kind == OpKind::kConstantOfShape || node.kind == OpKind::kExpand))
+      return Unsupported(node, "sizes that only the run knows", "fix the input's sizes with --shape");
     if (op == nullptr)
       return Unsupported(node, "NCNN has no layer for it",
                          "cut it off with --cut-outputs, or compute it outside the model");

@@ -3,13 +3,16 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "convert/passes/convolve_by_product.h"
 #include "convert/passes/einsum.h"
+#include "convert/passes/gather_indices.h"
 #include "convert/passes/grid_sample.h"
 #include "convert/passes/merge_axes.h"
 #include "convert/passes/merge_neighbours.h"
 #include "convert/passes/passes.h"
 #include "convert/passes/pick_by_comparison.h"
 #include "convert/passes/pixel_unshuffle.h"
+#include "convert/passes/pool_indices.h"
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/triangle.h"
 #include "convert/passes/unroll_recurrent.h"
@@ -42,6 +45,9 @@ const Table& Operators() {
 const Rules& BeforeLayout() {
   static const Rules& rules = *[] {
     auto* made = new Rules;
+    made->push_back(MakePoolIndicesByComparison());
+    made->push_back(MakeConvolveByProduct());
+    made->push_back(MakeTakeFromEnd());
     AddActivationRules(*made);
     AddElementwiseRules(*made);
     AddNormalizationRules(*made);
@@ -61,7 +67,6 @@ const Rules& BeforeLayout() {
     made->push_back(MakeScatterBoxByConcat());
     made->push_back(MakeUnrollRecurrent());
     made->push_back(MakePickByComparison());
-    made->push_back(MakeScatterRowsByProduct());
     made->push_back(MakeWrapBySlices());
     made->push_back(MakeMergeNeighbours(5, false));
     made->push_back(MakeReduceByRuns(5));

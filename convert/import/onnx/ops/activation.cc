@@ -15,6 +15,12 @@ absl::Status Clip(OpContext& op) {
       op.attributes.Erase(name);
     }
   }
+  // Of whole numbers, PyTorch's exporter leaves bounds of float32.
+  for (const size_t index : {1, 2}) {
+    const Value *bound = op.input(index), *x = op.input(0);
+    if (bound == nullptr || !bound->IsConstant() || bound->type == x->type || x->type == DataType::kUndefined) continue;
+    op.SetInput(index, op.Constant(index == 1 ? "min" : "max", bound->constant->Cast(x->type)));
+  }
   op.Emit();
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "convert/passes/convolve_by_product.h"
 #include "convert/passes/dilated_pool.h"
 #include "convert/passes/einsum.h"
 #include "convert/passes/fold/rules.h"
@@ -14,12 +15,14 @@
 #include "convert/passes/passes.h"
 #include "convert/passes/pick_by_comparison.h"
 #include "convert/passes/pixel_unshuffle.h"
+#include "convert/passes/pool_indices.h"
 #include "convert/passes/scatter_box.h"
 #include "convert/passes/slice_early.h"
 #include "convert/passes/triangle.h"
 #include "convert/passes/unroll_recurrent.h"
 #include "convert/passes/widen_floats.h"
 #include "convert/passes/wrap_pads.h"
+#include "convert/targets/ncnn/ops/ops.h"
 
 namespace slipway::ncnn {
 namespace {
@@ -59,10 +62,12 @@ absl::Status Legalize(Graph& graph) {
   std::vector<std::unique_ptr<Rule>> rules;
   rules.push_back(MakeLowerGemm());
   rules.push_back(MakeSplitPadFromPool());
+  rules.push_back(MakePoolIndicesByComparison());
+  rules.push_back(MakeConvolveByProduct());
   rules.push_back(MakeSliceDilatedPool());
   rules.push_back(MakeUnshuffleByConvolution());
   rules.push_back(MakeScatterBoxByConcat());
-  rules.push_back(MakeUnrollRecurrent(kMostRepeatedWeights));
+  rules.push_back(MakeUnrollRecurrent(kMostRepeatedWeights, IsRecurrentLayer));
   rules.push_back(MakeSliceBeforeMove(4));
   rules.push_back(MakeCropBySlice());
   rules.push_back(MakeWrapBySlices());
@@ -72,6 +77,7 @@ absl::Status Legalize(Graph& graph) {
   rules.push_back(MakeFlattenGatherNd());
   rules.push_back(MakePickByComparison());
   rules.push_back(MakeScatterRowsByProduct());
+  rules.push_back(MakeTakeFromEnd());
   rules.push_back(MakeGatherByFlatIndex());
   rules.push_back(MakeGatherByProduct());
   rules.push_back(MakeComputeWholeNumbers());

@@ -9,7 +9,7 @@ const OpEmitter* FindOpEmitter(OpKind kind) {
     auto* made = new absl::flat_hash_map<OpKind, const OpEmitter*>();
     for (const std::span<const OpEmitter> family :
          {ConvOps(), PoolOps(), GemmOps(), NormalizationOps(), ActivationOps(), ElementwiseOps(), ReduceOps(),
-          ReshapeOps(), SliceOps(), ConcatOps(), ResizeOps(), SoftmaxOps(), LogicOps(), GatherOps()}) {
+          ReshapeOps(), SliceOps(), ConcatOps(), ResizeOps(), SoftmaxOps(), LogicOps(), GatherOps(), RecurrentOps()}) {
       for (const OpEmitter& op : family) made->emplace(op.kind, &op);
     }
     return made;

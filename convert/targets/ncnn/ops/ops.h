@@ -35,9 +35,12 @@ std::span<const OpEmitter> ResizeOps();
 std::span<const OpEmitter> SoftmaxOps();
 std::span<const OpEmitter> LogicOps();
 std::span<const OpEmitter> GatherOps();
+std::span<const OpEmitter> RecurrentOps();
 
 // A graph input that only tables read: its blob holds int32, as Embed reads it, not float32.
 bool HoldsIntegers(const Value& value);
+// An LSTM, GRU or RNN that one layer says.
+bool IsRecurrentLayer(const Node& node);
 // A Gather that an Embed layer says: of rows of a constant table, by such an input.
 bool ReadsEmbedding(const Node& node);
 

@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "convert/ir/cast.h"
 #include "convert/passes/match.h"
 #include "convert/targets/tflite/legalize/legalize.h"
+#include "convert/targets/tflite/ops/ops.h"
 
 namespace slipway::tflite {
 namespace {
@@ -114,9 +116,39 @@ absl::StatusOr<bool> BatchIndices(Graph& graph, Node& node) {
   return e.Become(kGatherND, {node.input(0), all});
 }
 
+// SCATTER_ND adds the updates onto zeros: what is added goes onto the data; what replaces it is the mean of the updates (of one, itself) where there are any.
+absl::StatusOr<bool> ScatterOntoZeros(Graph& graph, Node& node) {
+  Value *data = node.input(0), *indices = node.input(1), *updates = node.input(2);
+  const std::string reduction = node.attributes.String("reduction", "none");
+  if (data->type != DataType::kFloat32 || !data->shape || !indices->shape || indices->rank() < 1 ||
+      !indices->shape->back().IsKnown() || (reduction != "none" && reduction != "add") ||
+      (IsZeros(data) && reduction == "add" && indices->type == DataType::kInt32))
+    return false;
+  const int64_t depth = indices->shape->back().value();
+  if (depth < 1 || depth > data->rank()) return false;
+  Expansion e(graph, node);
+  // Those from the end are counted from the start, where the size is known.
+  if (const auto sizes = StaticShape(Shape(data->shape->begin(), data->shape->begin() + depth)); sizes)
+    indices = e.Op(kMod, {indices, Like(e, indices, {depth}, *sizes)});
+  indices = e.Op(kCast, {indices}, With("to", ElementTypeCode(DataType::kInt32)));
+  const auto filled = [&](Value* like, float value) {
+    return e.Op(kConstantOfShape, {e.Op(kShape, {like})}, With("value", Tensor::Float32s({value})));
+  };
+  Value* zeros = filled(data, 0);
+  const auto scattered = [&](Value* values) {
+    return e.Op(kScatterND, {zeros, indices, values}, With("reduction", "add"));
+  };
+  Value* sum = scattered(updates);
+  if (reduction == "add") return e.Become(kAdd, {data, sum});
+  Value* count = scattered(filled(updates, 1));
+  Value* mean = e.Op(kDiv, {sum, e.Op(kMax, {count, e.Number(1)})});
+  return e.Become(kWhere, {e.Op(kGreater, {count, e.Number(0.5)}), mean, data});
+}
+
 }  // namespace
 
 void AddGatherRules(Rules& rules) {
+  rules.push_back(MakeRule("scatter-onto-zeros", {kScatterND}, ScatterOntoZeros));
   rules.push_back(MakeRule("flatten-gather-elements", {kGatherElements}, FlattenGatherElements));
   rules.push_back(MakeRule("gather-elements-of-batch", {kGatherElements}, GatherElementsOfBatch));
   rules.push_back(MakeRule("batch-indices", {kGatherND}, BatchIndices));

@@ -19,15 +19,6 @@ absl::StatusOr<bool> GatherFromStart(Graph& graph, Node& node) {
   const Dim& size = (*node.input(0)->shape)[axis];
   Value* given = node.input(1);
   const Tensor* indices = node.constant(1);
-  // The last of an unknown number (the last step of a sequence): a slice counts from the end.
-  if (!size.IsKnown() && indices != nullptr && indices->size() == 1 && indices->rank() <= 1 &&
-      indices->ToInt64s()[0] < 0) {
-    const int64_t at = indices->ToInt64s()[0];
-    Expansion e(graph, node);
-    Value* one = e.Op(kSlice, {node.input(0), e.Axes({at}), e.Axes({at == -1 ? INT64_MAX : at + 1}), e.Axes({axis})});
-    if (indices->rank() == 1) return e.Become(kIdentity, {one});
-    return e.Become(kSqueeze, {one, e.Axes({axis})});
-  }
   if (!size.IsKnown() || size.value() < 1) return false;
   if (indices == nullptr) {
     if (ProducerOf(given, kMod) != nullptr && ScalarOf(given->producer->input(1)) == static_cast<double>(size.value()))

@@ -1,4 +1,6 @@
 // Shapes computed at run time, said without tensors of unknown size where the data itself can tell.
+#include <algorithm>
+
 #include "convert/ir/cast.h"
 #include "convert/passes/match.h"
 #include "convert/targets/tflite/legalize/legalize.h"
@@ -85,6 +87,21 @@ absl::StatusOr<bool> ExpandByOnes(Graph& graph, Node& node) {
   return e.Become(truth ? kAnd : kMul, {x, ones});
 }
 
+// EXPAND_DIMS adds one axis: several one by one, where a RESHAPE cannot say the sizes.
+absl::StatusOr<bool> UnsqueezeOneByOne(Graph& graph, Node& node) {
+  const Tensor* axes = node.constant(1);
+  if (axes == nullptr || axes->size() < 2 || !node.output()->shape) return false;
+  const Shape& out = *node.output()->shape;
+  if (std::ranges::count_if(out, [](const Dim& size) { return !size.IsKnown(); }) < 2) return false;
+  std::vector<int64_t> places = axes->ToInt64s();
+  for (int64_t& place : places) place += place < 0 ? node.output()->rank() : 0;
+  std::ranges::sort(places);
+  Expansion e(graph, node);
+  Value* x = node.input(0);
+  for (size_t i = 0; i + 1 < places.size(); ++i) x = e.Op(kUnsqueeze, {x, e.Axes({places[i]})});
+  return e.Become(kUnsqueeze, {x, e.Axes({places.back()})});
+}
+
 // Sizes known only at run time: height and width of `sizes`, or those of the data times whole factors, in the operator's int32.
 absl::StatusOr<bool> RuntimeSizes(Graph& graph, Node& node) {
   const Value *x = node.input(0), *output = node.output();
@@ -129,6 +146,7 @@ absl::StatusOr<bool> ForgetComputedSizes(Graph& graph, Node& node) {
 }  // namespace
 
 void AddShapeRules(Rules& rules) {
+  rules.push_back(MakeRule("unsqueeze-one-by-one", {kUnsqueeze}, UnsqueezeOneByOne));
   rules.push_back(MakeRule("part-of-shape", {kShape}, PartOfShape));
   rules.push_back(MakeRule("expand-by-input", {kExpand}, ExpandByInput));
   rules.push_back(MakeRule("expand-by-ones", {kExpand}, ExpandByOnes));

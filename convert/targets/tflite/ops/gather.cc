@@ -1,4 +1,6 @@
-// GATHER, GATHER_ND, ONE_HOT.
+// GATHER, GATHER_ND, SCATTER_ND, ONE_HOT.
+#include <algorithm>
+
 #include "convert/targets/tflite/ops/ops.h"
 
 namespace slipway::tflite {
@@ -72,11 +74,43 @@ void EmitOneHot(const Node& node, ModelBuilder& out) {
       {out.Value(node.output())}, 1, [=](auto& options) { options.add_axis(axis == rank - 1 ? -1 : axis); });
 }
 
-constexpr OpEntry kEntries[] = {{OpKind::kGather, CheckGather, EmitGather},
+absl::Status CheckScatterNd(const Node& node) {
+  if (!IsZeros(node.input(0)) || node.attributes.String("reduction", "none") != "add" ||
+      node.input(0)->type != DataType::kFloat32 || node.input(1)->type != DataType::kInt32)
+    return Unsupported(node, "SCATTER_ND adds numbers onto zeros", "rule scatter-onto-zeros says others so");
+  return absl::OkStatus();
+}
+
+void EmitScatterNd(const Node& node, ModelBuilder& out) {
+  const std::string name = node.output()->name + "/shape";
+  const std::optional<std::vector<int64_t>> sizes = StaticShape(*node.output()->shape);
+  const int32_t shape =
+      sizes ? out.Ints(name, *sizes) : out.Intermediate(name, DataType::kInt32, {node.output()->rank()});
+  if (!sizes) {
+    out.OpWith<schema::ShapeOptions>(BuiltinOperator::SHAPE, {out.Value(node.input(0))}, {shape}, 1,
+                                     [](auto& options) { options.add_out_type(schema::TensorType::INT32); });
+  }
+  out.OpWith<schema::ScatterNdOptions>(BuiltinOperator::SCATTER_ND,
+                                       {out.Value(node.input(1)), out.Value(node.input(2)), shape},
+                                       {out.Value(node.output())}, 1, [](auto&) {});
+}
+
+constexpr OpEntry kEntries[] = {{OpKind::kScatterND, CheckScatterNd, EmitScatterNd},
+                                {OpKind::kGather, CheckGather, EmitGather},
                                 {OpKind::kGatherND, CheckGatherNd, EmitGatherNd},
                                 {OpKind::kOneHot, CheckOneHot, EmitOneHot}};
 
 }  // namespace
+
+bool IsZeros(const Value* value) {
+  if (value->IsConstant()) {
+    const std::vector<float> numbers = value->constant->ToFloats();
+    return std::ranges::all_of(numbers, [](float x) { return x == 0; });
+  }
+  if (value->producer == nullptr || value->producer->kind != OpKind::kConstantOfShape) return false;
+  const Tensor* fill = value->producer->attributes.TensorOf("value");
+  return fill == nullptr || fill->ToFloats() == std::vector<float>{0};
+}
 
 std::span<const OpEntry> GatherOps() { return kEntries; }
 

@@ -49,4 +49,7 @@ absl::Status CheckConstant(const Node& node, size_t input, std::string_view what
 // `axis` of a tensor of value's rank, counted from the start.
 int64_t AxisOf(const Node& node, const Value* value, int64_t fallback);
 
+// Whether a value is zeros, whatever its sizes: what SCATTER_ND scatters onto.
+bool IsZeros(const Value* value);
+
 }  // namespace slipway::tflite
