@@ -35,6 +35,7 @@ constexpr OpSample kSamples[] = {
     {"Clip", "constant bounds", "f[1,4,8,8] L+{0} L+{6}"},
     {"Clip", "one bound", "f[1,4,8,8] L+{0}"},
     {"Clip", "computed bounds", "f[1,4,8,8] f[] f[]"},
+    {"Col2Im", "", "f[1,12,12] I{7,6} I{2,3}", "strides=2,1 dilations=2,1"},
     {"Compress", "", "f[4,8] B{1,0,1,0}", "axis=0"},
     {"Concat", "", "f[1,4,8,8] f[1,2,8,8]", "axis=1"},
     {"ConstantOfShape", "", "i[2]"},

@@ -22,7 +22,7 @@ class PoolIndicesByComparison final : public Rule {
   absl::StatusOr<bool> Apply(Graph& graph, Node& pool) const override {
     Value* x = pool.input(0);
     if (pool.output(1) == nullptr || x->type != DataType::kFloat32 || x->rank() < 3 ||
-        ChannelAxis(pool, x->rank()) != 1 || pool.attributes.Int("storage_order", 0) != 0 || !pool.output(1)->shape)
+        ChannelAxis(pool, x->rank()) != 1 || !pool.output(1)->shape)
       return false;
     const absl::StatusOr<SpatialParams> p = ReadSpatialParams(pool);
     if (!p.ok()) return false;
@@ -44,7 +44,10 @@ class PoolIndicesByComparison final : public Rule {
     Value* greatest = s.Op(kMaxPool, {x}, pool.attributes);
     // What lies beyond the data is less than any of it.
     std::vector<int64_t> pads(2 * in.size(), 0), strides(static_cast<size_t>(spatial), 1);
-    for (int64_t i = spatial - 1; i > 0; --i)
+    const bool by_columns = pool.attributes.Int("storage_order", 0) != 0;  // the first axis runs fastest
+    for (int64_t i = 1; by_columns && i < spatial; ++i)
+      strides[static_cast<size_t>(i)] = strides[static_cast<size_t>(i - 1)] * in[static_cast<size_t>(i + 1)].value();
+    for (int64_t i = spatial - 1; !by_columns && i > 0; --i)
       strides[static_cast<size_t>(i - 1)] = strides[static_cast<size_t>(i)] * in[static_cast<size_t>(i + 2)].value();
     bool padded = false;
     for (size_t i = 0; i < static_cast<size_t>(spatial); ++i) {

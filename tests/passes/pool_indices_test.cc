@@ -33,7 +33,7 @@ TEST(PoolIndices, AreFoundByComparison) {
     };
     pool(Attrs().Ints("kernel_shape", {2, 2}).Ints("strides", {2, 2}));
     pool(Attrs().Ints("kernel_shape", {3, 3}).Ints("strides", {2, 1}).Ints("pads", {1, 0, 1, 1}));
-    pool(Attrs().Ints("kernel_shape", {2, 3}).Ints("dilations", {2, 1}));
+    pool(Attrs().Ints("kernel_shape", {2, 3}).Ints("dilations", {2, 1}).Int("storage_order", 1));
     pool(Attrs().Ints("kernel_shape", {3, 3}).Ints("strides", {2, 2}).Int("ceil_mode", 1));
     EXPECT_EQ(Indices(*Compared(make)), 0);
   }

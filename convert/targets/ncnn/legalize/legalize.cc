@@ -1,6 +1,7 @@
 #include "convert/targets/ncnn/legalize/legalize.h"
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "common/base/error.h"
@@ -30,15 +31,28 @@ namespace {
 // Each InnerProduct has its own weights, also where steps of a recurrent op repeat them: 256 MB.
 constexpr int64_t kMostRepeatedWeights = int64_t{1} << 26;
 
-// An NCNN blob holds one sample: a batch left open becomes 1.
+// The numbers of steps that recurrent ops go through.
+std::set<std::string> Steps(const Graph& graph) {
+  std::vector<std::string> steps;
+  for (const auto& node : graph.nodes()) {
+    if ((node->kind == OpKind::kLSTM || node->kind == OpKind::kGRU || node->kind == OpKind::kRNN) &&
+        node->input(0)->rank() == 3)
+      node->input(0)->shape->front().CollectSymbols(steps);
+  }
+  return {steps.begin(), steps.end()};
+}
+
+// An NCNN blob holds one sample: a batch left open becomes 1. Inputs begin with their batch, but for sequences.
 absl::Status BindBatch(Graph& graph) {
   std::map<std::string, int64_t> batch;
+  const std::set<std::string> steps = Steps(graph);
   for (const Value* input : graph.inputs()) {
     if (input->rank() < 2) continue;
     std::vector<std::string> symbols;
     const Dim& dim = input->shape->front();
     dim.CollectSymbols(symbols);
-    if (symbols.size() == 1 && dim == Dim::Symbol(symbols.front())) batch.emplace(symbols.front(), 1);
+    if (symbols.size() == 1 && dim == Dim::Symbol(symbols.front()) && !steps.contains(symbols.front()))
+      batch.emplace(symbols.front(), 1);
   }
   if (batch.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(BindSymbols(graph, batch));
