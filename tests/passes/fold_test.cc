@@ -1,4 +1,6 @@
 #include "convert/ir/cast.h"
+#include "convert/passes/match.h"
+#include "convert/passes/shapes.h"
 #include "tests/passes/harness.h"
 
 namespace slipway::testing {
@@ -91,6 +93,47 @@ TEST(Fold, RulesThatNeverEndAreNamed) {
   const auto result = ApplyRules(*make.graph, rules);
   ASSERT_EQ(result.status().code(), absl::StatusCode::kInternal);
   EXPECT_THAT(Message(result.status()), ::testing::HasSubstr("swap-forever"));
+}
+
+// A rule may write a node as many: the other rules try each of them, however far it is from what was there.
+TEST(Fold, AllThatARuleMadeIsTried) {
+  class Lengthen final : public Rule {
+   public:
+    std::string_view name() const override { return "lengthen"; }
+    std::span<const OpKind> kinds() const override { return {&kind_, 1}; }
+    absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+      Value* x = node.input(0);
+      for (int i = 0; i < 9; ++i) {
+        ASSIGN_OR_RETURN(Node* const added, AddInferred(graph, i == 4 ? kAbs : kSigmoid, {x}, "long", {}, &node));
+        x = added->output();
+      }
+      RETURN_IF_ERROR(Rewrite(graph, node, kTanh, {x}, {}));
+      return true;
+    }
+
+   private:
+    OpKind kind_ = kRelu;
+  };
+  class Exchange final : public Rule {
+   public:
+    std::string_view name() const override { return "exchange"; }
+    std::span<const OpKind> kinds() const override { return {&kind_, 1}; }
+    absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
+      RETURN_IF_ERROR(Rewrite(graph, node, kNeg, {node.input(0)}, {}));
+      return true;
+    }
+
+   private:
+    OpKind kind_ = kAbs;
+  };
+  GraphMaker make;
+  make.Out(make.Op(kRelu, {make.In({1})}));
+  std::vector<std::unique_ptr<Rule>> rules;
+  rules.push_back(std::make_unique<Lengthen>());
+  rules.push_back(std::make_unique<Exchange>());
+  ASSERT_TRUE(ApplyRules(*make.graph, rules).ok());
+  EXPECT_EQ(CountKind(*make.graph, kAbs), 0);
+  EXPECT_EQ(CountKind(*make.graph, kNeg), 1);
 }
 
 TEST(Fold, DeadCodeGoes) {

@@ -57,6 +57,18 @@ TEST(ScatterBox, IndicesOfOpenSizes) {
   }
 }
 
+// The first two of an open batch are not all of it.
+TEST(ScatterBox, PartOfAnOpenBatch) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 4});
+  make.Out(make.Op(kScatterND, {x, make.Constant(Tensor::From<int64_t>({2, 1}, {0, 1})), make.In({2, 4})}));
+  std::vector<std::unique_ptr<Rule>> rules;
+  rules.push_back(MakeScatterBoxByConcat());
+  const auto after =
+      ExpectSameAfter([&](Graph& graph) { return ApplyRules(graph, rules).status(); }, *make.graph, {{"N", 3}});
+  EXPECT_EQ(CountKind(*after, kScatterND), 0);
+}
+
 TEST(ScatterBox, IndicesOfDataStay) {
   GraphMaker make;
   make.Out(make.Op(
