@@ -112,7 +112,7 @@ TEST(CoremlWriter, RefusalsNameNodeReasonAndHint) {
   const auto folder = TemporaryFolder::Create("/tmp", "slipway-coreml-");
   const absl::Status status = ConvertToCoreml(graph, folder->path()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_THAT(Message(status), HasSubstr("Relu (output 'y'): 'x' has 6 axes; Core ML takes at most 5"));
+  EXPECT_THAT(Message(status), HasSubstr("(output 'y/Reshape'): 'x' has 6 axes; Core ML takes at most 5"));
 }
 
 // One node on an image [2, 4, 7, 6]; all are also given to coremltools together.
