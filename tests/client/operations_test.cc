@@ -89,6 +89,7 @@ TEST_F(OperationsTest, CountersRiseByWhatWasDone) {
   EXPECT_EQ(coordinator["slipway_queue_up"], 1);
   EXPECT_EQ(coordinator["slipway_queue_open_tasks"], 0);
   EXPECT_EQ(coordinator["slipway_queue_slots{state=\"total\"}"], 2);
+  EXPECT_EQ(coordinator["slipway_queue_class_slots{class=\"litert\"}"], 2);
   EXPECT_EQ(coordinator.Sum("slipway_queue_workers"), 1);
   EXPECT_EQ(coordinator["slipway_redis_call_seconds_count{call=\"submit\"}"], 1);
   EXPECT_GT(coordinator["slipway_maintenance_rounds_total{outcome=\"ok\"}"], 0);
@@ -97,12 +98,14 @@ TEST_F(OperationsTest, CountersRiseByWhatWasDone) {
   EXPECT_EQ(worker["slipway_worker_tasks_total{target=\"prepare\",precision=\"\",state=\"passed\"}"], 1) << worker.body;
   EXPECT_EQ(worker["slipway_worker_tasks_total{target=\"onnx\",precision=\"fp32\",state=\"passed\"}"], 1);
   EXPECT_EQ(worker["slipway_worker_commits_total{outcome=\"committed\"}"], 2);
-  for (const char* phase : {"lease", "fetch", "import", "store", "commit"})
+  for (const char* phase : {"fetch", "import", "store", "commit"})
     EXPECT_EQ(worker["slipway_worker_phase_seconds_count{phase=\"" + std::string(phase) + "\"}"], 2) << phase;
   for (const char* phase : {"convert", "judge", "reference"})
     EXPECT_EQ(worker["slipway_worker_phase_seconds_count{phase=\"" + std::string(phase) + "\"}"], 1) << phase;
   EXPECT_EQ(worker.Sum("slipway_worker_task_seconds_count"), 2);
   EXPECT_EQ(worker["slipway_worker_slots{state=\"busy\"}"], 0);
+  EXPECT_EQ(worker["slipway_worker_classes{class=\"ncnn\"}"], 1);
+  EXPECT_GE(worker["slipway_worker_task_memory_bytes"], uint64_t{2} << 30);
   EXPECT_GE(worker["slipway_worker_judge_starts_total{runtime=\"onnxruntime\"}"], 1);
   EXPECT_EQ(worker.Sum("slipway_worker_child_ends_total"), 0);
   EXPECT_EQ(worker["slipway_worker_leases_lost_total"], 0);
