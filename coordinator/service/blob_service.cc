@@ -9,6 +9,7 @@
 #include "common/rpc/digest_message.h"
 #include "common/rpc/endpoint.h"
 #include "coordinator/service/caller.h"
+#include "coordinator/service/refused.h"
 #include "coordinator/service/unary.h"
 
 namespace slipway {
@@ -54,8 +55,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
         call_(std::move(call)),
         response_(response),
         slot_(transfers) {
-    absl::Status status = call_.admitted();
-    if (status.ok()) status = slot_.Check();
+    const absl::Status status = slot_.Check();
     status.ok() ? StartRead(&chunk_) : End(status);
   }
 
@@ -170,7 +170,6 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
 
  private:
   absl::Status Open(const v1::DownloadRequest& request) {
-    RETURN_IF_ERROR(call_.admitted());
     RETURN_IF_ERROR(slot_.Check());
     ASSIGN_OR_RETURN(const Digest digest, DigestField("digest", request.digest()));
     call_.Concerns(digest.ToString());
@@ -233,8 +232,9 @@ grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* 
 
 grpc::ServerReadReactor<v1::UploadRequest>* BlobService::Upload(grpc::CallbackServerContext* context,
                                                                 v1::UploadResponse* response) {
-  return new UploadReactor(store_, interrupted_, executor_, *context, Call(access_, method::kUpload, *context),
-                           *response, transfers_);
+  Call call(access_, method::kUpload, *context);
+  if (!call.admitted().ok()) return new Refused<grpc::ServerReadReactor<v1::UploadRequest>>(std::move(call));
+  return new UploadReactor(store_, interrupted_, executor_, *context, std::move(call), *response, transfers_);
 }
 
 grpc::ServerUnaryReactor* BlobService::QueryUpload(grpc::CallbackServerContext* context,
@@ -251,8 +251,9 @@ grpc::ServerUnaryReactor* BlobService::QueryUpload(grpc::CallbackServerContext* 
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* BlobService::Download(grpc::CallbackServerContext* context,
                                                                       const v1::DownloadRequest* request) {
-  return new DownloadReactor(store_, executor_, *context, Call(access_, method::kDownload, *context), *request,
-                             transfers_);
+  Call call(access_, method::kDownload, *context);
+  if (!call.admitted().ok()) return new Refused<grpc::ServerWriteReactor<v1::DownloadResponse>>(std::move(call));
+  return new DownloadReactor(store_, executor_, *context, std::move(call), *request, transfers_);
 }
 
 }  // namespace slipway

@@ -15,6 +15,7 @@
 #include "coordinator/service/caller.h"
 #include "coordinator/service/equal_requests.h"
 #include "coordinator/service/messages.h"
+#include "coordinator/service/refused.h"
 #include "coordinator/service/requests.h"
 #include "coordinator/service/unary.h"
 
@@ -57,7 +58,9 @@ grpc::ServerUnaryReactor* ExportService::Get(grpc::CallbackServerContext* contex
 
 grpc::ServerWriteReactor<v1::WatchResponse>* ExportService::Watch(grpc::CallbackServerContext* context,
                                                                   const v1::WatchRequest* request) {
-  return watches_.Watch(Call(access_, method::kWatch, *context), request->request_id(), request->cursor());
+  Call call(access_, method::kWatch, *context);
+  if (!call.admitted().ok()) return new Refused<grpc::ServerWriteReactor<v1::WatchResponse>>(std::move(call));
+  return watches_.Watch(std::move(call), request->request_id(), request->cursor());
 }
 
 grpc::ServerUnaryReactor* ExportService::Cancel(grpc::CallbackServerContext* context, const v1::CancelRequest* request,

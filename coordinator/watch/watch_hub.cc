@@ -28,13 +28,11 @@ WatchHub::~WatchHub() {
 }
 
 grpc::ServerWriteReactor<v1::WatchResponse>* WatchHub::Watch(Call call, const std::string& request, uint64_t cursor) {
-  absl::Status refused = call.admitted();
+  absl::Status refused;
   auto watcher = std::make_shared<Watcher>(*this, std::move(call), request, cursor);
   {
     std::lock_guard lock(mutex_);
-    if (!refused.ok()) {
-      // As it is.
-    } else if (closed_) {
+    if (closed_) {
       refused = Unavailable("{}", kStopping);
     } else if (watchers_.size() >= kMaxWatchers) {
       refused = ResourceExhausted("this coordinator serves {} watchers already; try again in a second", kMaxWatchers);

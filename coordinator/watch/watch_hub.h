@@ -32,7 +32,7 @@ class WatchHub {
   WatchHub(Queue& queue, SpecCache& specs);
   ~WatchHub();  // waits for the calls that it serves to end
 
-  // Serves one Watch call, if its caller may: a snapshot of what is newer than `cursor`, then changes, until the request has ended.
+  // Serves one admitted Watch call: a snapshot of what is newer than `cursor`, then changes, until the request has ended.
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(Call call, const std::string& request, uint64_t cursor);
 
   // Ends all watches, and later ones, with UNAVAILABLE: their clients go on at another coordinator.
