@@ -19,6 +19,7 @@ class Fuse final : public Pass {
     rules_.push_back(fuse::RecogniseLayerNorm());
     rules_.push_back(fuse::RecognisePixelShuffle());
     rules_.push_back(fuse::RecogniseRepeat());
+    rules_.push_back(fuse::RecogniseMaskedFill());
     rules_.push_back(fuse::NearestByWholeFactors());
   }
   std::string_view name() const override { return "fuse"; }

@@ -62,7 +62,8 @@ class PickByComparison final : public Rule {
     const bool gathers = node.kind == kGatherElements;
     for (size_t i = 0; i < x->shape->size(); ++i) {
       const Dim &whole = (*x->shape)[i], &part = (*indices->shape)[i];
-      if (i == at || part == whole) continue;
+      // Of two open sizes one stands for both: data and indices of one batch, each with a name of its own.
+      if (i == at || part == whole || !(whole.IsKnown() || part.IsKnown())) continue;
       if (!whole.IsKnown() || !part.IsKnown() || part.value() > whole.value()) return false;
       return OfAPart(graph, node, static_cast<int64_t>(i), part.value());
     }

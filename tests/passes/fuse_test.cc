@@ -154,5 +154,35 @@ TEST(Fuse, NearestByWholeFactorsHasOneForm) {
   }
 }
 
+// y[y < 0] = 0.5, as PyTorch's newer exporter writes it.
+TEST(Fuse, MaskedFill) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 3, 4});
+  const auto filled = [&](Value* mask) {
+    Value* places = make.Op(kTranspose, {make.Op(kNonZero, {mask})}, Attrs().Ints("perm", {1, 0}));
+    Value* count =
+        make.Op(kReduceSum,
+                {make.Op(kCast, {make.Op(kReshape, {make.Op(kCast, {mask}, Attrs().Int("to", 9)), make.Ints({-1})})},
+                         Attrs().Int("to", 7))},
+                Attrs().Int("keepdims", 1));
+    Value* numbers = make.Op(kExpand, {make.Constant(Tensor::Scalar(0.5f)), count});
+    make.Out(make.Op(kScatterND, {x, places, make.Op(kReshape, {numbers, make.Ints({-1})})}));
+  };
+  filled(make.Op(kLess, {x, make.Constant(Tensor::Scalar(0))}));
+  filled(make.Op(kRelu, {x}));  // whatever is not zero
+  const auto after = ExpectSameAfter(*MakeFuse(), *make.graph, {{"N", 2}});
+  EXPECT_EQ(CountKind(*after, kScatterND), 0);
+  EXPECT_EQ(CountKind(*after, kWhere), 2);
+}
+
+TEST(Fuse, FillsOfSeveralNumbersStay) {
+  GraphMaker make;
+  Value* x = make.In({6});
+  Value* mask = make.Op(kLess, {x, make.Constant(Tensor::Scalar(2))});  // everywhere
+  Value* places = make.Op(kTranspose, {make.Op(kNonZero, {mask})}, Attrs().Ints("perm", {1, 0}));
+  make.Out(make.Op(kScatterND, {x, places, make.Random({6})}));
+  EXPECT_EQ(CountKind(*ExpectSameAfter(*MakeFuse(), *make.graph), kScatterND), 1);
+}
+
 }  // namespace
 }  // namespace slipway::testing

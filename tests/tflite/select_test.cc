@@ -81,6 +81,17 @@ TEST(TfliteSelect, AxesAddedToOpenSizes) {
   ExpectSame(make, {{{"N", 1}, {"T", 5}}, {{"N", 2}, {"T", 3}}});
 }
 
+// A batch whose size has two names: data and lengths are inputs of their own.
+TEST(TfliteSelect, ElementsOfTwoInputs) {
+  GraphMaker make;
+  Value* x = make.In({Dim::Symbol("N"), 6});
+  Value* places = make.In({Dim::Symbol("M"), 2}, DataType::kInt64);
+  make.Out(make.Op(kGatherElements, {x, places}, Attrs().Int("axis", 1)));
+  make.Out(make.Op(kScatterElements, {x, places, make.In({Dim::Symbol("M"), 2})},
+                   Attrs().Int("axis", 1).Text("reduction", "add")));
+  ExpectSame(make, {{{"N", 1}, {"M", 1}}, {{"N", 3}, {"M", 3}}}, -3, 3);
+}
+
 TEST(TfliteSelect, WhatIndicesAreComputedWith) {
   GraphMaker make;
   Value* x = make.In({Dim::Symbol("N"), 5}, DataType::kInt64);

@@ -20,6 +20,7 @@ std::unique_ptr<Rule> RecogniseGelu();         // x/2 · (1 + erf(x/√2)) and i
 std::unique_ptr<Rule> RecogniseLayerNorm();    // (x - mean) / √(var + ε) · scale + bias → LayerNormalization
 std::unique_ptr<Rule> RecognisePixelShuffle();  // Reshape, Transpose, Reshape of six axes → DepthToSpace
 std::unique_ptr<Rule> RecogniseRepeat();        // Reshape, Expand or Tile, Reshape → Resize by whole factors
+std::unique_ptr<Rule> RecogniseMaskedFill();    // ScatterND of one number at the places of NonZero → Where
 std::unique_ptr<Rule> NearestByWholeFactors();  // Resize to the nearest by whole factors, in one form
 
 // Multiplies the outputs of a Conv, ConvTranspose or Gemm by scale[channel] and adds shift[channel], by changing its weights and bias.

@@ -75,8 +75,9 @@ absl::StatusOr<bool> GatherElementsOfBatch(Graph& graph, Node& node) {
   if (!data->shape || !indices->shape || data->rank() != indices->rank() || data->rank() < 1) return false;
   const int64_t rank = data->rank(), given = node.attributes.Int("axis", 0), axis = given < 0 ? given + rank : given;
   for (int64_t i = 0; i < rank; ++i) {
-    if (i != axis && !((*data->shape)[static_cast<size_t>(i)] == (*indices->shape)[static_cast<size_t>(i)]))
-      return false;
+    const Dim &whole = (*data->shape)[static_cast<size_t>(i)], &part = (*indices->shape)[static_cast<size_t>(i)];
+    // Two open sizes are one: the runtime refuses others.
+    if (i != axis && !(whole == part) && (whole.IsKnown() || part.IsKnown())) return false;
   }
   const Dim& size = (*data->shape)[static_cast<size_t>(axis)];
   if (!size.IsKnown()) return false;
