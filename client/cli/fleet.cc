@@ -43,7 +43,7 @@ Json ToJson(const v1::Worker& worker) {
 }
 
 std::vector<std::string> WorkerTitles() {
-  return {"id", "host", "version", "slots", "busy", "memory", "a task", "classes", "last seen"};
+  return {"id", "host", "version", "slots", "busy", "memory", "task memory", "classes", "last seen"};
 }
 
 std::vector<std::string> Row(const v1::Worker& worker) {
