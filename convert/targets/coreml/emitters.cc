@@ -45,6 +45,11 @@ const OpEmitter* FindEmitter(OpKind kind) {
 
 absl::Status CheckNode(const Node& node) {
   const OpEmitter* emitter = FindEmitter(node.kind);
+  if (node.kind == OpKind::kLSTM || node.kind == OpKind::kGRU || node.kind == OpKind::kRNN)
+    return Unsupported(node,
+                       "it is written step by step; a number of steps that is open or beyond 512, sequence lengths, "
+                       "peepholes, clipping and computed weights cannot be said so",
+                       "fix the number of steps with --shape");
   if (emitter == nullptr)
     return Unsupported(node, "an ML program has no such op",
                        "cut it off with --cut-outputs, or export the model without it");

@@ -171,6 +171,11 @@ class Tflite final : public Target {
 
   absl::Status Check(const Node& node, const TargetOptions&) const override {
     const OpEntry* entry = Operators()[static_cast<size_t>(node.kind)];
+    if (node.kind == OpKind::kLSTM || node.kind == OpKind::kGRU || node.kind == OpKind::kRNN)
+      return Unsupported(node,
+                         "it is written step by step; a number of steps that is open or beyond 512, sequence lengths, "
+                         "peepholes, clipping and computed weights cannot be said so",
+                         "fix the number of steps with --shape");
     if (entry == nullptr) return Unsupported(node, "TFLite has no operator for it", "");
     for (const std::vector<Value*>* values : {&node.inputs, &node.outputs}) {
       for (const Value* value : *values) {
