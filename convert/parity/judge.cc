@@ -94,7 +94,7 @@ class Judgement {
       const absl::Status& status = session.status();
       // The Core ML reader's limits are the judge's, not the artifact's.
       const bool unread = absl::IsUnimplemented(status) && request_.target.starts_with("coreml");
-      if (absl::IsNotFound(status) || unread) {
+      if (absl::IsNotFound(status) || absl::IsResourceExhausted(status) || unread) {
         run.verdict = Verdict::kNotRun;
       } else if (KindOf(status) == ErrorKind::kModel) {
         run.verdict = Verdict::kFailed;
@@ -109,7 +109,7 @@ class Judgement {
     const absl::Status collected = Collect(**session, judged);
     if (!collected.ok()) {
       if (KindOf(collected) != ErrorKind::kModel) return collected;
-      run.verdict = Verdict::kFailed;
+      run.verdict = absl::IsResourceExhausted(collected) ? Verdict::kNotRun : Verdict::kFailed;
       run.reason = Message(collected);
     } else {
       ASSIGN_OR_RETURN(run, Decide(judged, std::move(run)));

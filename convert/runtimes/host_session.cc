@@ -36,6 +36,9 @@ absl::Status HostErrorStatus(const json& body, std::string_view runtime) {
   if (code == "INVALID_ARGUMENT") return InvalidArgument("{}", message);
   if (code == "UNIMPLEMENTED") return Unimplemented("{}", message);
   if (code == "NOT_FOUND") return NotFound("{}", message);
+  if (code == "RESOURCE_EXHAUSTED")
+    return WithKind(ResourceExhausted("{} needs more memory than it gets {}: {}", runtime, kOverTaskMemory, message),
+                    ErrorKind::kModel);
   return Internal("{}", message);
 }
 

@@ -12,6 +12,9 @@
 
 namespace slipway {
 
+// In the reason of everything that a process had too little memory for: the worker's flag.
+inline constexpr char kOverTaskMemory[] = "(--task-memory)";
+
 // What a host said of a model's inputs or outputs.
 struct HostTensorInfo {
   std::string name;

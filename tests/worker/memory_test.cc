@@ -94,5 +94,50 @@ TEST_F(TaskMemoryTest, AModelThatNeedsMoreGoesToALargerWorker) {
   EXPECT_THAT(Tasks(vast)[0].attempt_reasons.at(0), HasSubstr("needs more than 128 MiB of memory (--task-memory)"));
 }
 
+// Its converter needs little, running it much: y = sum of x, expanded to 2^28 elements.
+TEST_F(TaskMemoryTest, AModelThatItsJudgeHasNoMemoryForGoesToALargerWorker) {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(17);
+  auto& graph = *model.mutable_graph();
+  graph.set_name("g");
+  const auto declare = [](onnx::ValueInfoProto& value, const char* name) {
+    value.set_name(name);
+    auto& type = *value.mutable_type()->mutable_tensor_type();
+    type.set_elem_type(onnx::TensorProto::FLOAT);
+    type.mutable_shape()->add_dim()->set_dim_value(1);
+  };
+  declare(*graph.add_input(), "x");
+  declare(*graph.add_output(), "y");
+  auto& shape = *graph.add_initializer();
+  shape.set_name("shape");
+  shape.set_data_type(onnx::TensorProto::INT64);
+  shape.add_dims(1);
+  shape.add_int64_data(int64_t{1} << 28);
+  const auto node = [&](const char* op, std::initializer_list<const char*> inputs, const char* output) {
+    auto& added = *graph.add_node();
+    added.set_op_type(op);
+    for (const char* input : inputs) added.add_input(input);
+    added.add_output(output);
+  };
+  node("Expand", {"x", "shape"}, "large");
+  node("Sqrt", {"large"}, "root");
+  node("ReduceSum", {"root"}, "y");
+  RequestSpec spec;
+  spec.models = {
+      {"model", "onnx", "", {{"model.onnx", "", *WriteBlob(*store_, "default", model.SerializeAsString())}}}};
+  spec.tasks.push_back({SpecTask::Kind::kPrepare, 0, "", "", -1});
+  const std::string request = Submit(spec, {{.index = 0, .task_class = "onnxruntime"}});
+  WorkerProcess small(Arguments({"--task-memory", "768M"}));
+  const auto settled = [&] {
+    EXPECT_TRUE(queue_->Heartbeat({.id = "large", .classes = {"onnxruntime+8g"}}, {}).ok());
+    return Tasks(request)[0].task_class != "onnxruntime" || IsTerminal(Tasks(request)[0].state);
+  };
+  ASSERT_TRUE(Holds(settled, absl::Seconds(60)));
+  EXPECT_EQ(Tasks(request)[0].task_class, "onnxruntime+8g") << Tasks(request)[0].reason;
+  EXPECT_THAT(Tasks(request)[0].reason, HasSubstr("a judge needs more memory than it gets (--task-memory)"));
+  EXPECT_EQ(Tasks(request)[0].attempts, 1);
+}
+
 }  // namespace
 }  // namespace slipway

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "convert/runtimes/host_session.h"
 #include "worker/daemon/retry.h"
 #include "worker/daemon/warm_child.h"
 
@@ -14,9 +15,7 @@ struct Fault {
   std::string reason;  // one line
 };
 
-// What the reason ends with when a task needed more memory than it gets.
-inline constexpr char kOverTaskMemory[] = "(--task-memory)";
-// Whether a child's status says so.
+// Whether a child's status says that the task needs more memory than it gets.
 bool IsOverTaskMemory(const absl::Status& status);
 
 // `execution` ended by anything but kResult, and nobody here asked for that.

@@ -132,6 +132,11 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
       if (KindOf(output.status()) == ErrorKind::kMachine) return returned(Message(output.status()));
       return Failed(task, &*message, Message(output.status()));
     }
+    // A judge that had too little: what was made stands, but in a larger class it may be proved.
+    const bool unproved = output->reason.find(kOverTaskMemory) != std::string::npos ||
+                          (output->files.empty() && output->entry.find(kOverTaskMemory) != std::string::npos);
+    if (unproved && MoreMemoryIsOffered(task))
+      return returned(fmt::format("a judge needs more memory than it gets {}", kOverTaskMemory), Failure::kMemoryLimit);
     const auto state = StateOf(output->state);
     if (!state.ok()) return Failed(task, &*message, Message(state.status()));
     if (message->noop) return {Settlement::What::kCommit, *state, "", output->reason};

@@ -178,6 +178,8 @@ class Host:
         except (HostError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001: whatever a runtime throws: the model cannot run so
+            if is_out_of_memory(error):
+                raise MemoryError from None
             raise HostError("INVALID_ARGUMENT", one_line(error)) from None
         described = [describe(name, tensor) for name, tensor in zip(want, outputs)]
         memory = []
@@ -202,13 +204,20 @@ class Host:
                 raise HostError("INVALID_ARGUMENT", f"no operation '{request.get('op')}'")
             return handler(request, fds)
         except HostError as error:
-            return {"error": one_line(error), "code": error.code}, []
+            code = "RESOURCE_EXHAUSTED" if is_out_of_memory(error) else error.code
+            return {"error": one_line(error), "code": code}, []
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             return {"error": f"malformed request: {one_line(repr(error))}", "code": "INVALID_ARGUMENT"}, []
         except MemoryError:
-            return {"error": "out of memory", "code": "INTERNAL"}, []
+            return {"error": "out of memory", "code": "RESOURCE_EXHAUSTED"}, []
         except Exception as error:  # noqa: BLE001: whatever a runtime throws must reach the peer
             return {"error": one_line(error), "code": "INTERNAL"}, []
+
+
+def is_out_of_memory(error):
+    """Whether a runtime says that it got no memory; each has its own words."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("bad_alloc", "bad allocation", "Failed to allocate memory"))
 
 
 def one_line(error):
