@@ -39,7 +39,7 @@ TEST_F(GroupsTest, NoneLimitsNothing) {
   for (const char* groups : {"", "0::/\n", "0::/a/b\n", "no line of that file", "1:name=systemd:/a\n0::/../../x\n"}) {
     const Machine machine = Within(groups);
     EXPECT_EQ(machine.cpus, 16u) << groups;
-    EXPECT_EQ(machine.cpus_by, "CPUs");
+    EXPECT_EQ(machine.cpus_by, "of the machine");
     EXPECT_EQ(machine.memory, 64 * kGiB) << groups;
     EXPECT_EQ(machine.memory_by, "physical memory");
   }
@@ -144,11 +144,12 @@ TEST(Sizing, SaysWhy) {
   Machine machine = Of(8, 4 * kGiB);
   machine.memory_by = "/sys/fs/cgroup/pod/memory.max";
   EXPECT_EQ(SizingOf(machine, std::nullopt, std::nullopt).why,
-            "3/4 of 4.0 GiB (/sys/fs/cgroup/pod/memory.max) for 2.0 GiB each, less than 8 CPUs (CPUs)");
+            "3/4 of 4.0 GiB (/sys/fs/cgroup/pod/memory.max) are enough for 1 at 2.0 GiB each; 8 CPUs (of the machine)");
   machine = Of(1, 64 * kGiB);
   machine.cpus_by = "CPU affinity";
-  EXPECT_THAT(SizingOf(machine, std::nullopt, std::nullopt).why, HasSubstr("1 CPU (CPU affinity), no more than"));
-  EXPECT_THAT(SizingOf(machine, 5, std::nullopt).why, HasSubstr("--slots"));
+  EXPECT_THAT(SizingOf(machine, std::nullopt, std::nullopt).why,
+              HasSubstr("1 CPU (CPU affinity); 3/4 of 64.0 GiB (physical memory) are enough for 24 at"));
+  EXPECT_THAT(SizingOf(machine, 5, std::nullopt).why, HasSubstr("--slots; there are 1 CPU"));
 }
 
 TEST(ThisMachine, IsNoMoreThanThereIs) {

@@ -113,15 +113,11 @@ Sizing SizingOf(const Machine& machine, std::optional<int> slots, std::optional<
   sizing.task_memory =
       task_memory.value_or(std::max(kLeastTaskMemory, usable / static_cast<uint64_t>(std::max(1, sizing.slots))));
   const std::string cpus = fmt::format("{} CPU{} ({})", machine.cpus, machine.cpus == 1 ? "" : "s", machine.cpus_by);
-  const std::string memory =
-      fmt::format("3/4 of {} ({}) for {} each", Gibibytes(machine.memory), machine.memory_by, Gibibytes(each));
-  if (slots) {
-    sizing.why = fmt::format("--slots; here would be {} and {}", cpus, memory);
-  } else if (by_memory < machine.cpus) {
-    sizing.why = fmt::format("{}, less than {}", memory, cpus);
-  } else {
-    sizing.why = fmt::format("{}, no more than {}", cpus, memory);
-  }
+  const std::string memory = fmt::format("3/4 of {} ({}) are enough for {} at {} each", Gibibytes(machine.memory),
+                                         machine.memory_by, by_memory, Gibibytes(each));
+  const bool short_of_memory = by_memory < machine.cpus;
+  sizing.why = fmt::format("{}{}; {}", slots ? "--slots; there are " : "", short_of_memory ? memory : cpus,
+                           short_of_memory ? cpus : memory);
   return sizing;
 }
 

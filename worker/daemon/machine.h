@@ -10,7 +10,7 @@ namespace slipway {
 
 struct Machine {
   uint64_t cpus = 1;  // that it may use at once
-  std::string cpus_by = "CPUs";
+  std::string cpus_by = "of the machine";
   uint64_t memory = 0;                        // bytes
   std::string memory_by = "physical memory";  // or the file that says less: "/sys/fs/cgroup/system.slice/memory.max"
 };
