@@ -193,12 +193,16 @@ struct QueueOptions {
   size_t connections = 16;  // most in the pool; waiting for work has a pool of its own
 };
 
-// Waits for changes of one request. Not thread-safe; owns a connection.
-class Subscription {
+// Which requests change. Thread-safe; one connection and one thread, however many are followed.
+class Changes {
  public:
-  virtual ~Subscription() = default;
-  // True when something may have changed, false at the deadline. UNAVAILABLE: subscribe again.
-  virtual absl::StatusOr<bool> Wait(absl::Time deadline) = 0;
+  // Called from that thread with a followed request that may have changed: after each published change (several are told as one), when the
+  // connection is lost and when it is made again, and every few seconds in case a change went astray.
+  using OnChange = std::function<void(const std::string& request)>;
+  virtual ~Changes() = default;
+  // Changes after an OK return are told. Blocks on Redis. Each Follow that returned OK needs one Unfollow. UNAVAILABLE: Redis cannot be reached.
+  virtual absl::Status Follow(const std::string& request) = 0;
+  virtual void Unfollow(const std::string& request) = 0;
 };
 
 // Thread-safe: a bounded pool of connections that reconnect with backoff and jitter. UNAVAILABLE: Redis cannot be reached or is loading;
@@ -230,7 +234,7 @@ class Queue {
   // Newest first; `page_token` empty for the first page and, in the reply, after the last.
   virtual absl::StatusOr<std::pair<std::vector<RequestView>, std::string>> ListRequests(
       const std::string& tenant, uint32_t limit, const std::string& page_token) = 0;
-  virtual absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(const std::string& request) = 0;
+  virtual std::unique_ptr<Changes> FollowChanges(Changes::OnChange on_change) = 0;
   virtual absl::StatusOr<std::vector<WorkerView>> ListWorkers() = 0;
   virtual absl::StatusOr<QueueDepth> Depth() = 0;
   // Returns expired leases (restart grace first), promotes delayed tasks, cancels requests past their deadline. Every coordinator calls it each 500 ms. Returns how many tasks moved.

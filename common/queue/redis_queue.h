@@ -33,7 +33,7 @@ class RedisQueue final : public Queue {
   absl::StatusOr<std::pair<std::vector<RequestView>, std::string>> ListRequests(const std::string& tenant,
                                                                                 uint32_t limit,
                                                                                 const std::string& page_token) override;
-  absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(const std::string& request) override;
+  std::unique_ptr<Changes> FollowChanges(Changes::OnChange on_change) override;
   absl::StatusOr<std::vector<WorkerView>> ListWorkers() override;
   absl::StatusOr<QueueDepth> Depth() override;
   absl::StatusOr<int> Maintain() override;

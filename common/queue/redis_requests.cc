@@ -4,6 +4,7 @@
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
+#include "common/queue/changes.h"
 #include "common/queue/plan.h"
 #include "common/queue/records.h"
 #include "common/queue/redis_queue.h"
@@ -144,10 +145,8 @@ absl::StatusOr<std::pair<std::vector<RequestView>, std::string>> RedisQueue::Lis
   return page;
 }
 
-absl::StatusOr<std::unique_ptr<Subscription>> RedisQueue::Subscribe(const std::string& request) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
-                   OpenChannel(endpoint_, Key("changes:" + request), absl::Now() + absl::Seconds(5)));
-  return MakeSubscription(std::move(connection));
+std::unique_ptr<Changes> RedisQueue::FollowChanges(Changes::OnChange on_change) {
+  return std::make_unique<RedisChanges>(endpoint_, Key("changes:"), std::move(on_change));
 }
 
 absl::StatusOr<std::vector<WorkerView>> RedisQueue::ListWorkers() {

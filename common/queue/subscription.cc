@@ -24,25 +24,6 @@ bool IsMessage(const redisReply* reply) {
   return elements.size() == 3 && Text(elements[0]) == "message";
 }
 
-class RedisSubscription final : public Subscription {
- public:
-  explicit RedisSubscription(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
-
-  absl::StatusOr<bool> Wait(absl::Time deadline) override {
-    bool heard = false;
-    while (true) {
-      // Once something was heard, only what is there already is taken along.
-      absl::StatusOr<Reply> reply = connection_->Receive(heard ? absl::InfinitePast() : deadline);
-      if (reply.status().code() == absl::StatusCode::kDeadlineExceeded) return heard;
-      RETURN_IF_ERROR(reply.status());
-      heard |= IsMessage(reply->get());
-    }
-  }
-
- private:
-  std::unique_ptr<Connection> connection_;
-};
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> OpenChannel(const Endpoint& endpoint, const std::string& channel,
@@ -51,10 +32,6 @@ absl::StatusOr<std::unique_ptr<Connection>> OpenChannel(const Endpoint& endpoint
   // The reply comes when the server has us on its list.
   RETURN_IF_ERROR(connection->Call(std::vector<std::string>{"SUBSCRIBE", channel}, deadline).status());
   return connection;
-}
-
-std::unique_ptr<Subscription> MakeSubscription(std::unique_ptr<Connection> connection) {
-  return std::make_unique<RedisSubscription>(std::move(connection));
 }
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(Endpoint endpoint, std::string channel, Callback callback) {

@@ -8,15 +8,12 @@
 #include <thread>
 
 #include "common/queue/connection.h"
-#include "common/queue/queue.h"
 
 namespace slipway {
 
 // A connection that hears `channel` from before this returns.
 absl::StatusOr<std::unique_ptr<Connection>> OpenChannel(const Endpoint& endpoint, const std::string& channel,
                                                         absl::Time deadline);
-
-std::unique_ptr<Subscription> MakeSubscription(std::unique_ptr<Connection> connection);
 
 // Calls back with every message of a channel, from a thread of its own, reconnecting for as long as it lives. What is
 // published while it is not connected is missed.

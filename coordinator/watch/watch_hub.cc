@@ -19,7 +19,7 @@ constexpr char kStopping[] = "this coordinator is stopping; watch on at another"
 WatchHub::WatchHub(Queue& queue, SpecCache& specs)
     : queue_(queue),
       specs_(specs),
-      feed_(queue, [this](const std::string& request) { OnChange(request); }),
+      feed_(queue.FollowChanges([this](const std::string& request) { OnChange(request); })),
       executor_(kThreads, kMaxWatchers) {}
 
 WatchHub::~WatchHub() {

@@ -16,7 +16,6 @@
 #include "coordinator/planner/spec_cache.h"
 #include "coordinator/service/caller.h"
 #include "coordinator/service/executor.h"
-#include "coordinator/watch/change_feed.h"
 #include "proto/slipway/v1/export.pb.h"
 
 namespace slipway {
@@ -49,7 +48,7 @@ class WatchHub {
   std::multimap<std::string, std::shared_ptr<Watcher>> watchers_;  // by request
   std::condition_variable removed_;
   bool closed_ = false;
-  ChangeFeed feed_;
+  std::unique_ptr<Changes> feed_;
   Executor executor_;  // last: its jobs use all of the above
 };
 

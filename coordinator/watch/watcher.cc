@@ -86,7 +86,7 @@ void Watcher::Read() {
 // Subscribed before the snapshot is read, so that no change falls between.
 absl::Status Watcher::Follow() {
   RETURN_IF_ERROR(FindRequest(hub_.queue_, call_, request_).status());
-  RETURN_IF_ERROR(hub_.feed_.Follow(request_));
+  RETURN_IF_ERROR(hub_.feed_->Follow(request_));
   following_ = true;
   return absl::OkStatus();
 }
@@ -128,7 +128,7 @@ void Watcher::OnCancel() { Stop(Cancelled("the watcher has gone")); }
 void Watcher::End(const absl::Status& status) { Finish(call_.End(status)); }
 
 void Watcher::OnDone() {
-  if (following_) hub_.feed_.Unfollow(request_);
+  if (following_) hub_.feed_->Unfollow(request_);
   const std::shared_ptr<Watcher> self = std::move(self_);
   hub_.Remove(self);
 }

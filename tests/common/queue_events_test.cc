@@ -1,6 +1,11 @@
 // What wakes whom.
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <future>
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include "tests/common/queue_fixture.h"
@@ -10,29 +15,114 @@ namespace {
 
 absl::Time Soon() { return absl::Now() + absl::Seconds(20); }  // only a failing test waits so long
 
-TEST_F(QueueTest, ASubscriptionHearsEveryChange) {
-  Submit(PreparedRequest("a", 1));
-  Submit(Request("other"));
-  std::unique_ptr<Subscription> subscription = queue_->Subscribe("0-a").value();
-  EXPECT_FALSE(subscription->Wait(absl::Now()).value());
-  LeasedTask task = *Lease();
-  EXPECT_TRUE(subscription->Wait(Soon()).value());
-  EXPECT_TRUE(queue_->Progress(task, "converting").ok());
-  EXPECT_TRUE(subscription->Wait(Soon()).value());
-  Commit(task);
-  EXPECT_TRUE(subscription->Wait(Soon()).value());
-  ASSERT_EQ(Lease()->request, "0-other");
-  EXPECT_FALSE(subscription->Wait(absl::Now()).value());  // another request's change
-  EXPECT_TRUE(queue_->Cancel("0-a").ok());
-  EXPECT_TRUE(subscription->Wait(Soon()).value());
+// Requests that were told of, and waits for them.
+class Heard {
+ public:
+  Changes::OnChange Callback() {
+    return [this](const std::string& request) {
+      std::lock_guard lock(mutex_);
+      ++times_[request];
+      changed_.notify_all();
+    };
+  }
+  int Times(const std::string& request) {
+    std::lock_guard lock(mutex_);
+    return times_[request];
+  }
+  // Whether it is told of more often than `times`.
+  bool MoreThan(int times, const std::string& request) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return times_[request] > times; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, int> times_;
+};
+
+int PubSubConnections(const Reply& clients) {
+  const std::string_view text = Text(clients.get());
+  return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
 }
 
-TEST_F(QueueTest, ALostSubscriptionSaysSo) {
+TEST_F(QueueTest, EveryChangeOfAFollowedRequestIsTold) {
+  Submit(PreparedRequest("a", 1));
+  Submit(Request("other"));
+  Heard heard;
+  const std::unique_ptr<Changes> changes = queue_->FollowChanges(heard.Callback());
+  ASSERT_TRUE(changes->Follow("0-a").ok());
+  int told = heard.Times("0-a");
+  const auto told_again = [&] {
+    const bool more = heard.MoreThan(told, "0-a");
+    told = heard.Times("0-a");
+    return more;
+  };
+  LeasedTask task = *Lease();
+  EXPECT_TRUE(told_again());
+  EXPECT_TRUE(queue_->Progress(task, "converting").ok());
+  EXPECT_TRUE(told_again());
+  Commit(task);
+  EXPECT_TRUE(told_again());
+  ASSERT_EQ(Lease()->request, "0-other");
+  EXPECT_TRUE(queue_->Cancel("0-a").ok());
+  EXPECT_TRUE(told_again());
+  EXPECT_EQ(heard.Times("0-other"), 0);
+}
+
+TEST_F(QueueTest, AllRequestsAreFollowedOverOneConnection) {
+  Heard heard;
+  const std::unique_ptr<Changes> changes = queue_->FollowChanges(heard.Callback());
+  EXPECT_EQ(PubSubConnections(Redis({"CLIENT", "LIST", "TYPE", "pubsub"})), 0);
+  constexpr int kRequests = 50;
+  std::vector<std::thread> followers;
+  std::atomic<int> followed = 0;
+  for (int i = 0; i < kRequests; ++i) {
+    Submit(Request("r" + std::to_string(i)));
+    followers.emplace_back([&, i] { followed += changes->Follow("0-r" + std::to_string(i)).ok(); });
+  }
+  for (std::thread& follower : followers) follower.join();
+  EXPECT_EQ(followed, kRequests);
+  EXPECT_EQ(PubSubConnections(Redis({"CLIENT", "LIST", "TYPE", "pubsub"})), 1);
+  for (int i = 0; i < kRequests; ++i) {
+    const std::string request = "0-r" + std::to_string(i);
+    const int told = heard.Times(request);
+    ASSERT_TRUE(queue_->Cancel(request).ok());
+    EXPECT_TRUE(heard.MoreThan(told, request)) << request;
+  }
+}
+
+// One follower of two leaves: the other is still told. Once both have left, the server does not know of them any more.
+TEST_F(QueueTest, ARequestIsFollowedUntilItsLastFollowerLeaves) {
+  Submit(Request("a", 2));
+  Heard heard;
+  const std::unique_ptr<Changes> changes = queue_->FollowChanges(heard.Callback());
+  ASSERT_TRUE(changes->Follow("0-a").ok());
+  ASSERT_TRUE(changes->Follow("0-a").ok());
+  changes->Unfollow("0-a");
+  const int told = heard.Times("0-a");
+  ASSERT_TRUE(Lease());
+  EXPECT_TRUE(heard.MoreThan(told, "0-a"));
+  for (int i = 0; i < 20; ++i) {  // what is followed again at once is heard again
+    changes->Unfollow("0-a");
+    ASSERT_TRUE(changes->Follow("0-a").ok());
+    EXPECT_EQ(Number(Redis({"PUBLISH", Key("changes:0-a"), "1"}).get()), 1);
+  }
+  changes->Unfollow("0-a");
+  while (Number(Redis({"PUBLISH", Key("changes:0-a"), "1"}).get()) != 0) std::this_thread::yield();
+}
+
+TEST_F(QueueTest, ALostConnectionIsMadeAgainAndTold) {
   Submit(Request("a"));
-  std::unique_ptr<Subscription> subscription = queue_->Subscribe("0-a").value();
+  Heard heard;
+  const std::unique_ptr<Changes> changes = queue_->FollowChanges(heard.Callback());
+  ASSERT_TRUE(changes->Follow("0-a").ok());
+  int told = heard.Times("0-a");
+  Redis({"CLIENT", "KILL", "TYPE", "pubsub"});
+  EXPECT_TRUE(heard.MoreThan(told + 1, "0-a"));  // that it was lost, that it is there again
+  while (Number(Redis({"PUBLISH", Key("changes:0-a"), "1"}).get()) != 1) std::this_thread::yield();
   redis_.Kill9();
-  EXPECT_EQ(subscription->Wait(Soon()).status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(queue_->Subscribe("0-a").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(changes->Follow("0-b").code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(QueueTest, CancellationsAreCalledBack) {
