@@ -1,7 +1,9 @@
 // The farm that --server names.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "client/cli/settings.h"
@@ -9,7 +11,8 @@
 
 namespace slipway::cli {
 
-// INVALID_ARGUMENT (usage) without --server; UNAVAILABLE (machine) when nobody answers.
-absl::StatusOr<std::unique_ptr<FarmClient>> ConnectToServer(const Settings& settings);
+// `say` gets a line when the farm is busy and a call waits; without it the line goes to stderr. INVALID_ARGUMENT (usage) without --server; UNAVAILABLE (machine) when nobody answers.
+absl::StatusOr<std::unique_ptr<FarmClient>> ConnectToServer(const Settings& settings,
+                                                            std::function<void(const std::string& line)> say = {});
 
 }  // namespace slipway::cli

@@ -129,7 +129,7 @@ class Export {
       });
     }
     absl::StatusOr<std::unique_ptr<FarmClient>> client =
-        embedded_ == nullptr ? ConnectToServer(settings_)
+        embedded_ == nullptr ? ConnectToServer(settings_, [this](const std::string& line) { reporter_->Note(line); })
                              : FarmClient::Connect(server, absl::Now() + kStartPatience, options);
     if (!client.ok()) return run_->aborted().ok() ? client.status() : run_->aborted();
     client_ = *std::move(client);

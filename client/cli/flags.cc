@@ -43,7 +43,8 @@ constexpr std::array kFlags = {
     Flag{"out", kText, "DIR", "where the artifacts and manifest.json go (default: exports)", "export fetch"},
     Flag{"json", kSwitch, "", "prints one JSON event a line",
          "export status list cancel retry delete fetch workers top watch doctor verify inspect compare formats token"},
-    Flag{"server", kText, "HOST:PORT", "the farm to use; without it, export runs its own", kOfAFarm},
+    Flag{"server", kText, "HOST:PORT",
+         "the farm to use, several coordinators by commas; without it, export runs its own", kOfAFarm},
     Flag{"tls", kSwitch, "", "speaks TLS with --server; this machine's authorities must have signed its certificate",
          kOfAFarm},
     Flag{"tls-ca", kText, "FILE", "the same, by these certificate authorities (PEM)", kOfAFarm},
@@ -89,7 +90,7 @@ constexpr std::array kVerbs = {
          "  slipway export pnet=mtcnn-pnet@pnet.pt rnet=mtcnn-rnet@rnet.pt --target all\n"
          "  slipway export resnet50@resnet50.pth --input-size 256\n"
          "  slipway export lite --dummy\n"
-         "  slipway export zoo/ --server farm.example.com:7400 --json\n"
+         "  slipway export zoo/ --server a.example.com:7400,b.example.com:7400 --json\n"
          "  slipway export zoo/ --server farm.example.com:7400 --detach --timeout 2h\n"
          "  slipway export detector.onnx --shape image=1,3,320,320 --tolerance 1e-3\n"
          "  slipway export mobilenet_v2@v2.pth --preset classifier --io-layout nhwc --target tflite\n"

@@ -109,8 +109,9 @@ absl::StatusOr<std::vector<Digest>> GrpcFarmClient::FindMissing(std::span<const 
       *request.add_digests() = ToMessage(digest);
     }
     v1::FindMissingResponse response;
-    RETURN_IF_ERROR(
-        Repeat([&](grpc::ClientContext& context) { return blobs_->FindMissing(&context, request, &response); }));
+    RETURN_IF_ERROR(Repeat([&](const Door& door, grpc::ClientContext& context) {
+      return door.blobs->FindMissing(&context, request, &response);
+    }));
     for (const v1::Digest& message : response.missing()) {
       ASSIGN_OR_RETURN(const Digest digest, FromMessage(message));
       if (std::find(missing.begin(), missing.end(), digest) == missing.end()) missing.push_back(digest);
@@ -162,15 +163,16 @@ absl::StatusOr<Digest> GrpcFarmClient::UploadBytes(std::string_view bytes) {
 }
 
 absl::Status GrpcFarmClient::Upload(const Digest& digest, const ReadSource& source, const BytesMoved& moved) {
-  Patience patience(options_.patience, shutdown_.get_token());
+  Patience patience(options_, shutdown_.get_token());
   uint64_t start = digest.bytes >= kWorthResuming ? ReceivedOf(digest) : 0;
   if (start > 0 && moved) moved(start);
   while (true) {
-    const absl::Status status = UploadOnce(digest, source, moved, start);
+    const Door& door = doors_->current();
+    const absl::Status status = UploadOnce(door, digest, source, moved, start);
     if (status.ok()) return status;
     // What was kept of an earlier upload may be gone again, or have been of other bytes.
     const bool anew = absl::IsInvalidArgument(status) && start > 0;
-    if (!anew && !patience.TryAgain(status)) return status;
+    if (!anew && !TryAgain(patience, status, door)) return status;
     const uint64_t received = anew ? 0 : ReceivedOf(digest);
     if (received > start) patience.Reset();
     start = received;
@@ -183,16 +185,16 @@ uint64_t GrpcFarmClient::ReceivedOf(const Digest& digest) {
   v1::QueryUploadRequest request;
   *request.mutable_digest() = ToMessage(digest);
   v1::QueryUploadResponse response;
-  const bool answered = blobs_->QueryUpload(&context, request, &response).ok();
+  const bool answered = doors_->current().blobs->QueryUpload(&context, request, &response).ok();
   return answered && response.received_bytes() < digest.bytes ? response.received_bytes() : 0;
 }
 
-absl::Status GrpcFarmClient::UploadOnce(const Digest& digest, const ReadSource& source, const BytesMoved& moved,
-                                        uint64_t start) {
+absl::Status GrpcFarmClient::UploadOnce(const Door& door, const Digest& digest, const ReadSource& source,
+                                        const BytesMoved& moved, uint64_t start) {
   grpc::ClientContext context;
   const std::stop_callback cancel(shutdown_.get_token(), [&context] { context.TryCancel(); });
   v1::UploadResponse response;
-  const auto stream = blobs_->Upload(&context, &response);
+  const auto stream = door.blobs->Upload(&context, &response);
   v1::UploadRequest chunk;
   *chunk.mutable_digest() = ToMessage(digest);
   uint64_t sent = start;
@@ -211,9 +213,10 @@ absl::Status GrpcFarmClient::UploadOnce(const Digest& digest, const ReadSource& 
     chunk.clear_digest();
   } while (sent < digest.bytes);
   stream->WritesDone();
-  const absl::Status status = Explain(stream->Finish(), context);
+  const absl::Status status = Explain(stream->Finish(), door, context);
   if (status.ok() && response.committed_bytes() != digest.bytes) {
-    return Internal("farm at {}: it took {} bytes of a blob of {}", server_, response.committed_bytes(), digest.bytes);
+    return Internal("farm at {}: it took {} bytes of a blob of {}", door.address, response.committed_bytes(),
+                    digest.bytes);
   }
   return status;
 }
@@ -231,7 +234,7 @@ absl::Status GrpcFarmClient::FetchShared(const Digest& digest, const WriteSink& 
   if (!reader.ok()) return WithKind(reader.status(), ErrorKind::kMachine);
   std::string piece(std::min<uint64_t>(kSharedPieceBytes, digest.bytes), '\0');
   do {
-    if (shutdown_.stop_requested()) return Cancelled("the connection to {} was shut down", server_);
+    if (shutdown_.stop_requested()) return Cancelled("the connection to {} was shut down", server());
     const absl::StatusOr<size_t> read = (*reader)->Read(std::as_writable_bytes(std::span(piece)));
     if (!read.ok()) return WithKind(read.status(), ErrorKind::kMachine);
     if (*read == 0) return absl::OkStatus();  // the reader has compared the hash
@@ -241,16 +244,17 @@ absl::Status GrpcFarmClient::FetchShared(const Digest& digest, const WriteSink& 
 }
 
 absl::Status GrpcFarmClient::FetchOverConnection(const Digest& digest, const WriteSink& sink) {
-  Patience patience(options_.patience, shutdown_.get_token());
+  Patience patience(options_, shutdown_.get_token());
   Hasher hasher;
   uint64_t received = 0;
   while (true) {
+    const Door& door = doors_->current();
     grpc::ClientContext context;
     const std::stop_callback cancel(shutdown_.get_token(), [&context] { context.TryCancel(); });
     v1::DownloadRequest request;
     *request.mutable_digest() = ToMessage(digest);
     request.set_offset(received);
-    const auto stream = blobs_->Download(&context, request);
+    const auto stream = door.blobs->Download(&context, request);
     for (v1::DownloadResponse chunk; stream->Read(&chunk);) {
       patience.Reset();
       absl::Status status;
@@ -267,9 +271,9 @@ absl::Status GrpcFarmClient::FetchOverConnection(const Digest& digest, const Wri
       hasher.Update(std::as_bytes(std::span(chunk.data())));
       received += chunk.data().size();
     }
-    const absl::Status status = Explain(stream->Finish(), context);
+    const absl::Status status = Explain(stream->Finish(), door, context);
     if (status.ok()) break;
-    if (!patience.TryAgain(status)) return status;
+    if (!TryAgain(patience, status, door)) return status;
   }
   if (hasher.Finish() != digest)
     return WithKind(DataLoss("what the farm sent does not hash to {}", digest.ToString()), ErrorKind::kMachine);

@@ -4,12 +4,14 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "client/lib/grpc_farm_client.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
-#include "common/rpc/address.h"
+#include "common/base/retry_after.h"
 #include "common/rpc/digest_message.h"
 #include "common/rpc/endpoint.h"
 
@@ -18,28 +20,7 @@ namespace {
 
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kMaxBackoff = absl::Milliseconds(500);
-constexpr absl::Duration kRefusalPatience = absl::Milliseconds(800);
 constexpr absl::Duration kFullPatience = absl::Seconds(3);  // a crowd of calls passes by then; a full disk does not
-
-// OK once connected. A host that refuses is asked again for a moment, since a coordinator may be starting there; one that
-// does not answer at all makes the channel fail only after its time for one attempt.
-absl::Status WaitForFarm(grpc::Channel& channel, const Address& address, const ChannelSecurity& security,
-                         absl::Time deadline) {
-  const absl::Time settled = std::min(deadline, absl::Now() + kRefusalPatience);
-  bool failed = false;  // an attempt to connect has failed
-  while (true) {
-    const grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
-    if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
-    failed = failed || state == GRPC_CHANNEL_TRANSIENT_FAILURE;
-    const absl::Time until = absl::Now() < settled ? settled : deadline;
-    if (absl::Now() >= until || (failed && absl::Now() >= settled)) break;
-    channel.WaitForStateChange(state, absl::ToChronoTime(until));
-  }
-  if (const std::string reason = WhyNotConnected(address, security, deadline); !reason.empty())
-    return Unavailable("cannot talk to the farm at {}: {}", address.ToString(), reason);
-  return Unavailable("no farm {} {}: start slipway-coordinator there, or name another --server",
-                     failed ? "listens at" : "answers at", address.ToString());
-}
 
 }  // namespace
 
@@ -47,19 +28,41 @@ v1::Digest ToMessage(const Digest& digest) { return ToDigestMessage<v1::Digest>(
 
 absl::StatusOr<Digest> FromMessage(const v1::Digest& message) { return FromDigestMessage(message); }
 
+void Patience::Begin(absl::Time now) {
+  if (failing_since_ != absl::InfiniteFuture()) return;
+  failing_since_ = now;
+  backoff_ = kFirstBackoff;
+  elsewhere_ = 0;
+  told_ = false;
+}
+
+void Patience::Reset() { failing_since_ = absl::InfiniteFuture(); }
+
+bool Patience::TryElsewhere(size_t others) {
+  Begin(absl::Now());
+  return elsewhere_++ < others && !stop_.stop_requested();
+}
+
 bool Patience::TryAgain(const absl::Status& status) {
   if (!absl::IsUnavailable(status) && !absl::IsResourceExhausted(status)) return false;
   const absl::Time now = absl::Now();
-  if (failing_since_ == absl::InfiniteFuture()) {
-    failing_since_ = now;
-    backoff_ = kFirstBackoff;
+  Begin(now);
+  const std::optional<absl::Duration> asked = RetryAfterOf(status);
+  const absl::Duration patience =
+      absl::IsResourceExhausted(status) && !asked ? std::min(options_.patience, kFullPatience) : options_.patience;
+  const absl::Duration left = failing_since_ + patience - now;
+  if (left <= absl::ZeroDuration()) return false;
+  // So that the watchers of a lost coordinator, and those whom a busy one sent away, do not return all at once.
+  static thread_local Random jitter(absl::ToUnixNanos(now));
+  absl::Duration wait;
+  if (asked) {
+    wait = *asked * (1 + 0.25 * jitter.Uniform());
+    if (wait > left) return false;  // what it would then hear is the same
+    if (options_.on_busy && !std::exchange(told_, true)) options_.on_busy(Message(status), wait);
+  } else {
+    wait = std::min(backoff_ * (0.5 + 0.5 * jitter.Uniform()), left);
+    backoff_ = std::min(backoff_ * 2, kMaxBackoff);
   }
-  const absl::Duration patience = absl::IsResourceExhausted(status) ? std::min(patience_, kFullPatience) : patience_;
-  if (now - failing_since_ >= patience) return false;
-  static thread_local Random jitter(
-      absl::ToUnixNanos(now));  // so that the watchers of a lost coordinator do not return all at once
-  const absl::Duration wait = std::min(backoff_ * (0.5 + 0.5 * jitter.Uniform()), failing_since_ + patience - now);
-  backoff_ = std::min(backoff_ * 2, kMaxBackoff);
   std::mutex mutex;
   std::condition_variable_any stopped;
   std::unique_lock lock(mutex);
@@ -67,28 +70,26 @@ bool Patience::TryAgain(const absl::Status& status) {
   return !stop_.stop_requested();
 }
 
-absl::StatusOr<std::unique_ptr<FarmClient>> FarmClient::Connect(std::string_view server, absl::Time deadline,
+absl::StatusOr<std::unique_ptr<FarmClient>> FarmClient::Connect(std::string_view servers, absl::Time deadline,
                                                                 const FarmClientOptions& options) {
-  ASSIGN_OR_RETURN(const Address address, Address::Parse(server));
-  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, OpenChannel(address, options.security));
-  RETURN_IF_ERROR(WaitForFarm(*channel, address, options.security, deadline));
-  return std::make_unique<GrpcFarmClient>(channel, address.ToString(), options);
+  ASSIGN_OR_RETURN(std::unique_ptr<Doors> doors, Doors::Connect(servers, deadline, options.security));
+  return std::make_unique<GrpcFarmClient>(std::move(doors), options);
 }
 
-GrpcFarmClient::GrpcFarmClient(const std::shared_ptr<grpc::Channel>& channel, std::string server,
-                               const FarmClientOptions& options)
-    : server_(std::move(server)),
-      options_(options),
-      exports_(v1::ExportService::NewStub(channel)),
-      blobs_(v1::BlobService::NewStub(channel)),
-      fleet_(v1::FleetService::NewStub(channel)) {}
+bool GrpcFarmClient::TryAgain(Patience& patience, const absl::Status& status, const Door& door) {
+  if (absl::IsUnavailable(status) && doors_->Leave(door) && patience.TryElsewhere(doors_->size() - 1)) return true;
+  return patience.TryAgain(status);
+}
 
-absl::Status GrpcFarmClient::Explain(const grpc::Status& status, const grpc::ClientContext& context) const {
-  if (shutdown_.stop_requested() && !status.ok()) return Cancelled("the connection to {} was shut down", server_);
+absl::Status GrpcFarmClient::Explain(const grpc::Status& status, const Door& door,
+                                     const grpc::ClientContext& context) const {
+  if (shutdown_.stop_requested() && !status.ok()) return Cancelled("the connection to {} was shut down", door.address);
   const absl::Status result = FromGrpc(status, context);
-  if (absl::IsUnavailable(result) || absl::IsDeadlineExceeded(result)) return Annotate(result, "farm at " + server_);
+  if (absl::IsUnavailable(result) || absl::IsDeadlineExceeded(result))
+    return Annotate(result, "farm at " + door.address);
   if (absl::IsUnimplemented(result))
-    return FailedPrecondition("what answers at {} is no farm that this client knows: {}", server_, Message(result));
+    return FailedPrecondition("what answers at {} is no farm that this client knows: {}", door.address,
+                              Message(result));
   return result;
 }
 
@@ -100,8 +101,10 @@ absl::StatusOr<v1::SubmitResponse> GrpcFarmClient::Submit(const v1::SubmitReques
         ErrorKind::kUsage);
   }
   v1::SubmitResponse response;
-  RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->Submit(&context, request, &response); },
-                         /*repeatable=*/!request.idempotency_key().empty()));
+  RETURN_IF_ERROR(
+      Repeat([&](const Door& door,
+                 grpc::ClientContext& context) { return door.exports->Submit(&context, request, &response); },
+             /*repeatable=*/!request.idempotency_key().empty()));
   return response;
 }
 
@@ -112,7 +115,8 @@ absl::StatusOr<RequestStatus> GrpcFarmClient::Get(const std::string& request_id)
   request.set_request_id(request_id);
   do {
     v1::GetResponse page;
-    RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->Get(&context, request, &page); }));
+    RETURN_IF_ERROR(Repeat(
+        [&](const Door& door, grpc::ClientContext& context) { return door.exports->Get(&context, request, &page); }));
     for (v1::Cell& cell : *page.mutable_cells()) {
       const uint32_t index = cell.index();
       cells[index] = std::move(cell);
@@ -130,7 +134,9 @@ absl::StatusOr<bool> GrpcFarmClient::Leave(const std::string& request_id, const 
   request.set_request_id(request_id);
   request.set_idempotency_key(idempotency_key);
   v1::CancelResponse response;
-  RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->Cancel(&context, request, &response); }));
+  RETURN_IF_ERROR(Repeat([&](const Door& door, grpc::ClientContext& context) {
+    return door.exports->Cancel(&context, request, &response);
+  }));
   return response.goes_on();
 }
 
@@ -139,14 +145,18 @@ absl::Status GrpcFarmClient::Cancel(const std::string& request_id, bool for_all)
   request.set_request_id(request_id);
   request.set_for_all(for_all);
   v1::CancelResponse response;
-  return Repeat([&](grpc::ClientContext& context) { return exports_->Cancel(&context, request, &response); });
+  return Repeat([&](const Door& door, grpc::ClientContext& context) {
+    return door.exports->Cancel(&context, request, &response);
+  });
 }
 
 absl::StatusOr<uint32_t> GrpcFarmClient::Retry(const std::string& request_id) {
   v1::RetryRequest request;
   request.set_request_id(request_id);
   v1::RetryResponse response;
-  RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->Retry(&context, request, &response); }));
+  RETURN_IF_ERROR(Repeat([&](const Door& door, grpc::ClientContext& context) {
+    return door.exports->Retry(&context, request, &response);
+  }));
   return response.cells();
 }
 
@@ -155,9 +165,9 @@ absl::Status GrpcFarmClient::Delete(const std::string& request_id) {
   request.set_request_id(request_id);
   v1::DeleteResponse response;
   int calls = 0;
-  const absl::Status status = Repeat([&](grpc::ClientContext& context) {
+  const absl::Status status = Repeat([&](const Door& door, grpc::ClientContext& context) {
     ++calls;
-    return exports_->Delete(&context, request, &response);
+    return door.exports->Delete(&context, request, &response);
   });
   // Deleted by an earlier call whose answer was lost.
   return calls > 1 && absl::IsNotFound(status) ? absl::OkStatus() : status;
@@ -169,7 +179,8 @@ absl::StatusOr<std::vector<v1::RequestInfo>> GrpcFarmClient::List(uint32_t limit
   do {
     request.set_page_size(limit - static_cast<uint32_t>(requests.size()));
     v1::ListResponse page;
-    RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return exports_->List(&context, request, &page); }));
+    RETURN_IF_ERROR(Repeat(
+        [&](const Door& door, grpc::ClientContext& context) { return door.exports->List(&context, request, &page); }));
     for (v1::RequestInfo& info : *page.mutable_requests()) {
       if (requests.size() < limit) requests.push_back(std::move(info));
     }
@@ -183,8 +194,9 @@ absl::StatusOr<std::vector<v1::Worker>> GrpcFarmClient::ListWorkers() {
   v1::ListWorkersRequest request;
   do {
     v1::ListWorkersResponse page;
-    RETURN_IF_ERROR(
-        Repeat([&](grpc::ClientContext& context) { return fleet_->ListWorkers(&context, request, &page); }));
+    RETURN_IF_ERROR(Repeat([&](const Door& door, grpc::ClientContext& context) {
+      return door.fleet->ListWorkers(&context, request, &page);
+    }));
     for (v1::Worker& worker : *page.mutable_workers()) workers.push_back(std::move(worker));
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
@@ -193,7 +205,8 @@ absl::StatusOr<std::vector<v1::Worker>> GrpcFarmClient::ListWorkers() {
 
 absl::StatusOr<v1::GetQueueResponse> GrpcFarmClient::GetQueue() {
   v1::GetQueueResponse queue;
-  RETURN_IF_ERROR(Repeat([&](grpc::ClientContext& context) { return fleet_->GetQueue(&context, {}, &queue); }));
+  RETURN_IF_ERROR(Repeat(
+      [&](const Door& door, grpc::ClientContext& context) { return door.fleet->GetQueue(&context, {}, &queue); }));
   return queue;
 }
 

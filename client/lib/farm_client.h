@@ -41,6 +41,8 @@ struct FarmClientOptions {
   absl::Duration patience = absl::Seconds(30);  // how long a call goes on trying while the farm does not answer
   ChannelSecurity security;                     // TLS and the token
   int parallel_transfers = 4;                   // blobs on their way at once, up or down
+  // Told, from any thread, when the farm has sent a call away and said when to come again: why, and how long the call waits.
+  std::function<void(const std::string& why, absl::Duration wait)> on_busy;
   // The farm's store, where this process shares it: blobs are then read from there. Must outlive the client.
   const SharedStore* shared_store = nullptr;
 };
@@ -68,10 +70,10 @@ using TransferProgress = std::function<void(uint64_t done, uint64_t total)>;
 // Thread-safe. Every call blocks. Calls in flight may be ended from another thread by Shutdown().
 class FarmClient {
  public:
-  // `server`: "HOST:PORT" or "unix:/path". INVALID_ARGUMENT (usage) for another form, and CheckSecurity's; UNAVAILABLE
-  // when nobody answers there by `deadline`, or when the host has refused for most of a second: with the reason, where
-  // TLS is the matter.
-  static absl::StatusOr<std::unique_ptr<FarmClient>> Connect(std::string_view server, absl::Time deadline,
+  // `servers`: the farm's coordinators, "HOST:PORT" or "unix:/path", several separated by commas: one is used, and when it does not
+  // answer, another. INVALID_ARGUMENT (usage) for another form, and CheckSecurity's; UNAVAILABLE when none answers by
+  // `deadline`, or when all have refused for most of a second: with the reason, where TLS is the matter.
+  static absl::StatusOr<std::unique_ptr<FarmClient>> Connect(std::string_view servers, absl::Time deadline,
                                                              const FarmClientOptions& options = {});
   virtual ~FarmClient() = default;
 
@@ -116,6 +118,9 @@ class FarmClient {
   // --- fleet
   virtual absl::StatusOr<std::vector<v1::Worker>> ListWorkers() = 0;
   virtual absl::StatusOr<v1::GetQueueResponse> GetQueue() = 0;
+
+  // The coordinator in use, as it was named.
+  virtual std::string server() const = 0;
 
   // Ends every call in flight, and all later ones, with CANCELLED.
   virtual void Shutdown() = 0;

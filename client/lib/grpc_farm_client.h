@@ -1,7 +1,6 @@
 // FarmClient over gRPC; only farm_client.cc, blobs.cc and watch.cc include this.
 #pragma once
 
-#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
 #include <functional>
@@ -12,35 +11,40 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "client/lib/doors.h"
 #include "client/lib/farm_client.h"
 #include "common/rpc/status.h"
-#include "proto/slipway/v1/blob.grpc.pb.h"
-#include "proto/slipway/v1/export.grpc.pb.h"
-#include "proto/slipway/v1/fleet.grpc.pb.h"
 
 namespace slipway {
 
 // How long to go on after the farm stopped answering. One a call.
 class Patience {
  public:
-  Patience(absl::Duration patience, std::stop_token stop) : patience_(patience), stop_(std::move(stop)) {}
+  Patience(const FarmClientOptions& options, std::stop_token stop) : options_(options), stop_(std::move(stop)) {}
 
-  // Whether to try once more after `status`, having waited a little longer than the last time: only errors that time may mend, and not for longer than the
-  // patience since the first of an unbroken row of them. False at once when stopped.
+  // Whether to try once more after `status`, having waited for as long as it says, or else a little longer than the last time: only errors that time may
+  // mend, and not for longer than the patience since the first of an unbroken row of them. False at once when stopped.
   bool TryAgain(const absl::Status& status);
+  // Whether a row may go on without a wait, at another coordinator: `others` times.
+  bool TryElsewhere(size_t others);
   // The farm answered: the row is broken.
-  void Reset() { failing_since_ = absl::InfiniteFuture(); }
+  void Reset();
 
  private:
-  const absl::Duration patience_;
+  void Begin(absl::Time now);
+
+  const FarmClientOptions& options_;
   const std::stop_token stop_;
   absl::Time failing_since_ = absl::InfiniteFuture();
   absl::Duration backoff_;
+  size_t elsewhere_ = 0;  // of this row
+  bool told_ = false;     // options_.on_busy, in this row
 };
 
 class GrpcFarmClient final : public FarmClient {
  public:
-  GrpcFarmClient(const std::shared_ptr<grpc::Channel>& channel, std::string server, const FarmClientOptions& options);
+  GrpcFarmClient(std::unique_ptr<Doors> doors, const FarmClientOptions& options)
+      : options_(options), doors_(std::move(doors)) {}
 
   absl::StatusOr<std::vector<Digest>> FindMissing(std::span<const Digest> digests) override;
   absl::StatusOr<std::vector<Digest>> UploadFiles(std::span<const std::filesystem::path> files,
@@ -63,6 +67,7 @@ class GrpcFarmClient final : public FarmClient {
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers() override;
   absl::StatusOr<v1::GetQueueResponse> GetQueue() override;
 
+  std::string server() const override { return doors_->current().address; }
   void Shutdown() override { shutdown_.request_stop(); }
 
  private:
@@ -71,12 +76,13 @@ class GrpcFarmClient final : public FarmClient {
   using ReadSource = std::function<absl::Status(uint64_t offset, std::span<char> buffer)>;
   using WriteSink = std::function<absl::Status(std::string_view data)>;
 
-  // One unary call, repeated while the farm does not answer. `call` is (grpc::ClientContext&) → grpc::Status.
+  // One unary call, repeated while the farm does not answer. `call` is (const Door&, grpc::ClientContext&) → grpc::Status.
   template <typename Call>
   absl::Status Repeat(const Call& call, bool repeatable = true);
 
   absl::Status Upload(const Digest& digest, const ReadSource& source, const BytesMoved& moved);
-  absl::Status UploadOnce(const Digest& digest, const ReadSource& source, const BytesMoved& moved, uint64_t start);
+  absl::Status UploadOnce(const Door& door, const Digest& digest, const ReadSource& source, const BytesMoved& moved,
+                          uint64_t start);
   // What the coordinator keeps of an upload that broke off; 0 also where it does not say.
   uint64_t ReceivedOf(const Digest& digest);
   absl::Status UploadPath(const std::filesystem::path& file, const Digest& digest, const BytesMoved& moved);
@@ -85,26 +91,26 @@ class GrpcFarmClient final : public FarmClient {
   absl::Status FetchOverConnection(const Digest& digest, const WriteSink& sink);
   absl::Status FetchFile(const DownloadItem& item, const BytesMoved& moved);
   // The error of a call that has ended, in words a user understands.
-  absl::Status Explain(const grpc::Status& status, const grpc::ClientContext& context) const;
+  absl::Status Explain(const grpc::Status& status, const Door& door, const grpc::ClientContext& context) const;
+  // Whether to try once more after a call at `door` ended with `status`: at once where another coordinator is there.
+  bool TryAgain(Patience& patience, const absl::Status& status, const Door& door);
 
-  const std::string server_;
   const FarmClientOptions options_;
-  const std::unique_ptr<v1::ExportService::Stub> exports_;
-  const std::unique_ptr<v1::BlobService::Stub> blobs_;
-  const std::unique_ptr<v1::FleetService::Stub> fleet_;
+  const std::unique_ptr<Doors> doors_;
   std::stop_source shutdown_;
 };
 
 template <typename Call>
 absl::Status GrpcFarmClient::Repeat(const Call& call, bool repeatable) {
   constexpr std::chrono::seconds kDeadline(60);  // of one attempt
-  Patience patience(options_.patience, shutdown_.get_token());
+  Patience patience(options_, shutdown_.get_token());
   while (true) {
+    const Door& door = doors_->current();
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kDeadline);
     const std::stop_callback cancel(shutdown_.get_token(), [&context] { context.TryCancel(); });
-    const absl::Status status = Explain(call(context), context);
-    if (status.ok() || !repeatable || !patience.TryAgain(status)) return status;
+    const absl::Status status = Explain(call(door, context), door, context);
+    if (status.ok() || !repeatable || !TryAgain(patience, status, door)) return status;
   }
 }
 

@@ -59,15 +59,16 @@ absl::Status GrpcFarmClient::Watch(const std::string& request_id, const WatchOpt
   const std::stop_callback on_shutdown(shutdown_.get_token(), [&stop] { stop.request_stop(); });
   const auto stopped = [&] { return Cancelled("watching {} was stopped", request_id); };
 
-  Patience patience(options_.patience, stop.get_token());
+  Patience patience(options_, stop.get_token());
   KnownCells known;
   v1::WatchRequest request;
   request.set_request_id(request_id);
   request.set_cursor(options.cursor);
   while (!stop.stop_requested()) {
+    const Door& door = doors_->current();
     grpc::ClientContext context;
     const std::stop_callback cancel(stop.get_token(), [&context] { context.TryCancel(); });
-    const auto stream = exports_->Watch(&context, request);
+    const auto stream = door.exports->Watch(&context, request);
     bool ended = false;
     for (v1::WatchResponse response; !ended && stream->Read(&response);) {
       patience.Reset();
@@ -90,8 +91,8 @@ absl::Status GrpcFarmClient::Watch(const std::string& request_id, const WatchOpt
     // A coordinator that dies or retires ends the stream in any of these ways.
     const bool broken = status.ok() || status.error_code() == grpc::StatusCode::CANCELLED;
     const absl::Status error =
-        broken ? Unavailable("farm at {}: it ended the watch", server_) : Explain(status, context);
-    if (!patience.TryAgain(error)) return stop.stop_requested() ? stopped() : error;
+        broken ? Unavailable("farm at {}: it ended the watch", door.address) : Explain(status, door, context);
+    if (!TryAgain(patience, error, door)) return stop.stop_requested() ? stopped() : error;
   }
   return stopped();
 }

@@ -7,6 +7,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/base/retry_after.h"
 #include "common/queue/permissions.h"
 #include "common/queue/sentinels.h"
 #include "common/queue/tls.h"
@@ -15,6 +16,7 @@ namespace slipway {
 namespace {
 
 constexpr std::string_view kSchema = "3";
+constexpr absl::Duration kRetryWhenFull = absl::Seconds(2);
 
 void AppendCount(std::string& bytes, char mark, size_t count) {
   char digits[24];
@@ -51,8 +53,6 @@ constexpr ErrorCode kErrorCodes[] = {
     {"NOREPLICAS", absl::StatusCode::kUnavailable},
     {"BUSY", absl::StatusCode::kUnavailable},
     {"MISCONF", absl::StatusCode::kUnavailable},
-    {"OOM", absl::StatusCode::kResourceExhausted},
-    {"FULL", absl::StatusCode::kResourceExhausted},
     {"SCHEMA", absl::StatusCode::kFailedPrecondition},
     {"GONE", absl::StatusCode::kNotFound},
     {"ENDING", absl::StatusCode::kUnavailable},
@@ -114,7 +114,17 @@ bool IsError(const redisReply* reply) { return reply != nullptr && reply->type =
 absl::Status ErrorReply(std::string_view text) {
   const std::string_view word = FirstWord(text);
   // For whoever submitted, to whom Redis is nobody.
-  if (word == "QUOTA") return WithKind(ResourceExhausted("{}", text.substr(word.size() + 1)), ErrorKind::kMachine);
+  if (word == "QUOTA") {
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    int64_t wait = 0;  // ms; 0: nobody knows
+    std::from_chars(text.data(), text.data() + text.size(), wait);
+    text.remove_prefix(std::min(text.find(' ') + 1, text.size()));
+    absl::Status refused = WithKind(ResourceExhausted("{}", text), ErrorKind::kMachine);
+    return wait > 0 ? WithRetryAfter(std::move(refused), absl::Milliseconds(wait)) : refused;
+  }
+  if (word == "FULL" || word == "OOM") {
+    return WithRetryAfter(WithKind(ResourceExhausted("Redis: {}", text), ErrorKind::kMachine), kRetryWhenFull);
+  }
   if (IsPermissionError(text))
     return WithKind(absl::PermissionDeniedError(fmt::format("Redis: {}", text)), ErrorKind::kMachine);
   if (const ErrorCode* known = FindCode(word))

@@ -1,11 +1,15 @@
 #include "common/rpc/status.h"
 
+#include <charconv>
+
 #include "common/base/error.h"
+#include "common/base/retry_after.h"
 
 namespace slipway {
 namespace {
 
 constexpr char kKindKey[] = "slipway-error-kind";
+constexpr char kRetryKey[] = "slipway-retry-after-ms";
 // A peer takes 8 KiB of trailing metadata, in which all but printable ASCII is percent-encoded; more of it, and the call
 // ends with an error of gRPC's own in place of ours.
 constexpr size_t kMaxEncodedMessage = 7600;
@@ -28,6 +32,8 @@ std::string Fitting(std::string message) {
 grpc::Status ToGrpc(const absl::Status& status, grpc::CallbackServerContext& context) {
   if (status.ok()) return grpc::Status::OK;
   context.AddTrailingMetadata(kKindKey, std::string(Name(KindOf(status))));
+  if (const auto wait = RetryAfterOf(status))
+    context.AddTrailingMetadata(kRetryKey, std::to_string(absl::ToInt64Milliseconds(*wait)));
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), Fitting(Message(status)));
 }
 
@@ -35,6 +41,13 @@ absl::Status FromGrpc(const grpc::Status& status, const grpc::ClientContext& con
   if (status.ok()) return absl::OkStatus();
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   const auto& metadata = context.GetServerTrailingMetadata();
+  if (const auto wait = metadata.find(kRetryKey); wait != metadata.end()) {
+    int64_t milliseconds = 0;
+    const auto [end, error] =
+        std::from_chars(wait->second.data(), wait->second.data() + wait->second.size(), milliseconds);
+    if (error == std::errc() && end == wait->second.data() + wait->second.size() && milliseconds > 0)
+      result = WithRetryAfter(std::move(result), absl::Milliseconds(milliseconds));
+  }
   const auto found = metadata.find(kKindKey);
   if (found != metadata.end()) {
     for (ErrorKind kind : kKinds) {

@@ -1,4 +1,5 @@
-// absl::Status across gRPC: the code and message as they are, the ErrorKind in the trailing metadata "slipway-error-kind".
+// absl::Status across gRPC: the code and message as they are, the ErrorKind in the trailing metadata "slipway-error-kind",
+// RetryAfterOf (common/base/retry_after.h) in "slipway-retry-after-ms".
 #pragma once
 
 #include <grpcpp/client_context.h>

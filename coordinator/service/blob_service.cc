@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
+#include "common/base/retry_after.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/digest_message.h"
 #include "common/rpc/endpoint.h"
@@ -34,8 +35,8 @@ class TransferSlot {
   TransferSlot(const TransferSlot&) = delete;
   absl::Status Check() const {
     if (number_ <= BlobService::kMaxTransfers) return absl::OkStatus();
-    return ResourceExhausted("this coordinator already moves {} blobs; try again in a second",
-                             BlobService::kMaxTransfers);
+    return WithRetryAfter(ResourceExhausted("this coordinator already moves {} blobs", BlobService::kMaxTransfers),
+                          kRetryAfter);
   }
 
  private:

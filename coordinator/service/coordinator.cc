@@ -30,7 +30,6 @@ namespace {
 
 constexpr int kCallThreads = 8;
 constexpr int kBlobThreads = 4;
-constexpr size_t kMaxWaitingCalls = 1000;
 
 absl::Status Usage(const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); }
 
@@ -121,8 +120,8 @@ class GrpcCoordinator final : public Coordinator {
         access_(KnownBy(options), tokens_.get(), audit_.get()),
         specs_(store),
         watches_(queue, specs_),
-        calls_(kCallThreads, kMaxWaitingCalls),
-        blob_calls_(kBlobThreads, kMaxWaitingCalls),
+        calls_(kCallThreads, options.max_waiting_calls),
+        blob_calls_(kBlobThreads, options.max_waiting_calls),
         exports_(options.shard, queue, store, specs_, watches_, access_, calls_),
         blobs_(store, access_, blob_calls_),
         fleet_(queue, access_, calls_),

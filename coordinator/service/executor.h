@@ -10,7 +10,12 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace slipway {
+
+// When those shall come again whom an overrun coordinator sends away.
+inline constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
 
 // Thread-safe. Jobs run in the order in which they are due.
 class Executor {

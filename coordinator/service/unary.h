@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "common/base/error.h"
+#include "common/base/retry_after.h"
 #include "coordinator/service/caller.h"
 #include "coordinator/service/executor.h"
 
@@ -28,7 +29,8 @@ grpc::ServerUnaryReactor* RunUnary(grpc::CallbackServerContext* context, Executo
     reactor->Finish(call.End(status));
   });
   if (!accepted)
-    reactor->Finish(call.End(ResourceExhausted("the coordinator has too many calls waiting; try again in a second")));
+    reactor->Finish(
+        call.End(WithRetryAfter(ResourceExhausted("the coordinator has too many calls waiting"), kRetryAfter)));
   return reactor;
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/base/error.h"
+#include "common/base/retry_after.h"
 #include "common/metrics/metrics.h"
 #include "coordinator/watch/watcher.h"
 
@@ -35,7 +36,8 @@ grpc::ServerWriteReactor<v1::WatchResponse>* WatchHub::Watch(Call call, const st
     if (closed_) {
       refused = Unavailable("{}", kStopping);
     } else if (watchers_.size() >= kMaxWatchers) {
-      refused = ResourceExhausted("this coordinator serves {} watchers already; try again in a second", kMaxWatchers);
+      refused =
+          WithRetryAfter(ResourceExhausted("this coordinator serves {} watchers already", kMaxWatchers), kRetryAfter);
     }
     watchers_.emplace(request, watcher);
     kWatchers.Set({}, static_cast<double>(watchers_.size()));

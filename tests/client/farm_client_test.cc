@@ -19,7 +19,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr FarmClientOptions kShortPatience{.patience = absl::Milliseconds(300)};
+const FarmClientOptions kShortPatience{.patience = absl::Milliseconds(300)};
 
 std::unique_ptr<FarmClient> Connect(const std::string& address, const FarmClientOptions& options = {}) {
   return FarmClient::Connect(address, absl::Now() + absl::Seconds(20), options).value();

@@ -8,7 +8,7 @@
 -- only be joined, or "", 20 an ended request that gives all that this one asks for, or "", 21… tasks: index \n class \n
 -- cost \n index that blocks it or "".
 -- Returns {id, state}: the id is an earlier request's when the idempotency key names one, or when it is joined. Errors: EXISTS (the key or id
--- stands for something else), FULL (memory), QUOTA (of its tenant), GONE (not created, or dropped meanwhile).
+-- stands for something else), FULL (memory), QUOTA <ms> (of its tenant), GONE (not created, or dropped meanwhile).
 --!include farm.lua
 --!include task.lua
 --!include waiters.lua
@@ -43,12 +43,12 @@ local function take_turn()
   if ARGV[17] ~= '0' then call('SET', P .. 'rate:' .. tenant, string.format('%d', turn()), 'PX', 120000) end
 end
 
--- What is wrong with another request of this tenant, or nil.
+-- What is wrong with another request of this tenant, or nil; after "<ms> ", when to try again (0: nobody knows).
 local function over_quota(held)
   local function over(what, has, wants, most)
     if most == 0 or wants == 0 or has + wants <= most then return nil end
     local hint = wants > most and 'it is too large by itself: split it' or 'try again when some have ended'
-    return string.format('tenant %s: quota of %s: %.0f at most, %.0f in use, %.0f more asked for; %s', tenant, what, most, has,
+    return string.format('0 tenant %s: quota of %s: %.0f at most, %.0f in use, %.0f more asked for; %s', tenant, what, most, has,
                          wants, hint)
   end
   local refused = over('open tasks', held.open, tonumber(ARGV[9]), tonumber(ARGV[16])) or
@@ -56,8 +56,8 @@ local function over_quota(held)
   if refused or ARGV[17] == '0' then return refused end
   local wait = turn() - 60000 - now()
   if wait <= 1 then return nil end
-  return string.format('tenant %s: quota of requests a minute: %s at most; try again in %d s', tenant, ARGV[17],
-                       math.ceil(wait / 1000))
+  return string.format('%d tenant %s: quota of requests a minute: %s at most; try again in %d s', math.ceil(wait), tenant,
+                       ARGV[17], math.ceil(wait / 1000))
 end
 
 local r  -- the request, once it is there
