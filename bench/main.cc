@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/bench.h"
+#include "bench/simulate.h"
 #include "client/embedded/embedded_farm.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
@@ -47,7 +48,8 @@ int Main(int argc, char** argv) {
       "Measures Slipway; docs/benchmarks.md says what each figure is.\n"
       "  slipway-bench convert mobilenet_v2 resnet50 --scaling\n"
       "  slipway-bench convert mtcnn-pnet@pnet.pt model.onnx --no-peers --json convert.json\n"
-      "  slipway-bench farm --tasks 20000");
+      "  slipway-bench farm --tasks 20000\n"
+      "  slipway-bench simulate --workers 1000 --tasks 10000000");
   app.require_subcommand(1);
   std::string file;
 
@@ -77,7 +79,26 @@ int Main(int argc, char** argv) {
   farm_verb->add_option("--slots", farm.slots, "tasks at once")->capture_default_str();
   farm_verb->add_option("--json", file, "also write the figures to this file");
 
+  SimulateOptions simulation;
+  CLI::App* simulate_verb =
+      app.add_subcommand("simulate", "many workers on one Redis: where it saturates, what shards give");
+  simulate_verb->add_option("--workers", simulation.workers, "workers")->capture_default_str();
+  simulate_verb->add_option("--slots", simulation.slots, "slots of each")->capture_default_str();
+  simulate_verb->add_option("--tasks", simulation.tasks, "tasks, over all shards")->capture_default_str();
+  simulate_verb->add_option("--live", simulation.live, "most tasks that have not ended")->capture_default_str();
+  simulate_verb->add_option("--request", simulation.request, "tasks of a request")->capture_default_str();
+  simulate_verb->add_option("--tenants", simulation.tenants, "tenants")->capture_default_str();
+  simulate_verb->add_option("--task-ms", simulation.task_ms, "mean time of a task; 0: none")->capture_default_str();
+  simulate_verb->add_option("--lose", simulation.lose, "share of leases whose worker vanishes")->capture_default_str();
+  simulate_verb->add_option("--lease", simulation.lease_s, "seconds of a lease")->capture_default_str();
+  simulate_verb->add_option("--threads", simulation.threads, "threads and connections of each shard")
+      ->capture_default_str();
+  simulate_verb->add_option("--shards", simulation.shards, "redis-servers, each a farm of its own")
+      ->capture_default_str();
+  simulate_verb->add_option("--json", file, "also write the figures to this file");
+
   CLI11_PARSE(app, argc, argv);
+  if (simulate_verb->parsed()) return Finish(Simulate(simulation), file);
   if (no_peers) convert.peers.clear();
   return convert_verb->parsed() ? Finish(BenchConvert(convert), file) : Finish(BenchFarm(farm), file);
 }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "common/queue/permissions.h"
+#include "tests/common/followed.h"
 #include "tests/common/queue_fixture.h"
 
 namespace slipway {
@@ -43,7 +44,12 @@ class PermissionsTest : public QueueTest {
     request.priority = 5;
     ASSERT_EQ(queue.Submit(request).value(), "0-a");
     ASSERT_TRUE(queue.Leave("0-a", "another").value());
-    const std::unique_ptr<Subscription> changes = queue.Subscribe("0-a").value();
+    Followed changes(queue, "0-a");
+    ASSERT_TRUE(changes.status().ok());
+    const std::unique_ptr<Changes> others = queue.FollowChanges([](const std::string&) {});
+    ASSERT_TRUE(others->Follow("0-a").ok());
+    others->Unfollow("0-a");
+    ASSERT_TRUE(others->Follow("0-b").ok());  // after the server was told that the other is not followed any more
     ASSERT_TRUE(queue.WaitForWork({"any"}, absl::Now() + absl::Seconds(1)).ok());
     const auto lease = [&](const std::string& worker) {
       return queue.Lease({.worker = worker, .token = RandomHex(16), .classes = {"any"}}).value();
@@ -59,7 +65,7 @@ class PermissionsTest : public QueueTest {
     ASSERT_TRUE(queue.Progress(*task, "preparing").ok());
     ASSERT_TRUE(queue.Heartbeat(self, {task->token, "unknown"}).ok());
     ASSERT_EQ(commit(*task, TaskState::kPassed), CommitOutcome::kCommitted);
-    ASSERT_TRUE(changes->Wait(absl::Now() + absl::Seconds(60)).value());
+    ASSERT_TRUE(changes.Wait(absl::Now() + absl::Seconds(60)));
     task = lease("w1");
     ASSERT_TRUE(queue.Return(*task, {.delay = absl::Milliseconds(1), .reason = "why"}).ok());
     task = lease("w1");

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/common/followed.h"
 #include "tests/common/queue_fixture.h"
 #include "tests/support/certificates.h"
 
@@ -51,7 +52,8 @@ TEST_F(QueueTlsTest, EveryKindOfConnectionIsEncrypted) {
                     heard.notify_all();
                   })
                   .ok());
-  const std::unique_ptr<Subscription> changes = queue->Subscribe("0-large").value();
+  Followed changes(*queue, "0-large");
+  ASSERT_TRUE(changes.status().ok());
 
   // More than a record and a socket's buffer hold, both ways.
   constexpr int kTasks = 20'000;
@@ -62,7 +64,7 @@ TEST_F(QueueTlsTest, EveryKindOfConnectionIsEncrypted) {
   EXPECT_EQ(queue->ListTasks("0-large", 0, kTasks).value().size(), size_t{kTasks});
   const std::optional<LeasedTask> task = queue->Lease({.worker = "w", .token = "token", .classes = {"any"}}).value();
   ASSERT_TRUE(task);
-  EXPECT_TRUE(changes->Wait(absl::Now() + absl::Seconds(60)).value());
+  EXPECT_TRUE(changes.Wait(absl::Now() + absl::Seconds(60)));
   ASSERT_TRUE(queue->Cancel("0-large").ok());
   std::unique_lock lock(mutex);
   EXPECT_TRUE(heard.wait_for(lock, std::chrono::seconds(60), [&] { return cancelled == "0-large"; }));
@@ -71,10 +73,11 @@ TEST_F(QueueTlsTest, EveryKindOfConnectionIsEncrypted) {
 TEST_F(QueueTlsTest, AWaitEndsInTimeAndTheConnectionGoesOn) {
   const std::unique_ptr<Queue> queue = ConnectQueue(Options()).value();
   ASSERT_TRUE(queue->Submit({.id = "0-a", .request_digest = "digest", .spec = "spec", .tasks = {{.index = 0}}}).ok());
-  const std::unique_ptr<Subscription> changes = queue->Subscribe("0-a").value();
-  EXPECT_FALSE(changes->Wait(absl::Now() + absl::Milliseconds(20)).value());
+  Followed changes(*queue, "0-a");
+  ASSERT_TRUE(changes.status().ok());
+  EXPECT_FALSE(changes.Wait(absl::Now() + absl::Milliseconds(20)));
   ASSERT_TRUE(queue->Cancel("0-a").ok());
-  EXPECT_TRUE(changes->Wait(absl::Now() + absl::Seconds(60)).value());
+  EXPECT_TRUE(changes.Wait(absl::Now() + absl::Seconds(60)));
 }
 
 TEST_F(QueueTlsTest, OnlyACertificateOfATrustedAuthorityIsTaken) {
@@ -164,12 +167,12 @@ TEST_F(QueueTlsTest, ChangedFilesHoldFromTheNextConnectionOn) {
   trust(ReadFile(authority_.certificate()).value());
   const std::unique_ptr<Queue> queue = ConnectQueue(options).value();
   trust("half of a certificate");
-  EXPECT_TRUE(queue->Subscribe("0-a").ok());  // by a new connection
+  EXPECT_TRUE(Followed(*queue, "0-a").status().ok());  // by a new connection
   trust(ReadFile(other.certificate()).value());
-  EXPECT_EQ(queue->Subscribe("0-a").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Followed(*queue, "0-a").status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(queue->Ping().ok());  // by the one that there was
   trust(ReadFile(authority_.certificate()).value());
-  EXPECT_TRUE(queue->Subscribe("0-a").ok());
+  EXPECT_TRUE(Followed(*queue, "0-a").status().ok());
 }
 
 TEST_F(QueueTlsTest, ASilentServerIsNotWaitedForForever) {

@@ -8,6 +8,7 @@
 
 #include "common/metrics/metrics.h"
 #include "common/queue/connection.h"
+#include "common/queue/endpoint.h"
 #include "tests/coordinator/watching.h"
 #include "tests/support/farm.h"
 #include "tests/support/scrape.h"
@@ -34,7 +35,7 @@ class LargeRequestsTest : public testing::Test {
 
   Reply Redis(const std::vector<std::string>& command) const {
     const absl::Time deadline = absl::Now() + absl::Seconds(20);
-    return Connection::Open(Endpoint::Parse(farm_.redis.address()).value(), deadline)
+    return Connection::Open(MakeEndpoint({.address = farm_.redis.address()}).value(), deadline)
         .value()
         ->Call(command, deadline)
         .value();
