@@ -25,6 +25,7 @@
 #include "common/queue/connection.h"
 #include "common/queue/endpoint.h"
 #include "common/queue/plan.h"
+#include "common/queue/records.h"
 
 namespace slipway {
 namespace {
@@ -83,7 +84,7 @@ class Server {
     return options;
   }
   std::string shard() const { return std::to_string(shard_); }
-  std::string meta_key() const { return fmt::format("{{slipway:{}}}:v2:meta", shard_); }
+  std::string meta_key() const { return fmt::format("{{slipway:{}}}:v3:meta", shard_); }
   absl::StatusOr<std::unique_ptr<Connection>> Connect() const {
     ASSIGN_OR_RETURN(Endpoint endpoint, MakeEndpoint(options()));
     endpoint.meta_key = meta_key();
@@ -250,7 +251,13 @@ class Player {
     const absl::Duration every = absl::Seconds(options_.lease_s / 5);
     for (; heartbeat_ < workers_ && now >= begun_ + every * heartbeat_ / workers_; ++heartbeat_) {
       const int worker = first_worker_ + heartbeat_;
-      std::vector<std::string> arguments = {Worker(worker), "host\n1+build\n4\n4\nany\n0", Lease()};
+      std::vector<std::string> arguments = {Worker(worker),
+                                            WorkerRecord({.host = "host",
+                                                          .version = "1+build",
+                                                          .slots = options_.slots,
+                                                          .busy = options_.slots,
+                                                          .classes = {"any"}}),
+                                            Lease()};
       for (int slot = 0; slot < options_.slots; ++slot) {
         const SimulatedSlot& held = slots_[static_cast<size_t>(heartbeat_ * options_.slots + slot)];
         if (!held.request.empty() && !held.dead) arguments.push_back(held.token);

@@ -48,7 +48,7 @@ class SentinelTest : public ::testing::Test {
   }
   // Whether somebody is told there of the request's changes.
   bool Hears(const RedisServer& server, const std::string& request) const {
-    return redis_.Ask(server, {"PUBLISH", "{slipway:0}:v2:changes:" + request, "1"}).starts_with("1");
+    return redis_.Ask(server, {"PUBLISH", "{slipway:0}:v3:changes:" + request, "1"}).starts_with("1");
   }
 
   ReplicatedRedis redis_;

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "tests/common/followed.h"
 #include "tests/common/queue_fixture.h"
 
 namespace slipway {
@@ -144,12 +145,13 @@ class ClusterTest : public ::testing::Test {
     return ConnectQueue({.address = node.tcp_address()}).value();
   }
   static void Work(Queue& queue, const std::string& id) {
-    const std::unique_ptr<Subscription> changes = queue.Subscribe(id).value();
+    Followed changes(queue, id);
+    ASSERT_TRUE(changes.status().ok());
     ASSERT_EQ(queue.Submit({.id = id, .request_digest = "d", .spec = "s", .tasks = {{.index = 0}}}).value(), id);
     ASSERT_TRUE(queue.WaitForWork({"any"}, absl::InfiniteFuture()).ok());
     const std::optional<LeasedTask> task = queue.Lease({.worker = "w", .token = id, .classes = {"any"}}).value();
     ASSERT_TRUE(task);
-    EXPECT_TRUE(changes->Wait(absl::Now() + absl::Seconds(60)).value());
+    EXPECT_TRUE(changes.Wait(absl::Now() + absl::Seconds(60)));
     EXPECT_EQ(queue.Commit({.request = id, .index = 0, .token = id}).value(), CommitOutcome::kCommitted);
     EXPECT_TRUE(queue.Maintain().ok());
     EXPECT_EQ(queue.GetRequest(id).value().state, RequestState::kDone);
