@@ -188,7 +188,7 @@ class Player {
     if (submits_) Submit();
     Heartbeats(now);
     if (submits_ && now >= maintain_) {
-      maintain_ = now + kMaintainEvery;
+      maintain_ = now + std::min(kMaintainEvery, absl::Seconds(options_.lease_s / 10));
       Add({}, "reap", {connection.run_id(), Lease(), "5", "0", "0", "500"});
     }
     while (!due_.empty() && due_.top().time <= now && commands_.size() < kCallsTogether) {
