@@ -111,10 +111,13 @@ absl::StatusOr<ZipReader> ZipReader::Open(std::span<const std::byte> bytes) {
       extra = extra.subspan(4 + size);
     }
     at += name_bytes + extra_bytes + comment_bytes;
-    // Entries that share bytes would make of a small file any number of large ones.
-    if (entry.stored_bytes > bytes.size() - packed)
-      return DataLoss("damaged zip archive: its entries have more than the {} bytes of the file", bytes.size());
-    packed += entry.stored_bytes;
+    // Entries that share bytes would make of a small file any number of large ones. One that is larger than the file is
+    // refused when it is read.
+    if (entry.stored_bytes <= bytes.size()) {
+      if (entry.stored_bytes > bytes.size() - packed)
+        return DataLoss("damaged zip archive: its entries have more than the {} bytes of the file", bytes.size());
+      packed += entry.stored_bytes;
+    }
     if (!reader.entries_.emplace(name, entry).second) return DataLoss("damaged zip archive: '{}' is in it twice", name);
   }
   return reader;
