@@ -53,7 +53,8 @@ class Server {
     ASSIGN_OR_RETURN(server->pid_, Spawn({.arguments = {binary.string(), "-"}, .fds = {{config.read.get(), 0}}}));
     const std::string text = fmt::format(
         "port 0\nunixsocket {0}/redis.sock\nunixsocketperm 700\nsave \"\"\nappendonly yes\nappendfsync everysec\n"
-        "auto-aof-rewrite-percentage 100\nmaxmemory-policy noeviction\nloglevel warning\ndaemonize no\ndir {0}\n",
+        "auto-aof-rewrite-percentage 100\nmaxmemory-policy noeviction\nloglevel warning\nlogfile {0}/log\ndaemonize "
+        "no\ndir {0}\n",
         server->folder_.path().string());
     if (write(config.write.get(), text.data(), text.size()) < 0) return ErrnoStatus(errno, "configure redis-server");
     config.write.Reset();
