@@ -164,6 +164,7 @@ absl::StatusOr<nlohmann::json> BenchFarm(const FarmBenchOptions& options) {
   ASSIGN_OR_RETURN(farm_options.redis_server, FindRedisServer());
   farm_options.binaries = OwnFolder();
   farm_options.slots = options.slots;
+  farm_options.durable = true;
   ASSIGN_OR_RETURN(const auto embedded, EmbeddedFarm::Start(farm_options));
   ASSIGN_OR_RETURN(const std::string address, embedded->WaitReady(absl::Now() + absl::Seconds(30)));
   ASSIGN_OR_RETURN(const auto farm, FarmClient::Connect(address, absl::Now() + absl::Seconds(10)));

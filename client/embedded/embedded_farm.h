@@ -33,6 +33,7 @@ struct EmbeddedFarmOptions {
   int slots = 1;                       // tasks at once
   std::vector<std::string> prewarm;    // judges to start at once: "onnxruntime", "litert", "ncnn"
   std::filesystem::path cache;         // of blobs and of what was made, kept for later farms; empty: none
+  bool durable = false;                // Redis writes a log, synced each second, as that of a farm that stands does
   std::filesystem::path staging;       // of the client; removed with the farm, so that a killed client leaves none
 };
 

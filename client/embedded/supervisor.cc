@@ -138,8 +138,8 @@ class Supervisor {
   // Config on stdin, so that the password is in no argument list and no file of redis-server's.
   std::string RedisConfig() const {
     return "port 0\nunixsocket " + Socket("redis.sock").string() +
-           "\nunixsocketperm 700\nsave \"\"\nappendonly no\nmaxmemory-policy noeviction\nloglevel warning\ndaemonize "
-           "no\ndir " +
+           "\nunixsocketperm 700\nsave \"\"\nmaxmemory-policy noeviction\nloglevel warning\ndaemonize no\n" +
+           (options_.durable ? "appendonly yes\nappendfsync everysec\n" : "appendonly no\n") + "dir " +
            folders_->data.path().string() + "\nrequirepass " + password_ + "\n";
   }
 
