@@ -52,7 +52,7 @@ for row, values in figures.items():
         least = 0 if figure.startswith("peak") else 1e-9
         check(figure == "absent" or (math.isfinite(value) and value >= least), f"{row}: {figure} is {value}")
     if row.startswith("scaling/"):
-        check(set(values) == {"nodes_1000_s", "nodes_10000_s", "ratio"}, f"{row}: {values}")
+        check(set(values) == {"nodes_1000_s", "nodes_10000_s", "ratio", "cpu_ratio"}, f"{row}: {values}")
     elif row.endswith("/export"):
         check(set(values) == COST, f"{row}: {values}")
     elif row.count("/") == 1:
