@@ -30,7 +30,7 @@ struct FarmBenchOptions {
   int latencies = 300;  // single tasks on an idle farm
   int slots = 2;
 };
-// {"noop_single": {"tasks_per_s", "cpu_ms_per_task"}, "noop_bulk": {same}, "start_ms": {"p50", "p99"}}
+// {"noop_single": {"tasks_per_s", "cpu_ms_per_task"}, "noop_distinct": {same}, "noop_bulk": {same}, "start_ms": {"p50", "p99"}}
 absl::StatusOr<nlohmann::json> BenchFarm(const FarmBenchOptions& options);
 
 }  // namespace slipway

@@ -20,12 +20,12 @@
 namespace slipway {
 namespace {
 
-v1::SubmitRequest NoopRequest(int cells) {
+v1::SubmitRequest NoopRequest(int cells, const std::string& name = "") {
   v1::SubmitRequest request;
   request.set_idempotency_key(RandomHex(16));
   for (int i = 0; i < cells; ++i) {
     v1::ModelSpec* model = request.add_models();
-    model->set_name(std::to_string(i));
+    model->set_name(name + std::to_string(i));
     model->set_kind(v1::SOURCE_KIND_NOOP);
   }
   v1::Pair* pair = request.add_pairs();
@@ -94,8 +94,8 @@ absl::StatusOr<nlohmann::json> Bulk(FarmClient& farm, int tasks) {
   return Rates(tasks, absl::Now() - start, TreeCpuSeconds() - cpu);
 }
 
-// N requests of one cell from a few clients at once; the clock stops when the last has ended.
-absl::StatusOr<nlohmann::json> OneByOne(FarmClient& farm, int tasks) {
+// N requests of one cell from a few clients at once, for models of the same name or each of its own; the clock stops when the last has ended.
+absl::StatusOr<nlohmann::json> OneByOne(FarmClient& farm, int tasks, bool distinct) {
   constexpr int kClients = 8;
   std::vector<std::string> requests(static_cast<size_t>(tasks));
   std::vector<absl::Status> failures(kClients);
@@ -107,7 +107,7 @@ absl::StatusOr<nlohmann::json> OneByOne(FarmClient& farm, int tasks) {
     for (int client = 0; client < kClients; ++client) {
       clients.emplace_back([&, client] {
         for (int i = next++; i < tasks; i = next++) {
-          auto submitted = farm.Submit(NoopRequest(1));
+          auto submitted = farm.Submit(NoopRequest(1, distinct ? fmt::format("m{}-", i) : ""));
           if (!submitted.ok()) {
             failures[static_cast<size_t>(client)] = submitted.status();
             return;
@@ -172,7 +172,8 @@ absl::StatusOr<nlohmann::json> BenchFarm(const FarmBenchOptions& options) {
 
   nlohmann::json figures;
   ASSIGN_OR_RETURN(figures["start_ms"], StartLatency(*farm, options.latencies));
-  ASSIGN_OR_RETURN(figures["noop_single"], OneByOne(*farm, options.tasks));
+  ASSIGN_OR_RETURN(figures["noop_single"], OneByOne(*farm, options.tasks, /*distinct=*/false));
+  ASSIGN_OR_RETURN(figures["noop_distinct"], OneByOne(*farm, options.tasks, /*distinct=*/true));
   ASSIGN_OR_RETURN(figures["noop_bulk"], Bulk(*farm, options.tasks));
   return figures;
 }
