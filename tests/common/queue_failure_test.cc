@@ -190,6 +190,10 @@ TEST_F(QueueTest, AFullServerRefusesSubmitsAndStillDrains) {
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(Message(status), HasSubstr("OOM"));
   EXPECT_EQ(queue_->GetRequest("0-b").status().code(), absl::StatusCode::kNotFound);
+  // Also by connections that are made now.
+  absl::StatusOr<std::unique_ptr<Queue>> late = ConnectQueue(Options());
+  ASSERT_TRUE(late.ok()) << late.status();
+  queue_ = *std::move(late);
   EXPECT_TRUE(queue_->Heartbeat({.id = "w1", .last_seen = {}}, {"token-1"}).ok());
   EXPECT_TRUE(queue_->Progress(task, "converting").ok());
   EXPECT_EQ(Commit(task), CommitOutcome::kCommitted);

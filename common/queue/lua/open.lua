@@ -1,5 +1,6 @@
-#!lua
--- Makes the farm's keys of schema 3 unless they exist, or those of an earlier one do: such a farm is drained by its own programs.
+#!lua flags=allow-oom
+-- Makes the farm's keys of schema 3 unless they exist, or those of an earlier one do: such a farm is drained by its own programs. Run by every new
+-- connection, so also where Redis is full: whoever finds no other connection could not commit.
 -- KEYS: 1 meta. ARGV: none.
 -- Returns the farm's schema: anything but "3" is another program's.
 for _, before in ipairs({'1', '2'}) do
