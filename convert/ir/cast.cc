@@ -25,6 +25,12 @@ DataType ElementTypeOfCode(int64_t code) {
   return code > 0 && code < static_cast<int64_t>(kByCode.size()) ? kByCode[code] : DataType::kUndefined;
 }
 
+Attributes CastTo(DataType type) {
+  Attributes attributes;
+  attributes.Set("to", ElementTypeCode(type));
+  return attributes;
+}
+
 DataType CastType(const Node& cast) { return ElementTypeOfCode(cast.attributes.Int("to", 0)); }
 
 }  // namespace slipway

@@ -12,6 +12,9 @@ namespace slipway {
 int64_t ElementTypeCode(DataType type);
 DataType ElementTypeOfCode(int64_t code);  // kUndefined if the dialect has no such type
 
+// Of a Cast to `type`.
+Attributes CastTo(DataType type);
+
 // What a Cast makes; kUndefined when its attribute is missing or unknown.
 DataType CastType(const Node& cast);
 

@@ -30,22 +30,16 @@ absl::StatusOr<bool> InverseHyperbolic(Graph& graph, Node& node) {
   return to.Replace(asinh ? to.Mul(to.Op(OpKind::kSign, {x}), result) : result);
 }
 
-Attributes To(DataType type) {
-  Attributes attributes;
-  attributes.Set("to", ElementTypeCode(type));
-  return attributes;
-}
-
 // pow takes two of one type; the result has the base's.
 absl::StatusOr<bool> PowInOneType(Graph& graph, Node& node) {
   const DataType base = node.inputs[0]->type;
   if (IsFloat(base) == IsFloat(node.inputs[1]->type)) return false;
   Builder to(graph, node);
   const auto widened = [&](Value* x) {
-    return IsFloat(x->type) ? x : to.Op(OpKind::kCast, {x}, To(DataType::kFloat32));
+    return IsFloat(x->type) ? x : to.Op(OpKind::kCast, {x}, CastTo(DataType::kFloat32));
   };
   Value* power = to.Op(OpKind::kPow, {widened(node.inputs[0]), widened(node.inputs[1])});
-  return to.Replace(IsFloat(base) ? power : to.Op(OpKind::kCast, {power}, To(base)));
+  return to.Replace(IsFloat(base) ? power : to.Op(OpKind::kCast, {power}, CastTo(base)));
 }
 
 // fmod: x − y · (x / y cut off toward zero).
@@ -53,13 +47,15 @@ absl::StatusOr<bool> ModOfDividend(Graph& graph, Node& node) {
   const DataType type = node.inputs[0]->type;
   if (node.attributes.Int("fmod", 0) == 0) return false;
   Builder to(graph, node);
-  const auto widened = [&](Value* x) { return IsFloat(type) ? x : to.Op(OpKind::kCast, {x}, To(DataType::kFloat32)); };
+  const auto widened = [&](Value* x) {
+    return IsFloat(type) ? x : to.Op(OpKind::kCast, {x}, CastTo(DataType::kFloat32));
+  };
   Value* x = widened(node.inputs[0]);
   Value* y = widened(node.inputs[1]);
   Value* quotient = to.Div(x, y);
   Value* whole = to.Mul(to.Op(OpKind::kSign, {quotient}), to.Op(OpKind::kFloor, {to.Op(OpKind::kAbs, {quotient})}));
   Value* rest = to.Sub(x, to.Mul(y, whole));
-  return to.Replace(IsFloat(type) ? rest : to.Op(OpKind::kCast, {rest}, To(type)));
+  return to.Replace(IsFloat(type) ? rest : to.Op(OpKind::kCast, {rest}, CastTo(type)));
 }
 
 }  // namespace

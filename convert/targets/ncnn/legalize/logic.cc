@@ -12,12 +12,6 @@
 namespace slipway::ncnn {
 namespace {
 
-Attributes To(DataType type) {
-  Attributes attributes;
-  attributes.Set("to", ElementTypeCode(type));
-  return attributes;
-}
-
 // Truth values are blobs of 0 and 1, made by one comparison: x > number.
 class ComposeLogic final : public Rule {
  public:
@@ -31,7 +25,7 @@ class ComposeLogic final : public Rule {
   absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
     Composer c(graph, node);
     const auto above_zero = [&c](Value* value) { return c.Add(OpKind::kGreater, {value, c.Constant(0)}); };
-    const auto number = [&c](Value* truth) { return c.Add(OpKind::kCast, {truth}, To(DataType::kFloat32)); };
+    const auto number = [&c](Value* truth) { return c.Add(OpKind::kCast, {truth}, CastTo(DataType::kFloat32)); };
     Value *a = node.input(0), *b = node.input(1);
     const bool of_numbers = a->type == DataType::kFloat32;
     switch (node.kind) {

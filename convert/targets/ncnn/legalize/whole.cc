@@ -7,12 +7,6 @@
 namespace slipway::ncnn {
 namespace {
 
-Attributes To(DataType type) {
-  Attributes attributes;
-  attributes.Set("to", ElementTypeCode(type));
-  return attributes;
-}
-
 // Whole numbers are computed as what they are held as: float32, exact up to 2^24.
 class ComputeWholeNumbers final : public Rule {
  public:
@@ -41,23 +35,23 @@ class ComputeWholeNumbers final : public Rule {
       if (inputs[i] == nullptr || inputs[i]->type == DataType::kBool) continue;
       if (!IsInteger(inputs[i]->type)) return false;
       inputs[i] = inputs[i]->IsConstant() ? c.Constant(inputs[i]->constant->Cast(DataType::kFloat32))
-                                          : c.Add(OpKind::kCast, {inputs[i]}, To(DataType::kFloat32));
+                                          : c.Add(OpKind::kCast, {inputs[i]}, CastTo(DataType::kFloat32));
     }
     if (node.kind == OpKind::kDiv)
-      return c.Finish(OpKind::kCast, {Quotient(c, inputs[0], inputs[0], inputs[1])}, To(type));
+      return c.Finish(OpKind::kCast, {Quotient(c, inputs[0], inputs[0], inputs[1])}, CastTo(type));
     if (node.kind == OpKind::kMod) {
       const bool towards_zero = node.attributes.Int("fmod", 0) != 0;
       Value* quotient = Quotient(c, inputs[0], inputs[towards_zero ? 0 : 1], inputs[1]);
       if (towards_zero) {
-        quotient =
-            c.Add(OpKind::kCast, {c.Add(OpKind::kCast, {quotient}, To(DataType::kInt64))}, To(DataType::kFloat32));
+        quotient = c.Add(OpKind::kCast, {c.Add(OpKind::kCast, {quotient}, CastTo(DataType::kInt64))},
+                         CastTo(DataType::kFloat32));
       } else {
         quotient = c.Add(OpKind::kFloor, {quotient});
       }
       Value* rest = c.Add(OpKind::kSub, {inputs[0], c.Add(OpKind::kMul, {quotient, inputs[1]})});
-      return c.Finish(OpKind::kCast, {rest}, To(type));
+      return c.Finish(OpKind::kCast, {rest}, CastTo(type));
     }
-    return c.Finish(OpKind::kCast, {c.Add(node.kind, std::move(inputs), node.attributes)}, To(type));
+    return c.Finish(OpKind::kCast, {c.Add(node.kind, std::move(inputs), node.attributes)}, CastTo(type));
   }
 
  private:
@@ -85,8 +79,8 @@ class CompareWholeNumbers final : public Rule {
   absl::StatusOr<bool> Apply(Graph& graph, Node& node) const override {
     if (!IsInteger(node.input(0)->type) || CastType(node) != DataType::kBool) return false;
     Composer c(graph, node);
-    return c.Finish(OpKind::kCast, {c.Add(OpKind::kCast, {node.input(0)}, To(DataType::kFloat32))},
-                    To(DataType::kBool));
+    return c.Finish(OpKind::kCast, {c.Add(OpKind::kCast, {node.input(0)}, CastTo(DataType::kFloat32))},
+                    CastTo(DataType::kBool));
   }
 };
 
