@@ -1,27 +1,13 @@
 #include "convert/ir/graph.h"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "common/base/error.h"
+#include "convert/ir/subgraphs.h"
 
 namespace slipway {
 namespace {
-
-template <typename T>
-const T* Get(const std::map<std::string, AttributeValue, std::less<>>& values, std::string_view name) {
-  auto found = values.find(name);
-  return found == values.end() ? nullptr : std::get_if<T>(&found->second);
-}
-
-// Calls visit(graph) for the sub-graphs a node holds.
-template <typename Visit>
-void ForEachSubgraph(const Node& node, Visit visit) {
-  for (const auto& [name, value] : node.attributes.all()) {
-    if (const auto* graph = std::get_if<std::shared_ptr<Graph>>(&value)) visit(**graph);
-  }
-}
 
 // A list whose members know their place in it: a removed one is taken out at once.
 template <typename T>
@@ -38,20 +24,6 @@ void Forget(std::vector<T*>& list, T& member) {
   list.back()->unread_slot = member.unread_slot;
   list.pop_back();
   member.unread_slot = -1;
-}
-
-// Every outer value that a sub-graph's nodes or outputs read.
-void CollectCaptures(const Graph& inner, const Graph& outer, std::vector<Value*>& captured) {
-  auto is_outer = [&](Value* value) { return value != nullptr && outer.Find(value->name) == value; };
-  for (const auto& node : inner.nodes()) {
-    for (Value* input : node->inputs) {
-      if (is_outer(input)) captured.push_back(input);
-    }
-    ForEachSubgraph(*node, [&](const Graph& nested) { CollectCaptures(nested, outer, captured); });
-  }
-  for (Value* output : inner.outputs()) {
-    if (is_outer(output)) captured.push_back(output);
-  }
 }
 
 void ReplaceSubgraphOutputs(Graph& graph, Value* from, Value* to) {
@@ -76,43 +48,6 @@ bool IsSubgraphOutput(const Graph& graph, const Value* value) {
 }
 
 }  // namespace
-
-int64_t Attributes::Int(std::string_view name, int64_t fallback) const {
-  const auto* value = Get<int64_t>(values_, name);
-  return value != nullptr ? *value : fallback;
-}
-
-float Attributes::Float(std::string_view name, float fallback) const {
-  const auto* value = Get<float>(values_, name);
-  return value != nullptr ? *value : fallback;
-}
-
-std::string Attributes::String(std::string_view name, std::string_view fallback) const {
-  const auto* value = Get<std::string>(values_, name);
-  return value != nullptr ? *value : std::string(fallback);
-}
-
-std::vector<int64_t> Attributes::Ints(std::string_view name, std::vector<int64_t> fallback) const {
-  const auto* value = Get<std::vector<int64_t>>(values_, name);
-  return value != nullptr ? *value : std::move(fallback);
-}
-
-std::vector<float> Attributes::Floats(std::string_view name, std::vector<float> fallback) const {
-  const auto* value = Get<std::vector<float>>(values_, name);
-  return value != nullptr ? *value : std::move(fallback);
-}
-
-const Tensor* Attributes::TensorOf(std::string_view name) const { return Get<Tensor>(values_, name); }
-
-Graph* Attributes::Subgraph(std::string_view name) const {
-  const auto* value = Get<std::shared_ptr<Graph>>(values_, name);
-  return value != nullptr ? value->get() : nullptr;
-}
-
-void Attributes::Erase(std::string_view name) {
-  auto found = values_.find(name);
-  if (found != values_.end()) values_.erase(found);
-}
 
 std::string Describe(const Node& node) {
   std::string text(Name(node.kind));
@@ -386,45 +321,6 @@ int Graph::SweepDead() {
 
 void Graph::MoveBefore(Node* node, Node* before) { nodes_.splice(before->position, nodes_, node->position); }
 
-absl::Status Graph::SortTopologically() {
-  absl::flat_hash_map<Node*, int> waiting;
-  auto dependencies = [&](const Node& node) {
-    std::vector<Value*> values(node.inputs.begin(), node.inputs.end());
-    ForEachSubgraph(node, [&](const Graph& inner) { CollectCaptures(inner, *this, values); });
-    return values;
-  };
-  absl::flat_hash_map<Node*, std::vector<Node*>> readers;
-  std::deque<Node*> ready;
-  for (const auto& node : nodes_) {
-    int& count = waiting[node.get()];
-    for (const Value* value : dependencies(*node)) {
-      if (value == nullptr || value->producer == nullptr || value->producer->graph != this) continue;
-      readers[value->producer].push_back(node.get());
-      ++count;
-    }
-    if (count == 0) ready.push_back(node.get());
-  }
-  std::vector<Node*> order;
-  while (!ready.empty()) {
-    Node* node = ready.front();
-    ready.pop_front();
-    order.push_back(node);
-    for (Node* reader : readers[node]) {
-      if (--waiting[reader] == 0) ready.push_back(reader);
-    }
-  }
-  if (order.size() != nodes_.size()) {
-    for (const auto& node : nodes_) {
-      if (waiting[node.get()] > 0) {
-        return InvalidArgument("{} is on a cycle: it depends on its own output; the graph must be acyclic",
-                               Describe(*node));
-      }
-    }
-  }
-  for (Node* node : order) nodes_.splice(nodes_.end(), nodes_, node->position);
-  return absl::OkStatus();
-}
-
 void Graph::Rename(Value* value, std::string name) {
   if (value->name == name) return;
   by_name_.erase(value->name);
@@ -443,137 +339,10 @@ bool Graph::IsOutput(const Value* value) const {
   return std::find(outputs_.begin(), outputs_.end(), value) != outputs_.end();
 }
 
-absl::Status Graph::Validate() const {
-  absl::flat_hash_set<const Value*> defined(inputs_.begin(), inputs_.end());
-  for (const auto& value : values_) {
-    if (value->IsConstant()) defined.insert(value.get());
-    if (Find(value->name) != value.get()) return Internal("two values are named '{}'", value->name);
-  }
-  auto is_defined = [&](const Value* value) {
-    return defined.contains(value) || (parent != nullptr && parent->Find(value->name) == value);
-  };
-  for (const auto& node : nodes_) {
-    const OpInfo& op = Info(node->kind);
-    const int inputs = static_cast<int>(node->inputs.size());
-    // A Loop may lack both its count and its condition.
-    const int least = node->kind == OpKind::kLoop ? 0 : op.min_inputs;
-    if (inputs < least || (op.max_inputs >= 0 && inputs > op.max_inputs)) {
-      return Internal("{} has {} inputs; {} takes {} to {}", Describe(*node), inputs, op.name, op.min_inputs,
-                      op.max_inputs);
-    }
-    if (op.outputs >= 0 && static_cast<int>(node->outputs.size()) > op.outputs) {
-      return Internal("{} has {} outputs; {} has at most {}", Describe(*node), node->outputs.size(), op.name,
-                      op.outputs);
-    }
-    for (size_t i = 0; i < node->inputs.size(); ++i) {
-      const Value* input = node->inputs[i];
-      if (input == nullptr) {
-        if (static_cast<int>(i) < least) return Internal("{} lacks its input {}", Describe(*node), i);
-        continue;
-      }
-      if (!is_defined(input)) return Internal("{} reads '{}' before it is made", Describe(*node), input->name);
-      if (std::find(input->uses.begin(), input->uses.end(), Use{node.get(), static_cast<int>(i)}) ==
-          input->uses.end()) {
-        return Internal("'{}' does not know that {} reads it", input->name, Describe(*node));
-      }
-    }
-    for (size_t i = 0; i < node->outputs.size(); ++i) {
-      const Value* output = node->outputs[i];
-      if (output == nullptr) continue;
-      if (output->producer != node.get() || output->output_index != static_cast<int>(i)) {
-        return Internal("'{}' does not know that {} makes it", output->name, Describe(*node));
-      }
-      defined.insert(output);
-    }
-    absl::Status inner_status;
-    ForEachSubgraph(*node, [&](const Graph& inner) {
-      if (inner_status.ok()) inner_status = inner.Validate();
-    });
-    RETURN_IF_ERROR(inner_status);
-  }
-  for (const auto& value : values_) {
-    for (const Use& use : value->uses) {
-      if (use.node->input(static_cast<size_t>(use.input)) != value.get()) {
-        return Internal("'{}' believes that {} reads it", value->name, Describe(*use.node));
-      }
-    }
-  }
-  for (const Value* output : outputs_) {
-    if (output == nullptr || !is_defined(output)) return Internal("an output of graph '{}' has no producer", name);
-  }
-  return absl::OkStatus();
-}
-
-namespace {
-
-using ValueMap = absl::flat_hash_map<const Value*, Value*>;
-
-void CopyProperties(const Value& from, Value& to) {
-  to.type = from.type;
-  to.shape = from.shape;
-  to.origin = from.origin;
-  to.quantization = from.quantization;
-}
-
-std::unique_ptr<Graph> CloneInto(const Graph& source, Graph* parent, ValueMap& map) {
-  auto copy = std::make_unique<Graph>();
-  copy->name = source.name;
-  copy->parent = parent;
-  for (const Value* value : source.values()) {
-    if (!value->IsConstant()) continue;
-    map[value] = copy->AddConstant(value->name, *value->constant);
-    CopyProperties(*value, *map[value]);
-  }
-  for (const Value* input : source.inputs()) {
-    map[input] = copy->AddInput(input->name, input->type, input->shape.value_or(Shape()));
-    CopyProperties(*input, *map[input]);
-  }
-  auto mapped = [&](Value* value) -> Value* {
-    if (value == nullptr) return nullptr;
-    auto found = map.find(value);
-    return found != map.end() ? found->second : value;
-  };
-  for (const auto& node : source.nodes()) {
-    std::vector<Value*> inputs;
-    for (Value* input : node->inputs) inputs.push_back(mapped(input));
-    std::vector<std::string> names;
-    for (const Value* output : node->outputs) names.push_back(output != nullptr ? output->name : "absent");
-    Node* twin = copy->AddNode(node->kind, std::move(inputs), std::move(names), node->attributes);
-    twin->name = node->name;
-    std::vector<Value*> absent;
-    for (size_t i = 0; i < node->outputs.size(); ++i) {
-      if (node->outputs[i] == nullptr) {
-        absent.push_back(twin->outputs[i]);
-        continue;
-      }
-      map[node->outputs[i]] = twin->outputs[i];
-      CopyProperties(*node->outputs[i], *twin->outputs[i]);
-    }
-    for (Value* value : absent) copy->DropOutput(value);
-    for (const auto& [attribute, value] : node->attributes.all()) {
-      if (const auto* inner = std::get_if<std::shared_ptr<Graph>>(&value)) {
-        twin->attributes.Set(attribute, std::shared_ptr<Graph>(CloneInto(**inner, copy.get(), map)));
-      }
-    }
-  }
-  // Outputs that were replaced by nothing are gone.
-  for (Value* output : source.outputs()) {
-    if (output != nullptr) copy->AddOutput(mapped(output));
-  }
-  return copy;
-}
-
-}  // namespace
-
 void Graph::DropOutput(Value* value) {
   value->producer->outputs[static_cast<size_t>(value->output_index)] = nullptr;
   MayBeUnread(*value->producer);
   RemoveValue(value);
-}
-
-std::unique_ptr<Graph> Graph::Clone(ValueMap* map) const {
-  ValueMap local;
-  return CloneInto(*this, parent, map != nullptr ? *map : local);
 }
 
 }  // namespace slipway

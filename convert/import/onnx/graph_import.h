@@ -34,6 +34,10 @@ class GraphImporter : public NameSource {
   std::string Fresh(std::string_view base) override;
 
  private:
+  static constexpr int64_t kMaxInlined =
+      100'000;                              // nodes of functions: functions that call functions multiply without end
+  static constexpr int kMaxNamedDepth = 3;  // messages name so many calls around what is wrong
+
   // What a body of nodes sees: the names in it, those around it, and in a function its attributes' values.
   struct Scope {
     const Scope* parent = nullptr;  // names of an enclosing graph; functions have none

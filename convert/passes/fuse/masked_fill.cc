@@ -39,10 +39,8 @@ class RecogniseMaskedFillRule final : public Rule {
     Value* number = Repeated(scatter.input(2));
     if (number == nullptr || !x->shape || !mask->shape || !(*mask->shape == *x->shape)) return false;
     if (mask->type != DataType::kBool) {
-      Attributes to;
-      to.Set("to", ElementTypeCode(DataType::kBool));
       ASSIGN_OR_RETURN(Node* const truth, AddInferred(graph, OpKind::kCast, {mask}, scatter.output()->name + "/mask",
-                                                      std::move(to), &scatter));
+                                                      CastTo(DataType::kBool), &scatter));
       mask = truth->output();
     }
     RETURN_IF_ERROR(Rewrite(graph, scatter, OpKind::kWhere, {mask, number, x}, {}));

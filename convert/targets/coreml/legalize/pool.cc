@@ -29,14 +29,9 @@ absl::StatusOr<bool> SplitCountedPadding(Graph& graph, Node& node) {
 absl::StatusOr<bool> NarrowMaxPool(Graph& graph, Node& node) {
   const DataType type = node.inputs[0]->type;
   if (IsFloat(type) || node.outputs.size() > 1) return false;
-  const auto to_type = [](DataType wanted) {
-    Attributes attributes;
-    attributes.Set("to", ElementTypeCode(wanted));
-    return attributes;
-  };
   Builder to(graph, node);
-  Value* x = to.Op(OpKind::kCast, {node.inputs[0]}, to_type(DataType::kFloat32));
-  return to.Replace(to.Op(OpKind::kCast, {to.Op(OpKind::kMaxPool, {x}, node.attributes)}, to_type(type)));
+  Value* x = to.Op(OpKind::kCast, {node.inputs[0]}, CastTo(DataType::kFloat32));
+  return to.Replace(to.Op(OpKind::kCast, {to.Op(OpKind::kMaxPool, {x}, node.attributes)}, CastTo(type)));
 }
 
 // The p-norm over the spatial axes.

@@ -24,17 +24,12 @@ absl::StatusOr<bool> BoolAsInt(Graph& graph, Node& node) {
   const DataType type = node.inputs[0]->type;
   const bool pad = node.kind == OpKind::kPad;
   if (pad ? IsFloat(type) : type != DataType::kBool) return false;
-  const auto to_type = [](DataType wanted) {
-    Attributes attributes;
-    attributes.Set("to", ElementTypeCode(wanted));
-    return attributes;
-  };
   Builder to(graph, node);
   const DataType between = pad ? DataType::kFloat32 : DataType::kInt32;
   std::vector<Value*> inputs = node.inputs;
-  inputs[0] = to.Op(OpKind::kCast, {inputs[0]}, to_type(between));
-  if (pad && node.input(2) != nullptr) inputs[2] = to.Op(OpKind::kCast, {inputs[2]}, to_type(between));
-  return to.Replace(to.Op(OpKind::kCast, {to.Op(node.kind, inputs, node.attributes)}, to_type(type)));
+  inputs[0] = to.Op(OpKind::kCast, {inputs[0]}, CastTo(between));
+  if (pad && node.input(2) != nullptr) inputs[2] = to.Op(OpKind::kCast, {inputs[2]}, CastTo(between));
+  return to.Replace(to.Op(OpKind::kCast, {to.Op(node.kind, inputs, node.attributes)}, CastTo(type)));
 }
 
 }  // namespace
