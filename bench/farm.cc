@@ -11,29 +11,14 @@
 
 #include "absl/time/clock.h"
 #include "bench/bench.h"
+#include "bench/noop.h"
 #include "client/embedded/embedded_farm.h"
 #include "client/lib/farm_client.h"
 #include "common/base/error.h"
 #include "common/base/installation.h"
-#include "common/base/random.h"
 
 namespace slipway {
 namespace {
-
-v1::SubmitRequest NoopRequest(int cells, const std::string& name = "") {
-  v1::SubmitRequest request;
-  request.set_idempotency_key(RandomHex(16));
-  for (int i = 0; i < cells; ++i) {
-    v1::ModelSpec* model = request.add_models();
-    model->set_name(name + std::to_string(i));
-    model->set_kind(v1::SOURCE_KIND_NOOP);
-  }
-  v1::Pair* pair = request.add_pairs();
-  pair->set_target("onnx");
-  pair->set_precision("fp32");
-  request.mutable_options()->set_no_verify(true);
-  return request;
-}
 
 // CPU seconds of this process and everything below it, the dead included.
 double TreeCpuSeconds() {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/bench.h"
+#include "bench/failover.h"
 #include "bench/simulate.h"
 #include "client/embedded/embedded_farm.h"
 #include "common/base/error.h"
@@ -49,6 +50,7 @@ int Main(int argc, char** argv) {
       "  slipway-bench convert mobilenet_v2 resnet50 --scaling\n"
       "  slipway-bench convert mtcnn-pnet@pnet.pt model.onnx --no-peers --json convert.json\n"
       "  slipway-bench farm --tasks 20000\n"
+      "  slipway-bench failover --lease 5\n"
       "  slipway-bench simulate --workers 1000 --tasks 10000000");
   app.require_subcommand(1);
   std::string file;
@@ -79,6 +81,22 @@ int Main(int argc, char** argv) {
   farm_verb->add_option("--slots", farm.slots, "tasks at once")->capture_default_str();
   farm_verb->add_option("--json", file, "also write the figures to this file");
 
+  FailoverBenchOptions failover;
+  CLI::App* failover_verb =
+      app.add_subcommand("failover", "killed workers, killed and stopped coordinators, memory of waiting tasks");
+  failover_verb->add_option("parts", failover.parts, "workers, coordinators, waiting (default: all)")
+      ->check(CLI::IsMember({"workers", "coordinators", "waiting"}));
+  failover_verb->add_option("--lease", failover.lease_s, "seconds of a lease")->capture_default_str();
+  failover_verb->add_option("--backlog", failover.backlog, "tasks that wait while workers are killed")
+      ->capture_default_str();
+  failover_verb->add_option("--workers", failover.workers, "workers that are killed")->capture_default_str();
+  failover_verb->add_option("--coordinators", failover.coordinators, "times that a coordinator is killed")
+      ->capture_default_str();
+  failover_verb->add_option("--stops", failover.stops, "times that a coordinator is stopped")->capture_default_str();
+  failover_verb->add_option("--waiting", failover.waiting, "waiting tasks whose memory is measured")
+      ->capture_default_str();
+  failover_verb->add_option("--json", file, "also write the figures to this file");
+
   SimulateOptions simulation;
   CLI::App* simulate_verb =
       app.add_subcommand("simulate", "many workers on one Redis: where it saturates, what shards give");
@@ -99,6 +117,7 @@ int Main(int argc, char** argv) {
 
   CLI11_PARSE(app, argc, argv);
   if (simulate_verb->parsed()) return Finish(Simulate(simulation), file);
+  if (failover_verb->parsed()) return Finish(BenchFailover(failover), file);
   if (no_peers) convert.peers.clear();
   return convert_verb->parsed() ? Finish(BenchConvert(convert), file) : Finish(BenchFarm(farm), file);
 }

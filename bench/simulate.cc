@@ -1,9 +1,5 @@
 #include "bench/simulate.h"
 
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -17,13 +13,10 @@
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "client/embedded/embedded_farm.h"
-#include "client/embedded/process.h"
+#include "bench/processes.h"
 #include "common/base/error.h"
-#include "common/base/file.h"
 #include "common/base/random.h"
 #include "common/queue/connection.h"
-#include "common/queue/endpoint.h"
 #include "common/queue/plan.h"
 #include "common/queue/records.h"
 
@@ -42,61 +35,35 @@ using Commands = std::vector<std::vector<std::string>>;
 
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
 
-// A redis-server of one shard.
+// A redis-server of one shard, which knows the scripts.
 class Server {
  public:
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const std::filesystem::path& binary, int shard) {
-    ASSIGN_OR_RETURN(TemporaryFolder folder,
-                     TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-simulation-"));
-    std::unique_ptr<Server> server(new Server(std::move(folder), shard));
-    ASSIGN_OR_RETURN(Pipe config, MakePipe());
-    ASSIGN_OR_RETURN(server->pid_, Spawn({.arguments = {binary.string(), "-"}, .fds = {{config.read.get(), 0}}}));
-    const std::string text = fmt::format(
-        "port 0\nunixsocket {0}/redis.sock\nunixsocketperm 700\nsave \"\"\nappendonly yes\nappendfsync everysec\n"
-        "auto-aof-rewrite-percentage 100\nmaxmemory-policy noeviction\nloglevel warning\nlogfile {0}/log\ndaemonize "
-        "no\ndir {0}\n",
-        server->folder_.path().string());
-    if (write(config.write.get(), text.data(), text.size()) < 0) return ErrnoStatus(errno, "configure redis-server");
-    config.write.Reset();
-    const absl::Time deadline = absl::Now() + absl::Seconds(20);
-    absl::StatusOr<std::unique_ptr<Connection>> connection = server->Connect();
-    while (!connection.ok() && absl::Now() < deadline) {
-      absl::SleepFor(absl::Milliseconds(5));
-      connection = server->Connect();
-    }
-    RETURN_IF_ERROR(connection.status());
+  static absl::StatusOr<std::unique_ptr<Server>> Start(int shard) {
+    ASSIGN_OR_RETURN(std::unique_ptr<RedisProcess> process, RedisProcess::Start());
+    std::unique_ptr<Server> server(new Server(std::move(process), shard));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, server->Connect());
     for (const ScriptSource& script : ScriptSources()) {
       const std::vector<std::string> load = {"SCRIPT", "LOAD", std::string(script.text)};
-      RETURN_IF_ERROR((*connection)->Call(load, absl::Now() + kAnswer).status());
+      RETURN_IF_ERROR(connection->Call(load, absl::Now() + kAnswer).status());
     }
     return server;
-  }
-  ~Server() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
   }
 
   QueueOptions options() const {
     QueueOptions options;
-    options.address = "unix:" + (folder_.path() / "redis.sock").string();
+    options.address = process_->address();
     options.shard = shard();
     options.retention = kRetention;
     return options;
   }
   std::string shard() const { return std::to_string(shard_); }
   std::string meta_key() const { return fmt::format("{{slipway:{}}}:v3:meta", shard_); }
-  absl::StatusOr<std::unique_ptr<Connection>> Connect() const {
-    ASSIGN_OR_RETURN(Endpoint endpoint, MakeEndpoint(options()));
-    endpoint.meta_key = meta_key();
-    return Connection::Open(endpoint, absl::Now() + kAnswer);
-  }
+  absl::StatusOr<std::unique_ptr<Connection>> Connect() const { return RedisProcess::Connect(options()); }
 
  private:
-  Server(TemporaryFolder folder, int shard) : folder_(std::move(folder)), shard_(shard) {}
-  TemporaryFolder folder_;
+  Server(std::unique_ptr<RedisProcess> process, int shard) : process_(std::move(process)), shard_(shard) {}
+  const std::unique_ptr<RedisProcess> process_;
   const int shard_;
-  pid_t pid_ = -1;
 };
 
 std::vector<std::string> ScriptCommand(const Server& server, std::string_view script,
@@ -332,22 +299,15 @@ absl::StatusOr<double> RedisSeconds(Connection& connection) {
          std::strtod(InfoField(Text(info.get()), "used_cpu_user").c_str(), nullptr);
 }
 
-absl::StatusOr<double> RedisBytes(Connection& connection) {
-  ASSIGN_OR_RETURN(const Reply info,
-                   connection.Call(std::vector<std::string>{"INFO", "memory"}, absl::Now() + kAnswer));
-  return std::strtod(InfoField(Text(info.get()), "used_memory").c_str(), nullptr);
-}
-
 }  // namespace
 
 absl::StatusOr<nlohmann::json> Simulate(const SimulateOptions& options) {
-  ASSIGN_OR_RETURN(const std::filesystem::path binary, FindRedisServer());
   std::deque<Shard> shards;
   std::vector<std::unique_ptr<Connection>> watchers;
   std::vector<double> cpu;
   for (int i = 0; i < options.shards; ++i) {
     Shard& shard = shards.emplace_back();
-    ASSIGN_OR_RETURN(shard.server, Server::Start(binary, i));
+    ASSIGN_OR_RETURN(shard.server, Server::Start(i));
     shard.tasks = options.tasks / options.shards;
     ASSIGN_OR_RETURN(watchers.emplace_back(), shard.server->Connect());
     ASSIGN_OR_RETURN(cpu.emplace_back(), RedisSeconds(*watchers.back()));
@@ -371,7 +331,7 @@ absl::StatusOr<nlohmann::json> Simulate(const SimulateOptions& options) {
       going = false;
       for (size_t i = 0; i < shards.size(); ++i) {
         const double live = static_cast<double>(shards[i].submitted - shards[i].ended);
-        if (const auto bytes = RedisBytes(*watchers[i]); bytes.ok() && live > most_live[i]) {
+        if (const auto bytes = RedisProcess::BytesUsed(*watchers[i]); bytes.ok() && live > most_live[i]) {
           most_live[i] = live;
           most_bytes[i] = *bytes;
         }
