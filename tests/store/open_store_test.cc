@@ -20,7 +20,8 @@ class OpenStoreTest : public ::testing::Test {
  protected:
   OpenStoreTest() {
     std::ofstream(credentials()) << "[default]\naws_access_key_id = " << S3Server::credentials().access_key
-                                 << "\naws_secret_access_key = " << S3Server::credentials().secret_key << "\n";
+                                 << "\naws_secret_access_key = " << S3Server::credentials().secret_key
+                                 << "\naws_session_token = " << S3Server::credentials().session_token << "\n";
   }
   std::filesystem::path credentials() const { return folder_.path() / "credentials"; }
   TemporaryFolder folder_ = TemporaryFolder::Create("/tmp", "slipway-store-test-").value();

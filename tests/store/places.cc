@@ -48,7 +48,7 @@ class S3Place : public Place {
   void Overwrite(std::string_view tenant, const Digest& digest, std::string_view bytes) override {
     client_.Put(server_.options().prefix + BlobKey(tenant, digest), bytes).IgnoreError();
   }
-  bool ReplacesAtOnce() override { return false; }
+  bool ReplacesAtOnce() override { return server_.replaces_at_once(); }
   std::vector<std::string> Names() override {
     std::vector<std::string> names;
     absl::Status listed = client_.List("", [&](const s3::Object& object) {

@@ -18,7 +18,7 @@ class Place {
   virtual std::unique_ptr<Store> Open() = 0;
   // Puts other bytes where the blob lies.
   virtual void Overwrite(std::string_view tenant, const Digest& digest, std::string_view bytes) = 0;
-  // Whether a blob that is stored again is there all the while. S3 promises it; rclone's server empties the object first.
+  // Whether a blob that is stored again is there all the while. S3 promises it; rclone breaks it.
   virtual bool ReplacesAtOnce() = 0;
   // Of all that is kept: blobs and what is left of unfinished ones.
   virtual std::vector<std::string> Names() = 0;

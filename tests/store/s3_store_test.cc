@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <set>
+#include <thread>
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
@@ -19,9 +21,11 @@
 namespace slipway {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 class S3StoreTest : public ::testing::Test {
  protected:
@@ -143,6 +147,63 @@ TEST_F(S3StoreTest, AnUploadKilledInTheMiddleLeavesNothingVisible) {
                              .value();
   EXPECT_EQ(report.abandoned, 1u);
   EXPECT_THAT(client_.ListUploads("").value(), IsEmpty());
+}
+
+TEST_F(S3StoreTest, KeysThatNeedEncodingAreSignedAsTheyAreSent) {
+  S3Options options = server_.options();
+  options.prefix = "two words/a+b=c&d/\u00fc(~'*!)/";
+  std::unique_ptr<Store> store = Open(options);
+  const std::string large(11 << 20, 'x');  // in parts
+  for (const std::string& bytes : {std::string("abc"), large}) {
+    absl::StatusOr<Digest> digest = WriteBlob(*store, "default", bytes);
+    ASSERT_TRUE(digest.ok()) << digest.status();
+    EXPECT_TRUE(ReadBlob(*store, "default", *digest).value() == bytes);
+  }
+  EXPECT_THAT(Keys(), Each(StartsWith(options.prefix + "t/default/")));
+  ASSERT_TRUE(store->Bind("farm 1").ok());
+  GarbageReport report = store
+                             ->CollectGarbage({.farm = "farm 1",
+                                               .referenced = [](auto, const Digest&) { return false; },
+                                               .now = absl::Now() + absl::Hours(25)})
+                             .value();
+  EXPECT_EQ(report.removed, 2u);
+}
+
+// The copy onto itself must keep the bytes.
+TEST_F(S3StoreTest, AUseMakesAnOldObjectYoungAgain) {
+  const std::string large(11 << 20, 'x');
+  std::vector<Digest> digests;
+  for (const std::string& bytes : {std::string("abc"), large})
+    digests.push_back(WriteBlob(*Open(server_.options()), "default", bytes).value());
+  S3Options options = server_.options();
+  options.touch_after = absl::ZeroDuration() - absl::Hours(1);  // everything is old
+  std::unique_ptr<Store> store = Open(options);
+  for (const Digest& digest : digests) {
+    const std::string key = options.prefix + BlobKey("default", digest);
+    const absl::Time before = client_.Head(key).value().modified;
+    absl::Time after = before;
+    // HTTP's times are whole seconds.
+    for (const absl::Time end = absl::Now() + absl::Seconds(30); after == before && absl::Now() < end;) {
+      EXPECT_THAT(store->FindMissing("default", std::vector<Digest>{digest}).value(), IsEmpty());
+      after = client_.Head(key).value().modified;
+    }
+    EXPECT_GT(after, before);
+    EXPECT_EQ(Digest::Of(ReadBlob(*Open(server_.options()), "default", digest).value()), digest);
+  }
+}
+
+TEST_F(S3StoreTest, ListsEveryPage) {
+  constexpr int kObjects = 1003;  // a page has at most 1000
+  std::vector<std::thread> writers;
+  for (int first = 0; first < 8; ++first) {
+    writers.emplace_back([&, first] {
+      for (int i = first; i < kObjects; i += 8) EXPECT_TRUE(client_.Put(fmt::format("many/{}", i), "x").ok());
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  const std::vector<std::string> keys = Keys();
+  EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), size_t{kObjects});
+  EXPECT_EQ(keys.size(), size_t{kObjects});
 }
 
 TEST(S3OptionsTest, NonsenseIsRefusedAsUsage) {

@@ -13,12 +13,16 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "common/store/s3/http.h"
 
 namespace slipway {
 namespace {
 
-constexpr char kBucket[] = "slipway-test";
+std::string Variable(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : value;
+}
 
 // Reads the log up to the line that names the address.
 int PortFromLog(int log) {
@@ -38,7 +42,25 @@ int PortFromLog(int log) {
 
 }  // namespace
 
-S3Server::S3Server() {
+S3Server::S3Server() : bucket_("slipway-test-" + RandomHex(8)) {
+  const std::string given = Variable("SLIPWAY_S3_ENDPOINT", "");
+  if (given.empty()) {
+    StartRclone();
+  } else {
+    port_ = std::stoi(given.substr(given.rfind(':') + 1));
+  }
+  s3::HttpClient http(absl::Seconds(10));
+  std::string host = fmt::format("127.0.0.1:{}", port_);
+  s3::SignableRequest request{.method = "PUT", .host = host, .path = "/" + bucket_};
+  absl::StatusOr<s3::HttpResponse> made =
+      http.Send({.method = "PUT",
+                 .url = "http://" + host + request.path,
+                 .headers = s3::SignedHeaders(request, credentials(), "us-east-1", absl::Now())});
+  if (!made.ok() || made->status != 200)
+    throw std::runtime_error("no bucket: " + (made.ok() ? made->body : Message(made.status())));
+}
+
+void S3Server::StartRclone() {
   const char* python = std::getenv("SLIPWAY_PYTHON");
   if (python == nullptr) throw std::runtime_error("SLIPWAY_PYTHON is not set");
   std::string rclone = std::filesystem::path(python).parent_path() / "rclone";
@@ -60,29 +82,23 @@ S3Server::S3Server() {
   ::close(log[1]);
   log_.Reset(log[0]);
   port_ = PortFromLog(log_.get());
-
-  s3::HttpClient http(absl::Seconds(10));
-  std::string host = fmt::format("127.0.0.1:{}", port_);
-  s3::SignableRequest request{.method = "PUT", .host = host, .path = std::string("/") + kBucket};
-  absl::StatusOr<s3::HttpResponse> made =
-      http.Send({.method = "PUT",
-                 .url = "http://" + host + request.path,
-                 .headers = s3::SignedHeaders(request, credentials(), "us-east-1", absl::Now())});
-  if (!made.ok() || made->status != 200)
-    throw std::runtime_error("no bucket: " + (made.ok() ? made->body : Message(made.status())));
 }
 
 S3Server::~S3Server() {
+  if (pid_ < 0) return;
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
 }
 
-s3::Credentials S3Server::credentials() { return {"SLIPWAYTESTKEY", "slipway-test-secret", ""}; }
+s3::Credentials S3Server::credentials() {
+  return {Variable("SLIPWAY_S3_KEY", "SLIPWAYTESTKEY"), Variable("SLIPWAY_S3_SECRET", "slipway-test-secret"),
+          Variable("SLIPWAY_S3_TOKEN", "")};
+}
 
 S3Options S3Server::options() const {
   S3Options options;
   options.endpoint = fmt::format("http://127.0.0.1:{}", port_);
-  options.bucket = kBucket;
+  options.bucket = bucket_;
   options.prefix = "farm/";
   options.first_backoff = absl::Milliseconds(1);
   options.longest_backoff = absl::Milliseconds(20);
@@ -92,11 +108,13 @@ S3Options S3Server::options() const {
 }
 
 std::string S3Server::url() const {
-  return fmt::format("s3://{}/farm?endpoint=http://127.0.0.1:{}&region=us-east-1", kBucket, port_);
+  return fmt::format("s3://{}/farm?endpoint=http://127.0.0.1:{}&region=us-east-1", bucket_, port_);
 }
 
 std::map<std::string, std::string> S3Server::environment() {
-  return {{"AWS_ACCESS_KEY_ID", credentials().access_key}, {"AWS_SECRET_ACCESS_KEY", credentials().secret_key}};
+  return {{"AWS_ACCESS_KEY_ID", credentials().access_key},
+          {"AWS_SECRET_ACCESS_KEY", credentials().secret_key},
+          {"AWS_SESSION_TOKEN", credentials().session_token}};
 }
 
 }  // namespace slipway
