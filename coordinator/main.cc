@@ -199,6 +199,7 @@ absl::Status Run(Flags flags) {
   // Well within the third of a lease after which it would think that nobody has maintained the queue.
   flags.coordinator.maintain_every = std::min(flags.coordinator.maintain_every, flags.queue.lease / 10);
   flags.coordinator.shard = flags.queue.shard;
+  if (flags.garbage_hours > 0) flags.store_options.garbage_after = absl::Hours(flags.garbage_hours);
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenStore(flags.store, flags.store_options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue));
   std::unique_ptr<metrics::Server> metrics_server;

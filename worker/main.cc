@@ -42,7 +42,7 @@ struct Flags {
   bool allow_unsandboxed = false, no_cache = false;
   std::optional<int> slots;
   std::vector<std::string> prewarm;
-  double task_timeout = 600, judge_timeout = 120, drain_timeout = 10, lease = 15;
+  double task_timeout = 600, judge_timeout = 120, drain_timeout = 10, lease = 15, garbage_hours = 24;
   std::optional<uint64_t> task_memory;
   bool take_all = false;
   int ready_fd = -1, parent_fd = -1;
@@ -67,6 +67,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
                        "at most so many in it, e.g. 50G; several workers may share a folder")
             ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false)),
         "SLIPWAY_STORE_CACHE_BYTES");
+  named(app.add_option("--garbage-after", flags.garbage_hours,
+                       "of an s3 store: the coordinators' hours; blobs in use are kept younger than that")
+            ->check(CLI::NonNegativeNumber)
+            ->capture_default_str(),
+        "SLIPWAY_GARBAGE_AFTER");
   named(app.add_flag("--ephemeral-store", flags.store_options.ephemeral,
                      "the store's folder need not outlive a power cut: no fsync"),
         "SLIPWAY_EPHEMERAL_STORE");
@@ -145,6 +150,7 @@ absl::StatusOr<WorkerOptions> OptionsOf(const Flags& flags) {
   options.queue.lease = absl::Seconds(flags.lease);
   options.store = flags.store;
   options.store_options = flags.store_options;
+  if (flags.garbage_hours > 0) options.store_options.garbage_after = absl::Hours(flags.garbage_hours);
   const Sizing sizing = SizingOf(ThisMachine(), flags.slots, flags.task_memory);
   options.slots = sizing.slots;
   options.task_memory = sizing.task_memory;

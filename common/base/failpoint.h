@@ -25,7 +25,7 @@ inline constexpr std::string_view kFailpoints[] = {
     "coordinator.upload_chunk",    // written to a temporary file
     "coordinator.watch_page",      // read from the queue, not sent
     "store.published",             // a blob is visible, its writer has not said so
-    "store.written",               // a temporary file is complete, but no blob yet
+    "store.written",               // all bytes are there, but no blob yet
     "worker.artifact_stored",      // the cell's files are blobs, its result is none yet
     "worker.committed",            // the queue has the result, the worker has not gone on
     "worker.executed",             // the child has answered, nothing is stored

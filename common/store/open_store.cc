@@ -1,5 +1,6 @@
 #include "common/store/open_store.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -70,6 +71,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(std::string_view url, const Ope
   if (url.starts_with("s3://")) {
     ASSIGN_OR_RETURN(S3Options s3, ParseS3(url));
     s3.scratch = options.scratch;
+    s3.touch_after = std::min(s3.touch_after, options.garbage_after / 2);
     ASSIGN_OR_RETURN(s3::Credentials credentials, FindS3Credentials(options.credentials));
     ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenS3Store(s3, std::move(credentials)));
     RETURN_IF_ERROR(store->Check());

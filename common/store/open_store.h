@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/store/store.h"
 
 namespace slipway {
@@ -16,7 +17,8 @@ struct OpenStoreOptions {
   std::filesystem::path credentials;  // of S3: a file as FindS3Credentials reads it; empty: the environment
   std::filesystem::path cache;        // of S3: folder for copies of what OpenLocal opens; empty: fetched anew
   uint64_t cache_bytes = uint64_t{20} << 30;
-  std::filesystem::path scratch;  // of S3, without a cache: S3Options::scratch
+  std::filesystem::path scratch;                   // of S3, without a cache: S3Options::scratch
+  absl::Duration garbage_after = absl::Hours(24);  // of S3: blobs in use stay younger than the farm's garbage
 };
 
 // PATH or file:///PATH                                              a folder, see OpenLocalStore

@@ -1,12 +1,10 @@
 """Moments that a storm seldom meets, brought about step by step on a calm farm of two workers. Each drill leaves the farm as it found it."""
-import os
 import signal
 import time
 
 from farm import Violation, await_true
 
 PATIENCE = 60
-GARBAGE_AFTER = 0.7  # seconds
 
 
 class Drill:
@@ -21,7 +19,7 @@ class Drill:
         self.client = None
 
     def export(self, *arguments):
-        self.client = self.farm.client(0, [*map(str, arguments), "--target", "onnx", "--precision", "fp32", "--no-verify", "--out", str(self.sources / "out")])
+        self.client = self.farm.client([0], [*map(str, arguments), "--target", "onnx", "--precision", "fp32", "--no-verify", "--out", str(self.sources / "out")])
 
     def hold(self, worker, failpoint):
         """Starts the worker and waits until it stands at the failpoint."""
@@ -131,19 +129,16 @@ def answer_to_submit_lost(farm, sources):
 
 
 def garbage_before_commit(farm, sources):
-    """A result that no request names yet is older than what garbage collection leaves alone: it stays."""
+    """A result that no request names yet, of files that nobody has used for long: garbage collection lets it be."""
     drill = Drill(farm, sources)
     coordinator = farm.coordinators[0]
-    stray = farm.store / "t" / "default" / "ab" / ("ab" * 32 + "-5")
     drill.export(sources / "mlp.onnx")
-    drill.first.start(f"worker.result_stored=delay:{int(GARBAGE_AFTER * 6000)}")
+    drill.first.start("worker.result_stored=delay:4000")
     await_true(lambda: "worker.result_stored delay" in farm.hits_log.read_text(), PATIENCE, "a result is stored")
-    time.sleep(GARBAGE_AFTER)
-    stray.parent.mkdir(parents=True, exist_ok=True)
-    stray.write_text("stray")
-    os.utime(stray, (0, 0))
+    stray = farm.store.plant()
+    farm.store.age(2 * 3600)
     coordinator.end()
-    coordinator.start(arguments=["--garbage-after", str(GARBAGE_AFTER / 3600)])
+    coordinator.start(arguments=["--garbage-after", "1"])
     await_true(lambda: not stray.exists(), PATIENCE, "garbage is collected")
     drill.finish(0)
     coordinator.end()

@@ -1,4 +1,5 @@
-"""The processes of a farm, each one real: Redis behind a proxy, coordinators, workers, clients. All can be killed and started again."""
+"""The processes of a farm, each one real: coordinators behind proxies, workers, clients. All can be killed and started again."""
+import datetime
 import json
 import os
 import pathlib
@@ -9,19 +10,11 @@ import threading
 import time
 
 from proxy import Proxy
+from services import Bucket, Certificate, Folder, Redis, Violation, await_true
+from troubles import Troubles
 
-
-
-class Violation(Exception):
-    """An invariant does not hold."""
-
-
-def await_true(condition, patience, what):
-    end = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > end:
-            raise Violation(f"{what}: not within {patience} s")
-        time.sleep(0.02)
+STORES = {"local": Folder, "s3": Bucket}
+USERS = ("default", "second", "third")  # a tenant each
 
 
 class Daemon:
@@ -29,18 +22,23 @@ class Daemon:
 
     def __init__(self, farm, name, binary, arguments):
         self.farm, self.name, self.binary = farm, name, binary
-        self.redis = Proxy(farm.redis.socket)
-        self.arguments = [*arguments, "--redis", self.redis.address, "--redis-user", "slipway", "--redis-password-file", str(farm.redis.password),
-                          "--store", str(farm.store), "--lease", str(farm.lease), "--log-level", "debug"]
+        self.redis = Proxy(f"{name} to Redis", lambda: farm.redis.address)
+        self.store = Proxy(f"{name} to the store", lambda: farm.store.address) if farm.store.address else None
+        self.arguments = [*arguments, "--redis", self.redis.address, *farm.redis.flags, "--store", farm.store.url(self.store and self.store.address),
+                          "--lease", str(farm.lease), "--log-level", "debug"]
         self.log = farm.folder / f"{name}.log"
         self.process = None
-        self.id = None        # what it calls itself in the queue (workers)
+        self.down = farm.troubles.begin(name)
+        self.watcher = None   # thread that sees it die
+        self.id = None        # what it calls itself: in the queue (workers), its address (coordinators)
         self.excused = set()  # ids that may have lost leases: they were killed, stopped or cut off
         self.lock = threading.RLock()  # held while a schedule does something to it
 
     def start(self, failpoints="", arguments=()):
         """Starts it with `failpoints` armed and further arguments, and waits until it says that it is ready, or has died at one of them."""
-        environment = dict(os.environ, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.farm.hits_log))
+        if self.watcher:
+            self.watcher.join()
+        environment = dict(os.environ, **self.farm.store.environment, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.farm.hits_log))
         read, write = os.pipe()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.binary, *self.arguments, *arguments, "--ready-fd", str(write)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -52,7 +50,14 @@ class Daemon:
             self.id = words[-1]
             if failpoints:
                 self.excuse()
+            self.farm.troubles.end(self.down)
+            self.watcher = threading.Thread(target=self._await_death, args=(self.process,), daemon=True)
+            self.watcher.start()
         return bool(words)
+
+    def _await_death(self, process):
+        process.wait()
+        self.down = self.farm.troubles.begin(self.name)
 
     def text(self):
         """Its log."""
@@ -92,73 +97,47 @@ class Daemon:
             raise Violation(f"{self.name}: SIGTERM ended it with {code}")
 
 
-class Redis:
-    def __init__(self, folder):
-        self.folder = folder
-        self.socket = str(folder / "redis.sock")
-        self.password = folder / "redis.password"
-        self.password.write_text("chaos\n")
-        self.process = None
-
-    def start(self):
-        # Every write is on disk before it is acknowledged: a kill -9 takes nothing back that anyone was told.
-        config = f"port 0\nunixsocket {self.socket}\ndir {self.folder}\nappendonly yes\nappendfsync always\nsave ''\nmaxmemory-policy noeviction\n"
-        # The daemons may do what the manual says that they need, and no more.
-        manual = pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md"
-        config += re.search(r"^user slipway on .*$", manual.read_text(), re.MULTILINE)[0].replace("PASSWORD", "chaos") + "\n"
-        with open(self.folder / "redis.log", "ab") as log:
-            self.process = subprocess.Popen(["redis-server", "-"], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
-        self.process.stdin.write(config.encode())
-        self.process.stdin.close()
-        await_true(lambda: self.command("PING") == "PONG", 20, "redis-server answers")
-
-    def command(self, *words):
-        done = subprocess.run(["redis-cli", "-s", self.socket, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        return done.stdout.strip()
-
-    def lines(self, *words):
-        text = self.command(*words)
-        return text.split("\n") if text else []
-
-    def prefix(self):
-        """What the farm's keys begin with."""
-        return self.command("EVAL", "return redis.call('KEYS', '{slipway:0}:v*:meta')[1]", "0").removesuffix("meta")
-
-    def signal(self, number):
-        self.process.send_signal(number)
-
-    def restart(self, number, pause):
-        self.signal(number)
-        self.process.wait()
-        time.sleep(pause)
-        self.start()
-
-
 class Farm:
-    def __init__(self, folder, binaries, coordinators, workers, lease, garbage_after=None):
+    def __init__(self, folder, options, coordinators, workers, lease, garbage_after=None, fsync="always"):
         folder.mkdir()
-        self.folder, self.binaries, self.lease = folder, binaries, lease
+        self.folder, self.binaries, self.lease = folder, options.bin, lease
         self.hits_log = folder / "failpoints.log"
         self.hits_log.touch()
+        self.troubles = Troubles()
         # A file system of its own, so that it can be filled.
         self.disk = folder / "disk"
         self.disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192m,mode=700", "chaos", str(self.disk)], check=True)
-        self.store, self.scratch = self.disk / "store", self.disk / "scratch"
+        self.scratch = self.disk / "scratch"
         self.scratch.mkdir()
-        self.redis = Redis(folder)
+        certificate = Certificate(folder) if options.tls else None
+        self.store = STORES[options.store](self.disk, folder)
+        self.redis = Redis(folder, fsync, certificate)
+        self.store.start()
         self.redis.start()
-        collecting = [] if garbage_after is None else ["--garbage-after", str(garbage_after / 3600)]
+        door_flags, self.credentials = self.secure(certificate) if certificate else ([], {user: [] for user in USERS})
+        collecting = [] if garbage_after is None else ["--garbage-after", str(garbage_after / 3600)]  # hours
         self.coordinators, self.doors = [], []
         for i in range(coordinators):
-            socket = folder / f"c{i}.sock"
-            self.coordinators.append(Daemon(self, f"coordinator{i}", binaries / "slipway-coordinator", ["--listen", f"unix:{socket}", *collecting]))
-            self.doors.append(Proxy(str(socket)))
-        self.workers = [Daemon(self, f"worker{i}", binaries / "slipway-worker",
-                               ["--slots", "1", "--no-cache", "--scratch", str(self.scratch), "--drain-timeout", "20"]) for i in range(workers)]
+            listen = "127.0.0.1:0" if certificate else f"unix:{folder}/c{i}.sock"
+            self.coordinators.append(Daemon(self, f"coordinator{i}", options.bin / "slipway-coordinator", ["--listen", listen, *door_flags, *collecting]))
+            self.doors.append(Proxy(f"clients to coordinator{i}", lambda door=self.coordinators[-1]: door.id.removeprefix("unix:")))
+        self.workers = [Daemon(self, f"worker{i}", options.bin / "slipway-worker",
+                               ["--slots", "1", "--no-cache", "--scratch", str(self.scratch), "--drain-timeout", "20", *collecting]) for i in range(workers)]
         for daemon in self.daemons():
             if not daemon.start():
                 raise Violation(f"{daemon.name} did not start: {daemon.text()[-500:]}")
+
+    def secure(self, certificate):
+        """Flags of coordinators, and of each user."""
+        tokens = self.folder / "tokens"
+        credentials = {}
+        for user in USERS:
+            file = self.folder / f"{user}.token"
+            file.write_bytes(subprocess.run([self.binaries / "slipway", "token", "new", "--tokens", tokens, "--tenant", user, "--role", "submit", "--name", user],
+                                            check=True, capture_output=True).stdout)
+            credentials[user] = ["--tls-ca", str(certificate.file), "--token-file", str(file)]
+        return ["--tls-cert", str(certificate.file), "--tls-key", str(certificate.key), "--tokens", str(tokens)], credentials
 
     def daemons(self):
         return self.coordinators + self.workers
@@ -167,23 +146,24 @@ class Farm:
         """Failpoints at which a process acted, so far."""
         return {line.split()[0] for line in self.hits_log.read_text().splitlines()}
 
-    def client(self, door, arguments, failpoints=""):
-        """Starts `slipway export` at a coordinator's proxy; what was made before is made again."""
+    def client(self, doors, arguments, failpoints="", user=USERS[0]):
+        """Starts `slipway export` at coordinators' proxies; what was made before is made again."""
         environment = dict(os.environ, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.hits_log))
-        return subprocess.Popen([self.binaries / "slipway", "export", "--server", self.doors[door].address, "--json", "--fresh", *arguments], env=environment,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        servers = ",".join(self.doors[door].address for door in doors)
+        return subprocess.Popen([self.binaries / "slipway", "export", "--server", servers, *self.credentials[user], "--json", "--fresh", *arguments],
+                                env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def commits(self):
-        """(request, task) → the states that workers were told they had committed for it."""
+        """(request, task) → (time, state) of what workers were told they had committed for it, in order."""
         found = {}
         for worker in self.workers:
-            for request, task, state in re.findall(r"\] committed request=(\S+) task=(\d+) state=(\S+) ", worker.text()):
-                found.setdefault((request, task), []).append(state)
-        return found
+            for moment, request, task, state in re.findall(r"^(\S+) .*\] committed request=(\S+) task=(\d+) state=(\S+) ", worker.text(), re.MULTILINE):
+                found.setdefault((request, task), []).append((datetime.datetime.fromisoformat(moment), state))
+        return {task: sorted(commits) for task, commits in found.items()}
 
     def damaged(self):
         """Digests of blobs that a daemon found damaged and dropped."""
-        return {digest for daemon in self.daemons() for digest in re.findall(r"damaged blob dropped .*digest=(\S+)", daemon.text())}
+        return {digest for daemon in self.daemons() for digest in re.findall(r"damaged blob dropped .*(?:digest=|/)([0-9a-f]{64}[-/]\d+)", daemon.text())}
 
     def excused(self):
         return set().union(*(worker.excused for worker in self.workers))
@@ -216,10 +196,10 @@ class Farm:
                 daemon.end()
             except Violation as violation:
                 problems.append(str(violation))
-        for proxy in [*self.doors, *(daemon.redis for daemon in self.daemons())]:
+        for proxy in [*self.doors, *(way for daemon in self.daemons() for way in (daemon.redis, daemon.store) if way)]:
             proxy.close()
-        self.redis.command("SHUTDOWN", "NOSAVE")
-        self.redis.process.wait()
+        self.redis.end()
+        self.store.end()
         problems += [f"left in the scratch folder: {path.name}" for path in self.scratch.iterdir()]
         subprocess.run(["umount", "-l", str(self.disk)], check=True)
         return problems

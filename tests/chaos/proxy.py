@@ -6,10 +6,10 @@ import time
 
 
 class Proxy:
-    """Listens on 127.0.0.1 and passes bytes on to `upstream` ("127.0.0.1:PORT" or a Unix socket's path)."""
+    """Listens on 127.0.0.1 and passes bytes on to what `upstream` says at the time ("127.0.0.1:PORT" or a Unix socket's path)."""
 
-    def __init__(self, upstream):
-        self.upstream = upstream
+    def __init__(self, name, upstream):
+        self.name, self._upstream = name, upstream
         self.delay = 0.0      # seconds that everything is held back
         self.silent = False   # nothing passes, nothing is closed
         self._pairs = set()
@@ -42,11 +42,12 @@ class Proxy:
             threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def _connect(self):
-        if self.upstream.startswith("/"):
+        upstream = self._upstream()
+        if upstream.startswith("/"):
             far = socket.socket(socket.AF_UNIX)
-            far.connect(self.upstream)
+            far.connect(upstream)
             return far
-        host, port = self.upstream.rsplit(":", 1)
+        host, port = upstream.rsplit(":", 1)
         return socket.create_connection((host, int(port)))
 
     def _serve(self, near):

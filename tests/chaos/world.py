@@ -1,17 +1,21 @@
 """What a schedule does to a farm. Each event leaves everything running again; most of them overlap with others' work."""
+import datetime
 import os
 import signal
 import time
 
 from farm import descendants_of
+from troubles import FARM
 
 KILL_PATIENCE = 20  # jobs that end before a failpoint counts as not hit: clients' work, not a clock, decides on a busy machine
+GIVEN_UP = 17  # seconds: clients wait 15 for a sign of life
 
 
 class World:
     def __init__(self, farm, log, jobs_ended):
         self.farm, self.log, self.jobs_ended = farm, log, jobs_ended
         self.corrupted = set()  # names of blobs
+        self.redis_killed = []  # when
 
     # --- daemons
 
@@ -59,6 +63,17 @@ class World:
             time.sleep(self.farm.lease + random.uniform(0.8, 1.5))
             worker.kill(signal.SIGCONT)
 
+    def stop_coordinator(self, random):
+        """Now and then for so long that its clients give it up; then it wakes and goes on as if nothing had been."""
+        coordinator = random.choice(self.farm.coordinators)
+        pause = random.choice([GIVEN_UP, self.farm.lease * 1.3, self.farm.lease * 1.3])
+        with coordinator.lock:
+            self.log(f"SIGSTOP {coordinator.name} for {pause:.1f} s")
+            with self.farm.troubles.span(coordinator.name):
+                coordinator.kill(signal.SIGSTOP)
+                time.sleep(pause)
+                coordinator.kill(signal.SIGCONT)
+
     def kill_child(self, random):
         """A converter, a judge or the zygote of a worker."""
         worker = random.choice(self.farm.workers)
@@ -86,20 +101,25 @@ class World:
         """Also for longer than a lease: workers that live must keep what they hold."""
         number = random.choice([signal.SIGKILL, signal.SIGTERM])
         pause = random.choice([0, self.farm.lease * 1.2])
-        self.log(f"Redis: signal {number}, start after {pause} s")
-        self.farm.redis.restart(number, pause)
+        self.log(f"Redis: signal {number}, start after {pause:.1f} s")
+        if number == signal.SIGKILL:
+            self.redis_killed.append(datetime.datetime.now(datetime.timezone.utc))
+        with self.farm.troubles.span(FARM):
+            self.farm.redis.restart(number, pause)
 
     def pause_redis(self, random):
         self.log("Redis: SIGSTOP")
-        self.farm.redis.signal(signal.SIGSTOP)
-        time.sleep(random.uniform(0.5, self.farm.lease * 1.3))
-        self.farm.redis.signal(signal.SIGCONT)
+        with self.farm.troubles.span(FARM):
+            self.farm.redis.signal(signal.SIGSTOP)
+            time.sleep(random.uniform(0.5, self.farm.lease * 1.3))
+            self.farm.redis.signal(signal.SIGCONT)
 
     def fill_redis(self, random):
         self.log("Redis: full")
-        self.farm.redis.command("CONFIG", "SET", "maxmemory", "1mb")
-        time.sleep(random.uniform(0.5, 1.5))
-        self.farm.redis.command("CONFIG", "SET", "maxmemory", "0")
+        with self.farm.troubles.span(FARM):
+            self.farm.redis.command("CONFIG", "SET", "maxmemory", "1mb")
+            time.sleep(random.uniform(0.5, 1.5))
+            self.farm.redis.command("CONFIG", "SET", "maxmemory", "0")
 
     def flush_scripts(self, random):
         self.log("Redis: SCRIPT FLUSH")
@@ -107,48 +127,70 @@ class World:
 
     # --- network
 
-    def any_proxy(self, random):
-        """Between a client and a coordinator, or between a daemon and Redis."""
+    def any_way(self, random):
+        """Between clients and a coordinator, or between a daemon and Redis or the store; and who suffers from it."""
         daemon = random.choice(self.farm.daemons())
-        daemon.excuse()
-        return random.choice([daemon.redis, daemon.redis, *self.farm.doors])
+        ways = [(daemon.redis, daemon.name), (daemon.redis, daemon.name), *zip(self.farm.doors, (c.name for c in self.farm.coordinators))]
+        if daemon.store:
+            ways += [(daemon.store, daemon.name)] * 2
+        way, who = random.choice(ways)
+        if way is daemon.redis:
+            daemon.excuse()
+        return way, who
 
     def cut_connections(self, random):
-        proxy = self.any_proxy(random)
-        self.log(f"cut {proxy.upstream}")
-        proxy.cut()
+        way, who = self.any_way(random)
+        self.log(f"cut: {way.name}")
+        with self.farm.troubles.span(who):
+            way.cut()
 
     def delay_connections(self, random):
-        proxy = self.any_proxy(random)
-        self.log(f"slow {proxy.upstream}")
-        proxy.delay = random.uniform(0.01, 0.1)
-        time.sleep(random.uniform(0.5, 1.5))
-        proxy.delay = 0.0
+        way, who = self.any_way(random)
+        self.log(f"slow: {way.name}")
+        with self.farm.troubles.span(who):
+            way.delay = random.uniform(0.01, 0.1)
+            time.sleep(random.uniform(0.5, 1.5))
+            way.delay = 0.0
 
     def silence_connections(self, random):
-        proxy = self.any_proxy(random)
-        self.log(f"silent {proxy.upstream}")
-        proxy.silent = True
-        time.sleep(random.uniform(0.5, self.farm.lease * 1.5))
-        proxy.silent = False
-        proxy.cut()
+        way, who = self.any_way(random)
+        self.log(f"silent: {way.name}")
+        with self.farm.troubles.span(who):
+            way.silent = True
+            time.sleep(random.uniform(0.5, self.farm.lease * 1.5))
+            way.silent = False
+            way.cut()
 
-    # --- disk
+    # --- the store
+
+    def restart_store(self, random):
+        pause = random.choice([0, self.farm.lease * 1.2])
+        self.log(f"store: kill -9, start after {pause:.1f} s")
+        with self.farm.troubles.span(FARM):
+            self.farm.store.restart(signal.SIGKILL, pause)
+
+    def pause_store(self, random):
+        self.log("store: SIGSTOP")
+        with self.farm.troubles.span(FARM):
+            self.farm.store.signal(signal.SIGSTOP)
+            time.sleep(random.uniform(0.5, self.farm.lease * 1.5))
+            self.farm.store.signal(signal.SIGCONT)
 
     def fill_disk(self, random):
         self.log("disk full")
         ballast = self.farm.disk / "ballast"
-        try:
-            with open(ballast, "wb", buffering=0) as file:
-                while True:
-                    file.write(bytes(1 << 20))
-        except OSError:
-            pass
-        time.sleep(random.uniform(0.3, 1.0))
-        ballast.unlink()
+        with self.farm.troubles.span(FARM):
+            try:
+                with open(ballast, "wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(1 << 20))
+            except OSError:
+                pass
+            time.sleep(random.uniform(0.3, 1.0))
+            ballast.unlink()
 
     def corrupt_blob(self, random):
-        blobs = sorted(p for p in (self.farm.store / "t").glob("*/[0-9a-f][0-9a-f]/*") if p.stat().st_size > 0)
+        blobs = sorted(blob for blob in self.farm.store.blobs() if not blob.name.endswith("-0"))
         if not blobs:
             return
         blob = random.choice(blobs)
@@ -165,6 +207,9 @@ class World:
         except OSError:
             pass
 
-    EVENTS = (kill_daemon, kill_daemon, drain_worker, stop_worker, stop_worker, kill_child, kill_child, kill_child, restart_redis, restart_redis,
-              pause_redis, fill_redis,
-              flush_scripts, cut_connections, cut_connections, delay_connections, silence_connections, fill_disk, corrupt_blob, corrupt_blob)
+    # What happens to processes and to Redis, and what happens around them.
+    INSIDE = (kill_daemon, kill_daemon, drain_worker, stop_worker, stop_worker, kill_child, kill_child, kill_child, restart_redis, restart_redis, pause_redis,
+              fill_redis, flush_scripts)
+    AROUND = (cut_connections, cut_connections, delay_connections, silence_connections, fill_disk, corrupt_blob, corrupt_blob)
+    STOPS = (stop_coordinator,)
+    AT_A_SERVED_STORE = (cut_connections, delay_connections, silence_connections, restart_store, restart_store, pause_store)

@@ -7,7 +7,10 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/store/layout.h"
+#include "common/store/s3/client.h"
 #include "tests/support/s3_server.h"
 
 namespace slipway {
@@ -46,6 +49,22 @@ TEST_F(OpenStoreTest, ABucketByItsUrl) {
   std::unique_ptr<Store> store = OpenStore(encoded, options).value();
   EXPECT_TRUE(store->OpenLocal("default", digest).ok());
   EXPECT_TRUE(std::filesystem::exists(folder_.path() / "cache/t/default"));
+}
+
+// Where blobs may go soon, a use must make them younger soon: the farm's garbage is not to overtake an upload that found its blob there.
+TEST_F(OpenStoreTest, ABucketsBlobsInUseAreKeptYoungerThanGarbage) {
+  S3Server server;
+  std::unique_ptr<Store> store =
+      OpenStore(server.url(), {.credentials = credentials(), .garbage_after = absl::Milliseconds(20)}).value();
+  const Digest digest = WriteBlob(*store, "default", "abc").value();
+  s3::Client client(server.options(), S3Server::credentials());
+  const auto modified = [&] { return client.Head("farm/" + BlobKey("default", digest))->modified; };
+  const absl::Time written = modified();
+  for (const absl::Time deadline = absl::Now() + absl::Seconds(20); modified() <= written;) {  // HTTP has whole seconds
+    ASSERT_LT(absl::Now(), deadline);
+    EXPECT_TRUE(store->FindMissing("default", {&digest, 1})->empty());
+  }
+  EXPECT_EQ(ReadBlob(*store, "default", digest).value(), "abc");
 }
 
 TEST_F(OpenStoreTest, ARefusalComesAtOnceAndSaysWhatToDo) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/store/s3/blob_streams.h"
 
@@ -77,9 +78,14 @@ class Writer final : public BlobWriter {
       if (digest_.bytes >= kWorthAsking) {
         ASSIGN_OR_RETURN(stored, IsStored());
       }
-      return stored ? absl::OkStatus() : client_.Put(key_, part_);
+      if (stored) return absl::OkStatus();
+      Failpoint("store.written");
+      RETURN_IF_ERROR(client_.Put(key_, part_));
+      Failpoint("store.published");
+      return absl::OkStatus();
     }
     RETURN_IF_ERROR(SendPart());
+    Failpoint("store.written");
     absl::Status completed = client_.CompleteUpload(key_, upload_, etags_);
     if (absl::IsNotFound(completed)) {
       // An earlier try may have completed it and its reply been lost.
@@ -87,8 +93,10 @@ class Writer final : public BlobWriter {
       if (!stored) return Unavailable("blob {}: its upload vanished", digest_.ToString());
       completed = absl::OkStatus();
     }
-    if (completed.ok()) upload_.clear();
-    return completed;
+    RETURN_IF_ERROR(completed);
+    upload_.clear();
+    Failpoint("store.published");
+    return absl::OkStatus();
   }
 
   absl::StatusOr<bool> IsStored() {
