@@ -28,7 +28,8 @@ const metrics::Counter kChanges("slipway_redis_master_changes_total",
 
 Sentinels::Sentinels(std::string master, std::vector<Endpoint> sentinels)
     : master_(std::move(master)),
-      sentinels_(std::move(sentinels)),
+      given_(std::move(sentinels)),
+      sentinels_(given_),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       thread_([this] { Watch(); }) {}
 
@@ -44,8 +45,7 @@ absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
   std::string reasons;
   absl::StatusCode code = absl::StatusCode::kOk;  // if it is the same of all
   for (size_t asked = 0; asked < sentinels_.size(); ++asked) {
-    const Endpoint& sentinel = sentinels_[current_];
-    absl::StatusOr<ServerAddress> master = Ask(sentinel, std::min(deadline, absl::Now() + kPatience));
+    absl::StatusOr<ServerAddress> master = Ask(std::min(deadline, absl::Now() + kPatience));
     if (master.ok()) {
       if (*master != known_) {
         if (!known_.host.empty()) {
@@ -57,7 +57,8 @@ absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
       }
       return Master{*std::move(master), changes_};
     }
-    reasons += fmt::format("{}{}: {}", asked == 0 ? "" : "; ", sentinel.server.ToString(), Message(master.status()));
+    reasons += fmt::format("{}{}: {}", asked == 0 ? "" : "; ", sentinels_[current_].server.ToString(),
+                           Message(master.status()));
     code = asked == 0 || code == master.status().code() ? master.status().code() : absl::StatusCode::kUnavailable;
     connection_.reset();
     current_ = (current_ + 1) % sentinels_.size();
@@ -68,16 +69,44 @@ absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
   return Unavailable("no sentinel of Redis tells where master {} is: {}", master_, reasons);
 }
 
-absl::StatusOr<ServerAddress> Sentinels::Ask(const Endpoint& sentinel, absl::Time deadline) {
+absl::StatusOr<ServerAddress> Sentinels::Ask(absl::Time deadline) {
+  const Endpoint& sentinel = sentinels_[current_];
   if (connection_ == nullptr || connection_->broken()) {
     ASSIGN_OR_RETURN(connection_, Connection::Dial(sentinel, sentinel.server, deadline));
   }
-  ASSIGN_OR_RETURN(
-      const Reply reply,
-      connection_->Call(std::vector<std::string>{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master_}, deadline));
-  const auto elements = Elements(reply.get());
+  const std::vector<std::string> questions[] = {{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master_},
+                                                {"SENTINEL", "SENTINELS", master_}};
+  ASSIGN_OR_RETURN(const std::vector<Reply> replies, connection_->CallAll(questions, deadline));
+  if (IsError(replies[0].get())) return connection_->Refused(Text(replies[0].get()));
+  const auto elements = Elements(replies[0].get());
   if (elements.size() != 2) return NotFound("it knows no master {}", master_);
+  if (!IsError(replies[1].get())) Learn(replies[1].get());  // one who may not ask that has those given
   return ServerAddress{std::string(Text(elements[0])), std::string(Text(elements[1]))};
+}
+
+void Sentinels::Learn(const redisReply* others) {
+  std::vector<Endpoint> all = given_;
+  const auto add = [&](const ServerAddress& server) {
+    const auto same = [&](const Endpoint& known) { return known.server == server; };
+    if (std::any_of(all.begin(), all.end(), same)) return;
+    all.push_back(given_.front());
+    all.back().server = server;
+  };
+  const ServerAddress current = sentinels_[current_].server;
+  add(current);  // it does not name itself
+  for (const redisReply* other : Elements(others)) {
+    const auto fields = Elements(other);  // name, value, name, value …
+    ServerAddress server;
+    for (size_t i = 0; i + 1 < fields.size(); i += 2) {
+      if (Text(fields[i]) == "ip") server.host = Text(fields[i + 1]);
+      if (Text(fields[i]) == "port") server.port = Text(fields[i + 1]);
+    }
+    if (!server.host.empty() && !server.port.empty()) add(server);
+  }
+  sentinels_ = std::move(all);
+  current_ =
+      std::find_if(sentinels_.begin(), sentinels_.end(), [&](const Endpoint& e) { return e.server == current; }) -
+      sentinels_.begin();
 }
 
 void Sentinels::Doubt() {

@@ -14,12 +14,15 @@
 #include "common/base/file.h"
 #include "common/queue/endpoint.h"
 
+struct redisReply;
+
 namespace slipway {
 
 class Connection;
 
 // Thread-safe. Asks them in turn, and stays with one for as long as it answers. A thread of its own asks each second, so
-// that a master which lost its place without a word is left as well.
+// that a master which lost its place without a word is left as well. Every answer brings the others that this one knows:
+// they are asked too, after those given, until an answer no longer has them.
 class Sentinels {
  public:
   Sentinels(std::string master, std::vector<Endpoint> sentinels);
@@ -38,12 +41,14 @@ class Sentinels {
   uint64_t changes() const { return changes_; }
 
  private:
-  absl::StatusOr<ServerAddress> Ask(const Endpoint& sentinel, absl::Time deadline);
+  absl::StatusOr<ServerAddress> Ask(absl::Time deadline);
+  void Learn(const redisReply* others);
   void Watch();
 
   const std::string master_;
-  const std::vector<Endpoint> sentinels_;
+  const std::vector<Endpoint> given_;
   std::timed_mutex mutex_;
+  std::vector<Endpoint> sentinels_;  // those given, then the learned ones
   size_t current_ = 0;
   std::unique_ptr<Connection> connection_;  // to the current one, or null
   ServerAddress known_;

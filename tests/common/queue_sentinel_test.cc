@@ -182,6 +182,28 @@ TEST_F(SentinelTest, TheNextSentinelIsAskedWhenOneIsGone) {
   EXPECT_THAT(Message(status), HasSubstr(redis_.sentinel(2).tcp_address()));
 }
 
+TEST_F(SentinelTest, OneThatJoinedLaterIsAskedWhenAllOthersAreGone) {
+  QueueOptions options = Options();
+  options.address = fmt::format("sentinel:{}@{}", ReplicatedRedis::kMaster, redis_.sentinel(0).tcp_address());
+  const std::unique_ptr<Queue> queue = ConnectQueue(options).value();
+  const RedisServer& late = redis_.AddSentinel();
+  EXPECT_TRUE(Followed(*queue, "0-a").status().ok());  // a connection more, for which a sentinel is asked
+  redis_.AwaitReplicated();
+  RedisServer& old = redis_.master();
+  const RedisServer& promoted = redis_.Other(old);
+  old.Signal(SIGSTOP);
+  for (int i = 0; i < 3; ++i) redis_.sentinel(i).Kill9();
+  const auto tells = [&] {
+    return redis_.Ask(late, {"SENTINEL", "GET-MASTER-ADDR-BY-NAME", ReplicatedRedis::kMaster});
+  };
+  redis_.Ask(late, {"SENTINEL", "FAILOVER", ReplicatedRedis::kMaster});
+  for (const absl::Time patience = absl::Now() + absl::Seconds(60);
+       tells().find(std::to_string(promoted.port())) == std::string::npos && absl::Now() < patience;) {
+  }
+  ASSERT_EQ(Patiently([&] { return queue->Submit(Request("a", 1)); }).value(), "0-a");
+  EXPECT_TRUE(IsAt(promoted, "0-a"));
+}
+
 TEST(EncryptedSentinelTest, TheyAndTheServersAreEncrypted) {
   const TemporaryFolder folder = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
   const Authority authority(folder.path(), "ca");

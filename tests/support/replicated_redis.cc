@@ -46,23 +46,37 @@ ReplicatedRedis::ReplicatedRedis(const ReplicationOptions& options) : options_(o
     return Field(Ask(*servers_[1], {"INFO", "replication"}), "master_link_status") == "up";
   });
 
-  config = options.config;
-  if (options.encrypted) config.push_back("tls-replication yes");
+  for (int i = 0; i < 3; ++i) StartSentinel();
+  AwaitSentinels();
+}
+
+void ReplicatedRedis::StartSentinel() {
+  std::vector<std::string> config = options_.config;
+  if (options_.encrypted) config.push_back("tls-replication yes");
   for (const std::string& line : {fmt::format("monitor {} 127.0.0.1 {} 2", kMaster, servers_[0]->port()),
-                                  fmt::format("auth-pass {} {}", kMaster, options.password),
-                                  fmt::format("down-after-milliseconds {} {}", kMaster, options.down_after_ms),
+                                  fmt::format("auth-pass {} {}", kMaster, options_.password),
+                                  fmt::format("down-after-milliseconds {} {}", kMaster, options_.down_after_ms),
                                   fmt::format("failover-timeout {} 5000", kMaster)})
     config.push_back("sentinel " + line);
-  for (int i = 0; i < 3; ++i) {
-    sentinels_.push_back(std::make_unique<RedisServer>(
-        RedisOptions{.password = options.password, .config = config, .port = port, .sentinel = true}));
-  }
+  const RedisOptions::Port port = options_.encrypted ? RedisOptions::Port::kTls : RedisOptions::Port::kPlain;
+  sentinels_.push_back(std::make_unique<RedisServer>(
+      RedisOptions{.password = options_.password, .config = config, .port = port, .sentinel = true}));
+}
+
+void ReplicatedRedis::AwaitSentinels() {
+  const std::string all = fmt::format("slaves=1,sentinels={}", sentinels_.size());
   for (const auto& sentinel : sentinels_) {
     Await("the sentinels know each other and the replica", [&] {
       const std::string info = Ask(*sentinel, {"INFO", "sentinel"});
-      return info.find("slaves=1,sentinels=3") != std::string::npos && info.find("status=ok") != std::string::npos;
+      return info.find(all) != std::string::npos && info.find("status=ok") != std::string::npos;
     });
   }
+}
+
+RedisServer& ReplicatedRedis::AddSentinel() {
+  StartSentinel();
+  AwaitSentinels();
+  return *sentinels_.back();
 }
 
 std::string ReplicatedRedis::address() const {

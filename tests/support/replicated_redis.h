@@ -31,6 +31,8 @@ class ReplicatedRedis {
   RedisServer& replica() { return Other(master()); }
   RedisServer& Other(const RedisServer& server) { return &server == servers_[0].get() ? *servers_[1] : *servers_[0]; }
   RedisServer& sentinel(int i) { return *sentinels_[i]; }
+  // One more. Returns when all of them know each other and the replica.
+  RedisServer& AddSentinel();
   // Has a sentinel put the replica in the master's place, whether or not that one is well. Returns when they name it.
   void FailOver();
 
@@ -42,6 +44,9 @@ class ReplicatedRedis {
   void BreakReplication();
 
  private:
+  void StartSentinel();
+  void AwaitSentinels();
+
   const ReplicationOptions options_;
   std::vector<std::unique_ptr<RedisServer>> servers_;
   std::vector<std::unique_ptr<RedisServer>> sentinels_;
