@@ -165,12 +165,16 @@ absl::Status ReadWeights(Flags& flags) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Queue>> ConnectPatiently(const QueueOptions& options) {
+// Nothing if one of `signals` that ends this process came first.
+absl::StatusOr<std::unique_ptr<Queue>> ConnectPatiently(const QueueOptions& options, const sigset_t& signals) {
   const absl::Time deadline = absl::Now() + kQueuePatience;
   for (absl::Duration backoff = absl::Milliseconds(20);; backoff = std::min(backoff * 2, absl::Seconds(1))) {
     absl::StatusOr<std::unique_ptr<Queue>> queue = ConnectQueue(options);
     if (queue.ok() || !absl::IsUnavailable(queue.status()) || absl::Now() + backoff > deadline) return queue;
-    absl::SleepFor(backoff);
+    LogWarning("Redis is not there yet", {{"reason", Message(queue.status())}});
+    const timespec pause = absl::ToTimespec(backoff);
+    if (const int received = sigtimedwait(&signals, nullptr, &pause); received > 0 && received != SIGHUP)
+      return nullptr;
   }
 }
 
@@ -201,7 +205,8 @@ absl::Status Run(Flags flags) {
   flags.coordinator.shard = flags.queue.shard;
   if (flags.garbage_hours > 0) flags.store_options.garbage_after = absl::Hours(flags.garbage_hours);
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenStore(flags.store, flags.store_options));
-  ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue, signals));
+  if (queue == nullptr) return absl::OkStatus();
   std::unique_ptr<metrics::Server> metrics_server;
   if (!flags.metrics_listen.empty()) {
     ASSIGN_OR_RETURN(metrics_server, metrics::Server::Start(flags.metrics_listen, SLIPWAY_VERSION));

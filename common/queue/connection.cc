@@ -16,6 +16,10 @@ namespace slipway {
 namespace {
 
 constexpr std::string_view kSchema = "3";
+constexpr std::string_view kPasswordAdvice =
+    " Name the user and the password by --redis-user and --redis-password-file or SLIPWAY_REDIS_PASSWORD (of "
+    "sentinels: "
+    "--redis-sentinel-user, --redis-sentinel-password-file)";
 constexpr absl::Duration kRetryWhenFull = absl::Seconds(2);
 
 void AppendCount(std::string& bytes, char mark, size_t count) {
@@ -127,8 +131,10 @@ absl::Status ErrorReply(std::string_view text) {
   }
   if (IsPermissionError(text))
     return WithKind(absl::PermissionDeniedError(fmt::format("Redis: {}", text)), ErrorKind::kMachine);
-  if (const ErrorCode* known = FindCode(word))
-    return WithKind(absl::Status(known->code, fmt::format("Redis: {}", text)), ErrorKind::kMachine);
+  if (const ErrorCode* known = FindCode(word)) {
+    const std::string_view advice = known->code == absl::StatusCode::kPermissionDenied ? kPasswordAdvice : "";
+    return WithKind(absl::Status(known->code, fmt::format("Redis: {}{}", text, advice)), ErrorKind::kMachine);
+  }
   return Internal("Redis: {}", text);
 }
 

@@ -1,5 +1,6 @@
 #include "common/queue/endpoint.h"
 
+#include <charconv>
 #include <utility>
 
 #include "common/base/error.h"
@@ -24,6 +25,12 @@ bool RemovePrefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
+bool IsPort(std::string_view text) {
+  int port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
+}
+
 // "host:port", "[ipv6]:port"; without a port only if there is a default. Nothing for anything else.
 std::optional<ServerAddress> ParseServer(std::string_view text, std::string_view default_port) {
   ServerAddress server;
@@ -39,8 +46,7 @@ std::optional<ServerAddress> ParseServer(std::string_view text, std::string_view
     rest = text.substr(colon);
   }
   server.port = rest.empty() ? default_port : rest.substr(1);
-  const bool good = !server.host.empty() && (rest.empty() || rest.starts_with(':')) && !server.port.empty() &&
-                    server.port.find_first_not_of("0123456789") == std::string::npos &&
+  const bool good = !server.host.empty() && (rest.empty() || rest.starts_with(':')) && IsPort(server.port) &&
                     server.host.find_first_of("@/,") == std::string::npos;
   if (!good) return std::nullopt;
   return server;

@@ -117,7 +117,9 @@ absl::StatusOr<std::string> RedisQueue::FarmId() {
   return id;
 }
 
-absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options) {
+namespace {
+
+absl::Status CheckOptions(const QueueOptions& options) {
   bool plain_shard = !options.shard.empty() && options.shard.size() <= 16 &&
                      options.shard.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string::npos;
   if (!plain_shard) return InvalidArgument("shard \"{}\": must be 1 to 16 of a-z 0-9", options.shard);
@@ -126,6 +128,13 @@ absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options)
   RETURN_IF_ERROR(CheckLimits("every tenant", options.limits));
   for (const auto& [tenant, limits] : options.tenants) RETURN_IF_ERROR(CheckLimits(tenant, limits));
   if (options.connections < 1) return InvalidArgument("connections must be 1 or more");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options) {
+  if (absl::Status status = CheckOptions(options); !status.ok()) return WithKind(std::move(status), ErrorKind::kUsage);
   ASSIGN_OR_RETURN(Endpoint endpoint, MakeEndpoint(options));
   endpoint.meta_key = KeyPrefix(options) + "meta";
   auto queue = std::make_unique<RedisQueue>(options, std::move(endpoint));

@@ -126,7 +126,8 @@ absl::StatusOr<std::pair<std::vector<RequestView>, std::string>> RedisQueue::Lis
     const std::string& tenant, uint32_t limit, const std::string& page_token) {
   if (limit == 0) return InvalidArgument("a page holds 1 request or more");
   if (page_token.size() > 18 || page_token.find_first_not_of("0123456789") != std::string::npos)
-    return InvalidArgument("the page token \"{}\" is not one of ours", page_token);
+    return WithKind(InvalidArgument("page_token: it is none that List gave; leave it empty for the first page"),
+                    ErrorKind::kUsage);
   limit = std::min(limit, kRequestsPerPage);
   ASSIGN_OR_RETURN(Reply reply, RunScript("list_requests", {tenant, page_token.empty() ? "+inf" : page_token,
                                                             std::to_string(limit + 1)}));

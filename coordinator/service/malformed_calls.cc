@@ -1,6 +1,10 @@
 #include "coordinator/service/malformed_calls.h"
 
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/support/server_interceptor.h>
+
+#include <algorithm>
+#include <string>
 
 #include "common/base/error.h"
 
@@ -11,13 +15,20 @@ using grpc::experimental::InterceptionHookPoints;
 
 constexpr std::string_view kOurs = "/slipway.v1.";
 
+// "/slipway.v1.ExportService/Submit". A method of a newer farm, or of none, is not ours: its caller learns that from UNIMPLEMENTED.
+bool IsOurs(std::string method) {
+  if (!method.starts_with(kOurs)) return false;
+  std::ranges::replace(method, '/', '.');
+  return google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(method.substr(1)) != nullptr;
+}
+
 class Explainer final : public grpc::experimental::Interceptor {
  public:
   Explainer(const Access& access, grpc::experimental::ServerRpcInfo& info) : access_(access), info_(info) {}
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
-      // Ours never say so; gRPC says it of unknown methods, which have no handler to be intercepted, and of these.
+      // Our handlers never say so; gRPC says it of these.
       if (const grpc::Status status = methods->GetSendStatus();
           status.error_code() == grpc::StatusCode::UNIMPLEMENTED && status.error_message().empty()) {
         methods->ModifySendStatus(Explain());
@@ -45,7 +56,7 @@ class Explainers final : public grpc::experimental::ServerInterceptorFactoryInte
  public:
   explicit Explainers(const Access& access) : access_(access) {}
   grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override {
-    return std::string_view(info->method()).starts_with(kOurs) ? new Explainer(access_, *info) : nullptr;
+    return IsOurs(info->method()) ? new Explainer(access_, *info) : nullptr;
   }
 
  private:

@@ -196,6 +196,9 @@ TEST(RedisAddresses, AreReadAsTheirUsersWriteThem) {
   EXPECT_EQ(server("rediss://[fd00::1]:6380/"), "[fd00::1]:6380");
   EXPECT_TRUE(RedisAddress::Parse("rediss://redis:6380").value().encrypted);
   EXPECT_FALSE(RedisAddress::Parse("redis:6380").value().encrypted);
+  for (const char* port :
+       {"0", "65536", "4294973675", "-1", "+1"})  // the fourth is 6379 for those who count in 32 bits
+    EXPECT_FALSE(RedisAddress::Parse(fmt::format("redis:{}", port)).ok()) << port;
   EXPECT_FALSE(RedisAddress::Parse("redis://redis:6379/1").ok());  // another database is not the farm's
   const RedisAddress watched = RedisAddress::Parse("sentinel:my-farm@s1,[fd00::2]:7000,s3:26380").value();
   EXPECT_EQ(watched.master, "my-farm");
@@ -211,6 +214,8 @@ TEST(RedisErrors, SayWhatToDoNext) {
                             "MISCONF Redis", "UNBLOCKED force unblock"})
     EXPECT_EQ(code(reply), absl::StatusCode::kUnavailable) << reply;
   EXPECT_EQ(code("OOM command not allowed"), absl::StatusCode::kResourceExhausted);
+  for (const char* reply : {"NOAUTH Authentication", "WRONGPASS invalid"})
+    EXPECT_THAT(Message(ErrorReply(reply)), testing::HasSubstr("--redis-password-file")) << reply;
   for (const char* reply : {"NOAUTH Authentication", "WRONGPASS invalid", "NOPERM this user",
                             "ERR The user executing the script can't", "ERR ACL failure in script: User"})
     EXPECT_EQ(code(reply), absl::StatusCode::kPermissionDenied) << reply;

@@ -295,6 +295,15 @@ TEST_F(AuthTest, ReflectionIsOff) {
   EXPECT_TRUE(absl::IsUnimplemented(Ask(method, guarded.token("a", Role::kAdmin, "m"))));
 }
 
+// So that a newer client learns what an older farm does not have.
+TEST_F(AuthTest, UnknownMethodsAreUnimplemented) {
+  const std::string token = guarded.token("a", Role::kAdmin, "m");
+  for (const char* method : {"/slipway.v1.ExportService/Newer", "/slipway.v2.ExportService/Submit"}) {
+    EXPECT_TRUE(absl::IsUnimplemented(Ask(method, token))) << method;
+    EXPECT_TRUE(absl::IsUnimplemented(slipway::Ask(guarded.Channel(token), method, "\xff\xff").status())) << method;
+  }
+}
+
 // Without tokens everybody is the sole tenant's admin; whoever sends one all the same is not refused.
 TEST_F(AuthTest, WithoutATokensFileNobodyIsAsked) {
   for (const std::string& token : {std::string(), "slw_" + std::string(64, '0')}) {

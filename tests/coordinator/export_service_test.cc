@@ -295,6 +295,10 @@ TEST_F(ExportServiceTest, ListGivesPagesNewestFirst) {
     token = page.next_page_token();
   } while (!token.empty());
   EXPECT_EQ(seen, expected);
+  const absl::Status refused = List(2, "zz").status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_EQ(KindOf(refused), ErrorKind::kUsage);
+  EXPECT_THAT(Message(refused), HasSubstr("page_token: "));
 }
 
 TEST_F(ExportServiceTest, RedisLostIsUnavailable) {

@@ -54,6 +54,12 @@ class Process {
   // All of the ready descriptor, until it is closed.
   std::string Ready() { return ReadAll(ready_.get()); }
   std::string Output() { return ReadAll(output_.get()); }
+  // The output up to and with `text`, or all of it.
+  std::string OutputUpTo(std::string_view text) {
+    std::string output;
+    for (char byte; output.find(text) == std::string::npos && read(output_.get(), &byte, 1) == 1;) output += byte;
+    return output;
+  }
   // The exit code, or minus the signal that ended it.
   int Kill(int signal) {
     kill(pid_, signal);
@@ -183,6 +189,13 @@ TEST_F(ProcessTest, QuotasOfTenantsAreFlags) {
   EXPECT_THAT(Message(refused), HasSubstr("quota of open tasks: 2 at most"));
 }
 
+TEST_F(ProcessTest, SaysThatItWaitsForRedisAndCanBeEndedMeanwhile) {
+  redis.Stop();
+  Process coordinator(Flags("127.0.0.1:0"));
+  EXPECT_THAT(coordinator.OutputUpTo("reason="), HasSubstr("Redis is not there yet"));
+  EXPECT_EQ(coordinator.Kill(SIGTERM), 0) << coordinator.Output();
+}
+
 TEST_F(ProcessTest, VersionAndHelpNeedNothing) {
   Process version({"--version"});
   EXPECT_THAT(version.Output(), MatchesRegex("slipway-coordinator [0-9.]+\n"));
@@ -205,6 +218,8 @@ TEST_F(ProcessTest, SaysWhatIsWrong) {
       {{"--listen", "unix:/nonexistent/s", "--redis", redis.address(), "--store", store}, 5, "unix:/nonexistent/s"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", "/proc/none"}, 5, "/proc/none"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--lease", "0"}, 2, "--lease"},
+      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--shard", "a:b"}, 2, "shard \"a:b\""},
+      {{"--listen", "127.0.0.1:0", "--redis", "127.0.0.1:65536", "--store", store}, 2, "127.0.0.1:65536"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tls-cert", "none", "--tls-key",
         "n"},
        2,

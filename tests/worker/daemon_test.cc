@@ -184,6 +184,15 @@ TEST_F(DaemonTest, WaitsForRedisUntilToldToEnd) {
   EXPECT_TRUE(ScratchIsEmpty());
 }
 
+TEST_F(DaemonTest, SaysWhichRuntimesItsInterpreterLacks) {
+  WorkerProcess worker({"--redis", redis_.address(), "--store", (folder_.path() / "store").string(), "--scratch",
+                        folder_.path().string(), "--python", "/none/bin/python"},
+                       /*await_ready=*/true);
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_THAT(worker.output(), HasSubstr("missing=onnxruntime,litert,ncnn python=/none/bin/python"));
+}
+
 TEST_F(DaemonTest, SaysWhatIsWrongWithItsArguments) {
   WorkerProcess without({}, /*await_ready=*/false);
   EXPECT_EQ(without.Exit(), 2);

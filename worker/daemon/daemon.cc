@@ -79,6 +79,7 @@ class Worker {
     self_.slots = options.slots;
     self_.task_memory_bytes = options.task_memory;
     self_.classes = options.take_all ? AllClasses() : ClassesOf(JudgesOf(runtimes_), options.task_memory);
+    if (!options.take_all) TellMissingRuntimes();
     LogInfo("serves", {{"classes", Joined(self_.classes)}, {"slots", std::to_string(options.slots)}});
   }
 
@@ -94,6 +95,17 @@ class Worker {
 
  private:
   // --- beginning
+
+  void TellMissingRuntimes() const {
+    const std::vector<std::string> found = JudgesOf(runtimes_);
+    std::vector<std::string> missing = {"onnxruntime", "litert", "ncnn"};
+    std::erase_if(missing, [&](const std::string& runtime) { return std::ranges::count(found, runtime) > 0; });
+    if (missing.empty()) return;
+    LogWarning("takes no tasks of runtimes that are missing",
+               {{"missing", Joined(missing)},
+                {"python", options_.python.string()},
+                {"mend", "name the interpreter that has them by --python; `slipway doctor` checks it"}});
+  }
 
   absl::Status Start(ZygoteProcess process) {
     zygote_ = std::make_unique<Zygote>(
