@@ -118,7 +118,7 @@ class Run:
             return self.random.choice(daemons)
 
     def schedule(self, world, points):
-        """Lanes that run side by side: failpoints of workers, of coordinators, faults inside the farm and around it, a coordinator that stands."""
+        """Lanes that run side by side: failpoints of workers, failpoints of coordinators, and each row of the world's events."""
         lanes = {"workers": [], "coordinators": []}
         for name in self.random.sample(points, len(points)):
             area = name.split(".")[0]
@@ -128,9 +128,9 @@ class Run:
             daemons = self.farm.workers if at_worker else self.farm.coordinators
             passage = 1 if name in ("worker.returning", "coordinator.cancelled") else self.random.randint(1, 3)
             lanes["workers" if at_worker else "coordinators"].append(self.failpoint_event(world, daemons, name, passage))
-        lanes["inside"] = self.in_any_order(world, World.INSIDE)
-        lanes["around"] = self.in_any_order(world, World.AROUND + (World.AT_A_SERVED_STORE if self.farm.store.address else ()))
-        lanes["stops"] = self.in_any_order(world, World.STOPS)
+        for row, events in World.EVENTS.items():
+            if row != "store" or self.farm.store.address:
+                lanes[row] = self.in_any_order(world, events)
         return lanes
 
     def in_any_order(self, world, events):

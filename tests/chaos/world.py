@@ -207,9 +207,10 @@ class World:
         except OSError:
             pass
 
-    # What happens to processes and to Redis, and what happens around them.
-    INSIDE = (kill_daemon, kill_daemon, drain_worker, stop_worker, stop_worker, kill_child, kill_child, kill_child, restart_redis, restart_redis, pause_redis,
-              fill_redis, flush_scripts)
-    AROUND = (cut_connections, cut_connections, delay_connections, silence_connections, fill_disk, corrupt_blob, corrupt_blob)
-    STOPS = (stop_coordinator,)
-    AT_A_SERVED_STORE = (cut_connections, delay_connections, silence_connections, restart_store, restart_store, pause_store)
+    EVENTS = {  # in rows that run side by side
+        "inside": (kill_daemon, kill_daemon, drain_worker, stop_worker, stop_worker, kill_child, kill_child, kill_child, restart_redis, restart_redis,
+                   pause_redis, fill_redis, flush_scripts),
+        "around": (cut_connections, cut_connections, delay_connections, silence_connections, fill_disk, corrupt_blob, corrupt_blob),
+        "stops": (stop_coordinator,),
+        "store": (cut_connections, delay_connections, silence_connections, restart_store, restart_store, pause_store),  # where it has a server
+    }

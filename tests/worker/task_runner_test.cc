@@ -33,10 +33,14 @@ class ScriptedExecutor final : public Executor {
     return step(task, blobs);
   }
   fs::path scratch() const override { return folder_.path(); }
-  Abandon abandoned() const override { return abandon; }
+  Abandon abandoned() const override {
+    if (when_asked) when_asked();
+    return abandon;
+  }
 
   std::vector<Step> steps;  // one a run; a single one for all
   Abandon abandon = Abandon::kNo;
+  std::function<void()> when_asked;
   int runs = 0;
 
  private:
@@ -84,7 +88,8 @@ class FullStore final : public Store {
 
 class TaskRunnerTest : public testing::Test {
  protected:
-  TaskRunnerTest() : folder_(*TemporaryFolder::Create(TemporaryFolder::ShortParent(), "runner-")) {
+  explicit TaskRunnerTest(const RedisOptions& redis = {})
+      : redis_(redis), folder_(*TemporaryFolder::Create(TemporaryFolder::ShortParent(), "runner-")) {
     store_ = *OpenLocalStore({folder_.path() / "store", true});
     queue_ = *ConnectQueue({.address = redis_.address(), .lease = absl::Milliseconds(400), .max_attempts = 3});
   }
@@ -393,6 +398,56 @@ TEST_F(TaskRunnerTest, AnotherWorkersLeaseFencesTheCommit) {
   EXPECT_EQ(View(request).state, TaskState::kRunning) << "still the other's";
   Run(others);
   EXPECT_EQ(View(request).state, TaskState::kPassed);
+}
+
+class RedisAwayTest : public TaskRunnerTest {
+ protected:
+  RedisAwayTest() : TaskRunnerTest({.persistent = true}) {}
+  // Leaves a worker's question to the queue unanswered, and four more.
+  void Lose() {
+    redis_.Kill9();
+    executor_.when_asked = [this] {
+      if (++asked_ == 5) redis_.Restart();
+    };
+  }
+  TaskState State(const std::string& request) {
+    absl::StatusOr<std::vector<TaskView>> tasks;
+    EXPECT_TRUE(Holds([&] { return (tasks = queue_->ListTasks(request, 0, 10)).ok(); }));
+    return tasks->at(0).state;
+  }
+  int asked_ = 0;
+};
+
+TEST_F(RedisAwayTest, AResultIsCommittedWhenItIsBack) {
+  const std::string request = Submit();
+  executor_.steps = {[this](const TaskMessage& task, const std::vector<int>& blobs) {
+    Lose();
+    return Converts()(task, blobs);
+  }};
+  Run(Lease());
+  EXPECT_EQ(State(request), TaskState::kPassed);
+}
+
+TEST_F(RedisAwayTest, ATaskIsReturnedWhenItIsBack) {
+  const std::string request = Submit();
+  executor_.steps = {[this](const TaskMessage&, const std::vector<int>&) {
+    Lose();
+    return Answers(WithKind(Unavailable("the disk is full"), ErrorKind::kMachine));
+  }};
+  Run(Lease());
+  EXPECT_NE(State(request), TaskState::kRunning);
+}
+
+TEST_F(RedisAwayTest, AWorkerThatEndsWaitsForItNoLonger) {
+  const std::string request = Submit();
+  executor_.steps = {[this](const TaskMessage& task, const std::vector<int>& blobs) {
+    redis_.Kill9();
+    executor_.abandon = Abandon::kDraining;
+    return Converts()(task, blobs);
+  }};
+  Run(Lease());
+  redis_.Restart();
+  EXPECT_EQ(State(request), TaskState::kRunning);
 }
 
 TEST_F(TaskRunnerTest, ACancelledRequestTakesNoResult) {

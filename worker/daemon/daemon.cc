@@ -143,7 +143,6 @@ class Worker {
     runner.cache = options_.cache;
     runner.seed = std::stoull(RandomHex(8), nullptr, 16);
     runner.lease = options_.queue.lease;
-    runner.commit_patience = options_.queue.lease * 2;
     runner_ = std::make_unique<TaskRunner>(*queue_, *store_, runner);
     RETURN_IF_ERROR(queue_->OnCancelled([this](const std::string& request) {
       for (const auto& slot : slots_) slot->AbandonRequest(request);

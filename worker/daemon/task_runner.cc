@@ -51,6 +51,17 @@ absl::StatusOr<fs::path> OutputFile(const fs::path& folder, const std::string& n
   return path;
 }
 
+// Repeats `call`, which names the task's token, until Redis answers: whoever lives then still has the lease. Gives up when the task is another's,
+// or the worker has to end.
+template <typename Call>
+absl::StatusOr<CommitOutcome> WhileRedisIsAway(const Executor& executor, const Call& call) {
+  for (absl::Duration pause = absl::Milliseconds(20);; pause = std::min(pause * 2, absl::Seconds(1))) {
+    absl::StatusOr<CommitOutcome> outcome = call();
+    if (!absl::IsUnavailable(outcome.status()) || executor.abandoned() != Abandon::kNo) return outcome;
+    std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));
+  }
+}
+
 std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 }  // namespace
@@ -65,7 +76,7 @@ std::optional<TaskRunner::Leased> TaskRunner::Run(const LeasedTask& task, Execut
     case Settlement::What::kCommit:
       return Commit(task, settlement, executor, meter, next ? next() : std::nullopt);
     case Settlement::What::kReturn:
-      Return(task, settlement);
+      Return(task, settlement, executor);
       break;
     case Settlement::What::kNothing:
       meter.GaveUp();
@@ -297,35 +308,25 @@ std::optional<TaskRunner::Leased> TaskRunner::Commit(const LeasedTask& task, con
                                                      const std::optional<LeaseRequest>& next) {
   meter.Enter("commit");
   const TaskCommit commit{task.request, task.index, task.token, settlement.state, settlement.result, settlement.reason};
-  const absl::Time give_up = absl::Now() + options_.commit_patience;
-  absl::Duration pause = absl::Milliseconds(20);
   std::optional<Leased> leased;
-  for (bool first = true;; first = false) {
-    absl::StatusOr<CommitOutcome> outcome;
-    if (first && next) {
-      CommittedAndLeased both = queue_.CommitAndLease(commit, *next);
-      outcome = std::move(both.committed);
-      leased = std::move(both.leased);
-    } else {
-      outcome = queue_.Commit(commit);
-    }
-    if (outcome.ok()) {
-      Failpoint("worker.committed");
-      meter.Committed(settlement.state, outcome);
-      const bool ours = *outcome == CommitOutcome::kCommitted || *outcome == CommitOutcome::kAlready;
-      LogDebug(ours ? "committed" : "the task had become another's",
-               {{"state", std::string(Name(settlement.state))}, {"reason", settlement.reason}});
-      return leased;
-    }
-    // The same token may commit again after a lost reply; the task is leased anew by whoever comes if Redis stays away.
-    if (!absl::IsUnavailable(outcome.status()) || executor.abandoned() == Abandon::kLost || absl::Now() >= give_up) {
-      meter.Committed(settlement.state, outcome);
-      LogError("cannot commit", {{"reason", Message(outcome.status())}});
-      return leased;
-    }
-    std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));
-    pause = std::min(pause * 2, absl::Seconds(1));
+  bool first = true;
+  // The same token may commit again after a lost reply.
+  const auto outcome = WhileRedisIsAway(executor, [&]() -> absl::StatusOr<CommitOutcome> {
+    if (!std::exchange(first, false) || !next) return queue_.Commit(commit);
+    CommittedAndLeased both = queue_.CommitAndLease(commit, *next);
+    leased = std::move(both.leased);
+    return std::move(both.committed);
+  });
+  if (outcome.ok()) Failpoint("worker.committed");
+  meter.Committed(settlement.state, outcome);
+  if (!outcome.ok()) {
+    LogError("cannot commit", {{"reason", Message(outcome.status())}});
+    return leased;
   }
+  const bool ours = *outcome == CommitOutcome::kCommitted || *outcome == CommitOutcome::kAlready;
+  LogDebug(ours ? "committed" : "the task had become another's",
+           {{"state", std::string(Name(settlement.state))}, {"reason", settlement.reason}});
+  return leased;
 }
 
 std::optional<TaskReturn> TaskRunner::RetryOf(Failure failure, const LeasedTask& task, const std::string& reason) {
@@ -345,9 +346,9 @@ bool TaskRunner::MoreMemoryIsOffered(const LeasedTask& task) {
   });
 }
 
-void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement) {
+void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement, const Executor& executor) {
   Failpoint("worker.returning");
-  const auto outcome = queue_.Return(task, settlement.how);
+  const auto outcome = WhileRedisIsAway(executor, [&] { return queue_.Return(task, settlement.how); });
   LogWarning("returned a task",
              {{"reason", settlement.reason}, {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
 }

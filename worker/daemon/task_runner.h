@@ -62,7 +62,6 @@ struct TaskRunnerOptions {
   JailLevel jail = JailLevel::kNone;                     // of the children, for the manifest
   absl::Duration task_timeout = absl::Minutes(10);       // for messages; the executor enforces it
   absl::Duration judge_timeout = absl::Minutes(2);       // for one answer of a judge
-  absl::Duration commit_patience = absl::Seconds(30);    // how long a commit is repeated while Redis is away
   absl::Duration lease = absl::Seconds(15);              // of a worker that is silent for longer nothing is expected
   absl::Duration retry_delay = absl::Milliseconds(200);  // before the machine is tried again, see retry.h
   std::string runtimes;                                  // RuntimesOf the judges' interpreter
@@ -112,7 +111,7 @@ class TaskRunner {
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
   std::optional<Leased> Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor,
                                TaskMeter& meter, const std::optional<LeaseRequest>& next);
-  void Return(const LeasedTask& task, const Settlement& settlement);
+  void Return(const LeasedTask& task, const Settlement& settlement, const Executor& executor);
   std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason);
   // Whether a worker that has been heard of lately offers the task more memory.
   bool MoreMemoryIsOffered(const LeasedTask& task);
