@@ -42,11 +42,12 @@ NAMESPACES = ("unshare", "--map-root-user", "--mount", "--net")  # a disk that c
 # --- one seed, in its namespaces
 
 def choose(options, seed):
-    """What the seed decides of the farm, unless told: eight seeds in a row have every combination."""
+    """What the seed decides of the farm, unless told: sixteen seeds in a row have every combination."""
     chosen = copy.copy(options)
     chosen.store = options.store or ("local", "s3")[seed & 1 ^ 1]
     chosen.tls = bool(seed & 2) if options.tls is None else options.tls
     chosen.fsync = options.fsync or ("always", "everysec")[seed >> 2 & 1]
+    chosen.shared = bool(seed & 8) if options.shared is None else options.shared
     return chosen
 
 
@@ -60,7 +61,7 @@ def run_seed(options, seed):
         run.run()
     except Violation as violation:
         run.violate(str(violation))
-    lines = [f"seed {seed} ({options.store}{', tls' if options.tls else ''}, {options.fsync}): {run.users.cells if run.users else 0} cells, "
+    lines = [f"seed {seed} ({options.store}{', tls' if options.tls else ''}, {options.fsync}{', shared' if options.shared else ''}): {run.users.cells if run.users else 0} cells, "
              f"{run.users.submissions if run.users else 0} runs of clients, {time.monotonic() - run.start:.0f} s, {len(run.violations)} violations",
              *(f"  {violation}" for violation in run.violations)]
     print("\n".join(lines), flush=True)
@@ -143,6 +144,8 @@ def main():
     parser.add_argument("--store", choices=STORES, help="a folder, or a bucket of rclone's S3 server (default: the seed decides)")
     parser.add_argument("--tls", action=argparse.BooleanOptionalAction, help="TLS and tokens at the coordinators, TLS at Redis (default: the seed decides)")
     parser.add_argument("--fsync", choices=("always", "everysec"), help="Redis' appendfsync during the storm (default: the seed decides)")
+    parser.add_argument("--shared", action=argparse.BooleanOptionalAction,
+                        help="users ask for the same again and again, workers keep results (default: the seed decides)")
     parser.add_argument("--bin", type=pathlib.Path, default=SOURCE / "build/bin", help="folder of the binaries (default build/bin)")
     parser.add_argument("--keep", action="store_true", help="keep the folders with all logs even without a violation")
     parser.add_argument("--verbose", action="store_true", help="tell each event as it happens")

@@ -98,7 +98,7 @@ class Daemon:
 
 
 class Farm:
-    def __init__(self, folder, options, coordinators, workers, lease, garbage_after=None, fsync="always"):
+    def __init__(self, folder, options, coordinators, workers, lease, garbage_after=None, fsync="always", keeping=False):
         folder.mkdir()
         self.folder, self.binaries, self.lease = folder, options.bin, lease
         self.hits_log = folder / "failpoints.log"
@@ -123,7 +123,8 @@ class Farm:
             self.coordinators.append(Daemon(self, f"coordinator{i}", options.bin / "slipway-coordinator", ["--listen", listen, *door_flags, *collecting]))
             self.doors.append(Proxy(f"clients to coordinator{i}", lambda door=self.coordinators[-1]: door.id.removeprefix("unix:")))
         self.workers = [Daemon(self, f"worker{i}", options.bin / "slipway-worker",
-                               ["--slots", "1", "--no-cache", "--scratch", str(self.scratch), "--drain-timeout", "20", *collecting]) for i in range(workers)]
+                               ["--slots", "1", "--scratch", str(self.scratch), "--drain-timeout", "20", *([] if keeping else ["--no-cache"]), *collecting])
+                        for i in range(workers)]
         for daemon in self.daemons():
             if not daemon.start():
                 raise Violation(f"{daemon.name} did not start: {daemon.text()[-500:]}")
@@ -147,10 +148,10 @@ class Farm:
         return {line.split()[0] for line in self.hits_log.read_text().splitlines()}
 
     def client(self, doors, arguments, failpoints="", user=USERS[0]):
-        """Starts `slipway export` at coordinators' proxies; what was made before is made again."""
+        """Starts `slipway export` at coordinators' proxies."""
         environment = dict(os.environ, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.hits_log))
         servers = ",".join(self.doors[door].address for door in doors)
-        return subprocess.Popen([self.binaries / "slipway", "export", "--server", servers, *self.credentials[user], "--json", "--fresh", *arguments],
+        return subprocess.Popen([self.binaries / "slipway", "export", "--server", servers, *self.credentials[user], "--json", *arguments],
                                 env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def commits(self):

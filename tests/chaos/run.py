@@ -149,6 +149,7 @@ class Run:
         """Without end; the first ones have the clients' failpoints."""
         generator = random.Random(self.seed)
         client_points = [name for name in points if name.startswith("client.")]
+        common = [Job(generator, 0, models.names()) for _ in range(3)] if self.options.shared else []
         number = 0
         while True:
             job = Job(generator, number, models.names())
@@ -156,13 +157,15 @@ class Run:
             if number % 2 == 1 and client_points:
                 job.failpoint = client_points.pop()
                 job.models, job.targets = ["mlp", "classifier"], list(TARGETS[:2])
+            elif common and generator.random() < 0.6:
+                job.share(generator.choice(common))
             number += 1
             yield job
 
     def storm(self):
         points = failpoints()
         self.farm = Farm(self.folder / "storm", self.options, coordinators=2, workers=4, lease=3, garbage_after=GARBAGE_AFTER[self.options.store],
-                         fsync=self.options.fsync)
+                         fsync=self.options.fsync, keeping=self.options.shared)
         try:
             self.users = Users(self, self.farm, self.jobs(points))
             world = World(self.farm, self.log, lambda: self.users.ended)

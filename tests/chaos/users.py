@@ -33,7 +33,12 @@ class Job:
         self.after = random_.uniform(0.05, 1.5)
         self.door = random_.getrandbits(8)  # whose coordinator is asked first; another run asks the next
         self.everywhere = random_.random() < 0.5  # told all coordinators' addresses
+        self.shared = False  # others ask for the very same: the farm may join them, and use what it kept
         self.failpoint = None
+
+    def share(self, other):
+        """Asks for what `other` asks for."""
+        self.models, self.targets, self.verify, self.shared = other.models, other.targets, other.verify, True
 
     def cells(self):
         return len(self.models) * len(self.targets)
@@ -57,6 +62,7 @@ class Users:
         self.untold = 0        # runs of clients that were told none
         self.ended = 0         # jobs
         self.schedule_over = threading.Event()
+        models.write(self.folder / "shared", self.seed, models.names(), mark="shared")
         self.threads = [threading.Thread(target=self.serve, args=(user,)) for user in USERS]
 
     def serve(self, user):
@@ -80,9 +86,9 @@ class Users:
         folder = self.folder / str(job.number)
         out = folder / "out"
         models.write(folder, self.seed, job.models, mark=str(job.number))
-        arguments = [*(str(folder / f"{name}.onnx") for name in job.models), "--target", ",".join(job.targets), "--precision", "fp32", "--out", str(out)]
-        if not job.verify:
-            arguments.append("--no-verify")
+        sources = self.folder / "shared" if job.shared else folder
+        arguments = [*(str(sources / f"{name}.onnx") for name in job.models), "--target", ",".join(job.targets), "--precision", "fp32", "--out", str(out)]
+        arguments += ([] if job.verify else ["--no-verify"]) + ([] if job.shared else ["--fresh"])
         trouble, calm_tries = job.trouble, 0
         while True:
             settled = self.schedule_over.is_set()
