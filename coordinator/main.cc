@@ -99,7 +99,7 @@ void DefineFlags(CLI::App& app, Flags& flags) {
       ->envname("SLIPWAY_STORE")
       ->required();
   app.add_option("--store-credentials", flags.store_options.credentials,
-                 "Of an s3 store: file in AWS' format (default: the AWS_* variables, then ~/.aws/credentials)")
+                 "Of an s3 store: file in AWS' format (default: what the AWS_* variables name, or ~/.aws/credentials)")
       ->envname("SLIPWAY_STORE_CREDENTIALS");
   app.add_option("--garbage-after", flags.garbage_hours,
                  "Hours after which blobs that nobody used and no request names are removed; 0: never")

@@ -57,8 +57,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
                        "s3://BUCKET/PREFIX[?endpoint=URL&region=NAME]"),
         "SLIPWAY_STORE")
       ->required();
-  named(app.add_option("--store-credentials", flags.store_options.credentials,
-                       "of an s3 store: file in AWS' format (default: the AWS_* variables, then ~/.aws/credentials)"),
+  named(app.add_option(
+            "--store-credentials", flags.store_options.credentials,
+            "of an s3 store: file in AWS' format (default: what the AWS_* variables name, or ~/.aws/credentials)"),
         "SLIPWAY_STORE_CREDENTIALS");
   named(app.add_option("--store-cache", flags.store_options.cache,
                        "of an s3 store: folder for copies of its blobs (default: one in the scratch folder)"),

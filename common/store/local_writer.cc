@@ -8,48 +8,24 @@
 #include <cerrno>
 
 #include "common/base/error.h"
+#include "common/store/hashing_writer.h"
 
 namespace slipway {
 namespace {
 
-class LocalWriter final : public BlobWriter {
+class LocalWriter final : public HashingWriter {
  public:
   LocalWriter(const StoreLayout& layout, VerifiedFiles& verified, std::string tenant, const Digest& digest,
               std::filesystem::path path, UniqueFd fd)
-      : layout_(layout),
+      : HashingWriter(digest),
+        layout_(layout),
         verified_(verified),
         tenant_(std::move(tenant)),
-        digest_(digest),
         file_(std::move(path)),
         fd_(std::move(fd)) {}
 
-  absl::Status Write(std::span<const std::byte> data) override {
-    RETURN_IF_ERROR(failure_);
-    failure_ = Append(data);
-    return failure_;
-  }
-
-  absl::Status Commit() override {
-    RETURN_IF_ERROR(failure_);
-    failure_ = FailedPrecondition("blob {} was committed already", digest_.ToString());
-    Digest written = hasher_.Finish();
-    if (written != digest_) {
-      return InvalidArgument("blob {}: {} bytes of SHA-256 {} arrived", digest_.ToString(), written.bytes,
-                             written.Hex());
-    }
-    RETURN_IF_ERROR(layout_.Publish(fd_.get(), file_.path(), tenant_, digest_));
-    file_.Release();
-    struct stat info;
-    if (::fstat(fd_.get(), &info) == 0) verified_.Add(FileIdentity::Of(info), digest_);
-    return absl::OkStatus();
-  }
-
  private:
-  absl::Status Append(std::span<const std::byte> data) {
-    if (data.size() > digest_.bytes - received_)
-      return InvalidArgument("blob {}: more than its {} bytes arrived", digest_.ToString(), digest_.bytes);
-    received_ += data.size();
-    hasher_.Update(data);
+  absl::Status Append(std::span<const std::byte> data) override {
     while (!data.empty()) {
       ssize_t written = ::write(fd_.get(), data.data(), data.size());
       if (written < 0 && errno == EINTR) continue;
@@ -59,15 +35,21 @@ class LocalWriter final : public BlobWriter {
     return absl::OkStatus();
   }
 
+  absl::Status Publish() override {
+    RETURN_IF_ERROR(layout_.Publish(fd_.get(), file_.path(), tenant_, digest()));
+    file_.Release();
+    struct stat info;
+    if (::fstat(fd_.get(), &info) == 0) verified_.Add(FileIdentity::Of(info), digest());
+    return absl::OkStatus();
+  }
+
+  void Abandon() override {}  // the file goes with the writer
+
   const StoreLayout& layout_;
   VerifiedFiles& verified_;
   const std::string tenant_;
-  const Digest digest_;
   ScopedFile file_;
   UniqueFd fd_;
-  Hasher hasher_;
-  uint64_t received_ = 0;
-  absl::Status failure_;  // the first error sticks: a blob with a hole must not be committed
 };
 
 }  // namespace

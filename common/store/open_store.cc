@@ -72,7 +72,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(std::string_view url, const Ope
     ASSIGN_OR_RETURN(S3Options s3, ParseS3(url));
     s3.scratch = options.scratch;
     s3.touch_after = std::min(s3.touch_after, options.garbage_after / 2);
-    ASSIGN_OR_RETURN(s3::Credentials credentials, FindS3Credentials(options.credentials));
+    ASSIGN_OR_RETURN(s3::CredentialSource credentials, FindS3Credentials(options.credentials, s3.region));
     ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenS3Store(s3, std::move(credentials)));
     RETURN_IF_ERROR(store->Check());
     if (options.cache.empty()) return store;

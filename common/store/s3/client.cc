@@ -26,6 +26,7 @@ constexpr Refusal kRefusals[] = {
     {0, "InvalidAccessKeyId", absl::StatusCode::kPermissionDenied, false, "the server does not know the access key"},
     {0, "SignatureDoesNotMatch", absl::StatusCode::kPermissionDenied, false,
      "the secret key is not the access key's, or the region is wrong"},
+    {0, "InvalidToken", absl::StatusCode::kPermissionDenied, false, "the session token is not the access key's"},
     {0, "ExpiredToken", absl::StatusCode::kPermissionDenied, false, "renew the session's credentials"},
     {0, "AuthorizationHeaderMalformed", absl::StatusCode::kFailedPrecondition, false,
      "name the bucket's region: region=…"},
@@ -98,7 +99,7 @@ uint64_t Seed() { return std::stoull(RandomHex(8), nullptr, 16); }
 
 }  // namespace
 
-Client::Client(const S3Options& options, Credentials credentials)
+Client::Client(const S3Options& options, CredentialSource credentials)
     : options_(options), credentials_(std::move(credentials)), http_(options.timeout), random_(Seed()) {
   std::string_view rest = options_.endpoint;
   rest.remove_prefix(rest.find("://") + 3);
@@ -113,6 +114,16 @@ absl::Duration Client::Backoff(int attempt) {
   return random_.Uniform() * std::min(options_.first_backoff * (1 << std::min(attempt, 20)), options_.longest_backoff);
 }
 
+absl::StatusOr<HttpResponse> Client::SendOnce(const Call& call, const SignableRequest& signable,
+                                              const std::string& url) {
+  ASSIGN_OR_RETURN(const Credentials credentials, credentials_.Now());
+  return http_.Send({.method = call.method,
+                     .url = url,
+                     .headers = SignedHeaders(signable, credentials, options_.region, absl::Now()),
+                     .body = call.body,
+                     .most_bytes = std::max<size_t>(call.most_bytes, 64 << 10)});
+}
+
 absl::StatusOr<HttpResponse> Client::Send(const Call& call) {
   SignableRequest signable{.method = call.method,
                            .host = host_,
@@ -124,12 +135,7 @@ absl::StatusOr<HttpResponse> Client::Send(const Call& call) {
                     UriEncode(signable.path, true) + (call.query.empty() ? "" : "?" + CanonicalQuery(call.query));
   std::string what = fmt::format("S3 {} {}/{}", call.method, options_.bucket, call.key);
   for (int attempt = 1;; ++attempt) {
-    absl::StatusOr<HttpResponse> response =
-        http_.Send({.method = call.method,
-                    .url = url,
-                    .headers = SignedHeaders(signable, credentials_, options_.region, absl::Now()),
-                    .body = call.body,
-                    .most_bytes = std::max<size_t>(call.most_bytes, 64 << 10)});
+    absl::StatusOr<HttpResponse> response = SendOnce(call, signable, url);
     if (response.ok() &&
         (call.method == "GET" && call.query.empty() ? response->status / 100 == 2 : !IsError(*response)))
       return response;

@@ -33,7 +33,7 @@ struct Upload {
 // clock): with what to do; UNAVAILABLE and RESOURCE_EXHAUSTED (429, SlowDown, full): every try failed.
 class Client {
  public:
-  Client(const S3Options& options, Credentials credentials);
+  Client(const S3Options& options, CredentialSource credentials);
 
   // OK iff the bucket is there and may be listed below `prefix`.
   absl::Status CheckBucket(const std::string& prefix);
@@ -67,10 +67,11 @@ class Client {
     size_t most_bytes = 1 << 20;
   };
   absl::StatusOr<HttpResponse> Send(const Call& call);
+  absl::StatusOr<HttpResponse> SendOnce(const Call& call, const SignableRequest& signable, const std::string& url);
   absl::Duration Backoff(int attempt);
 
   const S3Options options_;
-  const Credentials credentials_;
+  const CredentialSource credentials_;
   std::string host_, base_path_;
   HttpClient http_;
   std::mutex mutex_;

@@ -23,7 +23,7 @@ constexpr uint64_t kActionBytes = 256;  // more than a digest's text
 
 class S3Store final : public Store {
  public:
-  S3Store(const S3Options& options, s3::Credentials credentials)
+  S3Store(const S3Options& options, s3::CredentialSource credentials)
       : options_(options), client_(options, std::move(credentials)) {}
 
   absl::StatusOr<std::vector<Digest>> FindMissing(std::string_view tenant, std::span<const Digest> wanted) override {
@@ -139,7 +139,7 @@ absl::Status Usage(std::string_view what) { return WithKind(InvalidArgument("{}"
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> OpenS3Store(const S3Options& options, s3::Credentials credentials) {
+absl::StatusOr<std::unique_ptr<Store>> OpenS3Store(const S3Options& options, s3::CredentialSource credentials) {
   S3Options checked = options;
   if (checked.bucket.empty() || checked.bucket.find('/') != std::string::npos) return Usage("S3: no bucket is named");
   if (checked.endpoint.empty()) checked.endpoint = fmt::format("https://s3.{}.amazonaws.com", checked.region);

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/store/s3/sigv4.h"
+#include "common/store/s3/credentials.h"
 #include "common/store/store.h"
 
 namespace slipway {
@@ -30,15 +30,21 @@ struct S3Options {
   absl::Duration touch_after = absl::Hours(12);       // a use of an object older than this copies it onto itself
 };
 
-// From `file` (AWS' format: aws_access_key_id = …, profile [default]) unless empty; else AWS_ACCESS_KEY_ID,
-// AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; else the file AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials.
-// FAILED_PRECONDITION, kind usage, without any. Never from an argument or a URL.
-absl::StatusOr<s3::Credentials> FindS3Credentials(const std::filesystem::path& file = {});
+// From `file` (AWS' format: aws_access_key_id = …; profile AWS_PROFILE or [default]), read again when it changes, unless empty;
+// else the first of these that the environment names:
+//   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+//   AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN (AWS_ROLE_SESSION_NAME; AWS_ENDPOINT_URL_STS or AWS' STS of `region`)
+//   AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, as `file`
+//   AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI (AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or …_TOKEN)
+// FAILED_PRECONDITION, kind usage, without any. Never from an argument or a URL. What is lent is asked for with the first
+// request.
+absl::StatusOr<s3::CredentialSource> FindS3Credentials(const std::filesystem::path& file = {},
+                                                       std::string_view region = "us-east-1");
 
 // Keys: <prefix>t/<tenant>/<2 hex>/<hex>-<bytes>, pins/<random>, farm. Nothing is sent before the first use.
 // Written blobs are hashed on the way; the PUT, or the completion of the multipart upload, happens only when the hash
 // is the name's, so an interrupted or wrong upload never becomes visible. A blob already there is not sent again.
 // Streams from offset 0 are verified at their end; from elsewhere only their length is.
-absl::StatusOr<std::unique_ptr<Store>> OpenS3Store(const S3Options& options, s3::Credentials credentials);
+absl::StatusOr<std::unique_ptr<Store>> OpenS3Store(const S3Options& options, s3::CredentialSource credentials);
 
 }  // namespace slipway

@@ -8,14 +8,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/store/s3/credentials.h"
 
 namespace slipway::s3 {
-
-struct Credentials {
-  std::string access_key;
-  std::string secret_key;     // never logged, never in a message
-  std::string session_token;  // empty: none
-};
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 

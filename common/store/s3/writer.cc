@@ -3,6 +3,7 @@
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
+#include "common/store/hashing_writer.h"
 #include "common/store/s3/blob_streams.h"
 
 namespace slipway::s3 {
@@ -11,36 +12,17 @@ namespace {
 constexpr uint64_t kMostParts = 10'000;       // S3's limit
 constexpr uint64_t kWorthAsking = 256 << 10;  // smaller blobs are sent unasked: one round trip instead of two
 
-class Writer final : public BlobWriter {
+class Writer final : public HashingWriter {
  public:
   Writer(Client& client, const S3Options& options, std::string key, const Digest& digest)
-      : client_(client),
+      : HashingWriter(digest),
+        client_(client),
         key_(std::move(key)),
-        digest_(digest),
         part_bytes_(std::max(options.part_bytes, digest.bytes / kMostParts + 1)) {}
-  ~Writer() override { Abort(); }
-
-  absl::Status Write(std::span<const std::byte> data) override {
-    RETURN_IF_ERROR(failure_);
-    failure_ = Append(data);
-    if (!failure_.ok()) Abort();
-    return failure_;
-  }
-
-  absl::Status Commit() override {
-    RETURN_IF_ERROR(failure_);
-    failure_ = FailedPrecondition("blob {} was committed already", digest_.ToString());
-    absl::Status published = Publish();
-    if (!published.ok()) Abort();
-    return published;
-  }
+  ~Writer() override { Abandon(); }
 
  private:
-  absl::Status Append(std::span<const std::byte> data) {
-    if (data.size() > digest_.bytes - received_)
-      return InvalidArgument("blob {}: more than its {} bytes arrived", digest_.ToString(), digest_.bytes);
-    received_ += data.size();
-    hasher_.Update(data);
+  absl::Status Append(std::span<const std::byte> data) override {
     while (!data.empty()) {
       // The last part waits for Commit, so that a blob of one part needs no multipart upload.
       if (part_.size() == part_bytes_) RETURN_IF_ERROR(SendPart());
@@ -66,16 +48,11 @@ class Writer final : public BlobWriter {
     return absl::OkStatus();
   }
 
-  absl::Status Publish() {
-    Digest written = hasher_.Finish();
-    if (written != digest_) {
-      return InvalidArgument("blob {}: {} bytes of SHA-256 {} arrived", digest_.ToString(), written.bytes,
-                             written.Hex());
-    }
+  absl::Status Publish() override {
     if (stored_already_) return absl::OkStatus();
     if (upload_.empty()) {
       bool stored = false;
-      if (digest_.bytes >= kWorthAsking) {
+      if (digest().bytes >= kWorthAsking) {
         ASSIGN_OR_RETURN(stored, IsStored());
       }
       if (stored) return absl::OkStatus();
@@ -90,7 +67,7 @@ class Writer final : public BlobWriter {
     if (absl::IsNotFound(completed)) {
       // An earlier try may have completed it and its reply been lost.
       ASSIGN_OR_RETURN(bool stored, IsStored());
-      if (!stored) return Unavailable("blob {}: its upload vanished", digest_.ToString());
+      if (!stored) return Unavailable("blob {}: its upload vanished", digest().ToString());
       completed = absl::OkStatus();
     }
     RETURN_IF_ERROR(completed);
@@ -103,14 +80,14 @@ class Writer final : public BlobWriter {
     absl::StatusOr<Object> object = client_.Head(key_);
     if (absl::IsNotFound(object.status())) return false;
     RETURN_IF_ERROR(object.status());
-    if (object->bytes != digest_.bytes) return false;
+    if (object->bytes != digest().bytes) return false;
     absl::Status young = client_.KeepYoung(*object);
     if (absl::IsNotFound(young)) return false;
     RETURN_IF_ERROR(young);
     return true;
   }
 
-  void Abort() {
+  void Abandon() override {
     if (upload_.empty()) return;
     if (absl::Status aborted = client_.AbortUpload(key_, upload_); !aborted.ok())
       LogWarning("upload left to garbage collection", {{"key", key_}, {"reason", Message(aborted)}});
@@ -119,14 +96,10 @@ class Writer final : public BlobWriter {
 
   Client& client_;
   const std::string key_;
-  const Digest digest_;
   const uint64_t part_bytes_;
   std::string part_, upload_;
   std::vector<std::string> etags_;
-  Hasher hasher_;
-  uint64_t received_ = 0;
   bool stored_already_ = false;
-  absl::Status failure_;  // the first error sticks: a blob with a hole must not be committed
 };
 
 }  // namespace
