@@ -193,6 +193,24 @@ class Image(unittest.TestCase):
         for package in installed[1:]:
             self.assertIn("Package: ", run("apt-cache", "show", package).stdout, package)
 
+    def test_configuring_finds_nothing_but_what_its_first_stage_installs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run("cmake", "-S", ROOT, "-B", folder, "-G", "Ninja")
+            cache = (pathlib.Path(folder) / "CMakeCache.txt").read_text()
+        found = {os.path.realpath(path) for path in re.findall(r"^[A-Za-z_]\S*:(?:FILEPATH|PATH)=(/usr/.+)$", cache, re.M)}
+        listed = re.sub("#.*", "", (ROOT / "deploy/requirements/build.apt").read_text()).split()
+        options = [f"--no-{relation}" for relation in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")]
+        depends = run("apt-cache", "depends", "--recurse", *options, *listed).stdout
+        brought = {line.split(":")[0] for line in depends.splitlines() if not line.startswith(" ")}
+        owned = 0
+        for line in run("dpkg", "-S", *found, check=False).stdout.splitlines():
+            owners, path = line.rsplit(": ", 1)
+            if path not in found:
+                continue  # "no path found matching"
+            owned += 1
+            self.assertTrue({owner.split(":")[0] for owner in owners.split(", ")} & brought, f"{path} is of {owners}, which build.apt does not bring")
+        self.assertGreater(owned, 20)
+
     def test_nothing_of_the_working_tree_leaks_into_it(self):
         ignored = (ROOT / ".dockerignore").read_text().split()
         for name in (".git", ".venv", ".cache", "build", "exports"):
@@ -200,4 +218,4 @@ class Image(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
