@@ -13,13 +13,16 @@ class Drill:
     def __init__(self, farm, sources):
         self.farm, self.sources = farm, sources
         self.first, self.second = farm.workers
-        for worker in farm.workers:
-            worker.end()
+        self.stop_workers()
         self.lines = {worker: len(worker.text()) for worker in farm.workers}
         self.client = None
 
-    def export(self, *arguments):
-        self.client = self.farm.client([0], [*map(str, arguments), "--target", "onnx", "--precision", "fp32", "--no-verify", "--out", str(self.sources / "out")])
+    def stop_workers(self):
+        for worker in self.farm.workers:
+            worker.end()
+
+    def export(self, *arguments, doors=(0,)):
+        self.client = self.farm.client(doors, [*map(str, arguments), "--target", "onnx", "--precision", "fp32", "--no-verify", "--fresh", "--out", str(self.sources / "out")])
 
     def hold(self, worker, failpoint):
         """Starts the worker and waits until it stands at the failpoint."""
@@ -128,6 +131,19 @@ def answer_to_submit_lost(farm, sources):
         raise Violation(f"one export made {made} requests")
 
 
+def coordinator_gone(farm, sources):
+    """A client that knows both coordinators needs but one, whichever it is."""
+    drill = Drill(farm, sources)
+    for coordinator in farm.coordinators:
+        drill.export(sources / "mlp.onnx", doors=range(len(farm.coordinators)))
+        drill.hold(drill.first, "worker.leased")
+        coordinator.kill()
+        drill.wake(drill.first)
+        drill.finish(0)
+        coordinator.start()
+        drill.stop_workers()
+
+
 def garbage_before_commit(farm, sources):
     """A result that no request names yet, of files that nobody has used for long: garbage collection lets it be."""
     drill = Drill(farm, sources)
@@ -145,4 +161,5 @@ def garbage_before_commit(farm, sources):
     coordinator.start()
 
 
-ALL = (two_holders, cancelled_before_commit, lost_task_goes_first, redis_away_longer_than_a_lease, answer_to_submit_lost, garbage_before_commit)
+ALL = (two_holders, cancelled_before_commit, lost_task_goes_first, redis_away_longer_than_a_lease, answer_to_submit_lost, coordinator_gone,
+       garbage_before_commit)

@@ -69,7 +69,7 @@ class Run:
 
     def drill(self):
         folder = self.folder / "drills"
-        farm = Farm(folder, self.options, coordinators=1, workers=2, lease=1.5)
+        farm = Farm(folder, self.options, coordinators=2, workers=2, lease=1.5)
         try:
             for drill in drills.ALL:
                 sources = folder / drill.__name__

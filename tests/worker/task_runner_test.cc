@@ -413,7 +413,7 @@ class RedisAwayTest : public TaskRunnerTest {
   TaskState State(const std::string& request) {
     absl::StatusOr<std::vector<TaskView>> tasks;
     EXPECT_TRUE(Holds([&] { return (tasks = queue_->ListTasks(request, 0, 10)).ok(); }));
-    return tasks->at(0).state;
+    return tasks.ok() ? tasks->at(0).state : TaskState::kRunning;
   }
   int asked_ = 0;
 };
