@@ -87,11 +87,13 @@ Finding Runtime(const std::string& python, const std::string& judge, const std::
   if (ended->code == 0 && version != std::string::npos)
     return {judge, true, ended->output.substr(version + 8) + " (" + python + ")"};
   const size_t line = ended->output.rfind('\n');
+  const std::filesystem::path script =
+      OwnFolder() / "slipway-runtimes";  // of an installation; a source tree has setup.sh
   return {judge, false,
-          fmt::format("{} cannot import {} ({}): run deploy/setup.sh runtimes, or name an interpreter with --python; "
-                      "artifacts end as "
+          fmt::format("{} cannot import {} ({}): run {}, or name an interpreter with --python; artifacts end as "
                       "unverified without it",
-                      python, module, ended->output.substr(line == std::string::npos ? 0 : line + 1))};
+                      python, module, ended->output.substr(line == std::string::npos ? 0 : line + 1),
+                      access(script.c_str(), X_OK) == 0 ? script.string() : "deploy/setup.sh runtimes")};
 }
 
 Finding Seccomp() {
