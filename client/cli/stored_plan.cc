@@ -26,6 +26,7 @@ std::optional<T> UnlessStandard(T value, T standard) {
 }  // namespace
 
 absl::StatusOr<RequestSpec> ReadSpec(FarmClient& farm, const RequestStatus& request) {
+  if (!request.spec_json.empty()) return RequestSpec::FromJson(request.spec_json);
   ASSIGN_OR_RETURN(const std::string json, farm.DownloadBytes(request.spec));
   return RequestSpec::FromJson(json);
 }

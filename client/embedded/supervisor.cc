@@ -139,8 +139,9 @@ class Supervisor {
   std::string RedisConfig() const {
     return "port 0\nunixsocket " + Socket("redis.sock").string() +
            "\nunixsocketperm 700\nsave \"\"\nmaxmemory-policy noeviction\nloglevel warning\ndaemonize no\n" +
-           (options_.durable ? "appendonly yes\nappendfsync everysec\n" : "appendonly no\n") + "dir " +
-           folders_->data.path().string() + "\nrequirepass " + password_ + "\n";
+           (options_.durable ? "appendonly yes\nappendfsync everysec\nauto-aof-rewrite-min-size 256mb\n"
+                             : "appendonly no\n") +
+           "dir " + folders_->data.path().string() + "\nrequirepass " + password_ + "\n";
   }
 
   absl::Status Start(Role role) {

@@ -122,7 +122,10 @@ absl::StatusOr<RequestStatus> GrpcFarmClient::Get(const std::string& request_id)
       cells[index] = std::move(cell);
     }
     result.request = std::move(*page.mutable_request());
-    ASSIGN_OR_RETURN(result.spec, FromMessage(page.spec()));
+    result.spec_json = page.spec_json();
+    if (page.has_spec()) {
+      ASSIGN_OR_RETURN(result.spec, FromMessage(page.spec()));
+    }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   for (auto& [index, cell] : cells) result.cells.push_back(std::move(cell));

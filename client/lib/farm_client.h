@@ -50,7 +50,9 @@ struct FarmClientOptions {
 struct RequestStatus {
   v1::RequestInfo request;
   std::vector<v1::Cell> cells;  // by index
-  Digest spec;                  // of the blob that says what was asked for: RequestSpec
+  // What was asked for, RequestSpec: its JSON, or the blob that has it.
+  std::string spec_json;
+  Digest spec;
 };
 
 // A blob and the file that it is to become.

@@ -7,9 +7,9 @@ namespace {
 
 // Those of scripts, too: they run with their caller's permissions.
 constexpr std::string_view kCommands[] = {
-    "blpop",     "eval", "evalsha", "exists",      "get",   "hdel",  "hget",    "hgetall", "hincrby", "hkeys",
-    "hmget",     "hset", "hsetnx",  "info",        "lpush", "ltrim", "pexpire", "ping",    "publish", "set",
-    "subscribe", "time", "unlink",  "unsubscribe", "zadd",  "zcard", "zrange",  "zrem",    "zscore",
+    "blpop",     "eval", "evalsha", "exists",      "get",  "hdel",  "hget",    "hgetall", "hincrby", "hkeys",
+    "hmget",     "hset", "hsetnx",  "info",        "llen", "lpush", "pexpire", "ping",    "publish", "set",
+    "subscribe", "time", "unlink",  "unsubscribe", "zadd", "zcard", "zrange",  "zrem",    "zscore",
 };
 
 constexpr std::string_view kOfScripts[] = {"ERR The user executing the script", "ERR ACL failure in script"};

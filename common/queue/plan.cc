@@ -75,7 +75,8 @@ absl::Status CheckRequest(const QueuedRequest& request, const QueueOptions& opti
   if (!IsPlain(request.idempotency_key, 200))
     return InvalidArgument("the idempotency key must be at most 200 printable characters");
   if (!IsPlain(request.request_digest, 200)) return InvalidArgument("the request digest is malformed");
-  if (!IsPlain(request.spec, 200)) return InvalidArgument("the spec's digest is malformed");
+  if (IsCarriedSpec(request.spec) ? request.spec.size() > kMaxCarriedSpecBytes : !IsPlain(request.spec, 200))
+    return InvalidArgument("the spec is neither a digest nor JSON of {} bytes at most", kMaxCarriedSpecBytes);
   if (std::abs(request.priority) > kMostPriority)
     return InvalidArgument("priority {} is not within -{} and {}", request.priority, kMostPriority, kMostPriority);
   if (request.timeout < absl::ZeroDuration() || request.timeout > kLongestTimeout)

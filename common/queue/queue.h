@@ -19,6 +19,10 @@
 
 namespace slipway {
 
+// A request's spec is carried here itself if it is as small as this, else by the digest of its blob. A small request so costs the store nothing.
+inline constexpr size_t kMaxCarriedSpecBytes = 1024;
+inline bool IsCarriedSpec(std::string_view spec) { return spec.starts_with('{'); }
+
 // What a task is about to the queue. `cost` is its share of a flow's virtual time (1 = one ordinary task).
 struct QueuedTask {
   uint32_t index = 0;              // in its request: the key of everything about it
@@ -36,7 +40,7 @@ struct QueuedRequest {
   // returned instead, and has a waiter more; kFresh: it is made anew, and later ones may join it.
   enum class Sharing : uint8_t { kAlone, kJoin, kFresh } sharing = Sharing::kAlone;
   std::string made;    // kJoin: an ended equal request (FindEqual's) that is returned as well
-  std::string spec;    // Digest::ToString() of the spec blob
+  std::string spec;    // its JSON (IsCarriedSpec), or Digest::ToString() of its blob
   int priority = 0;    // higher first among its tenant's
   uint64_t bytes = 0;  // of its inputs, for the tenant's quota
   absl::Duration timeout = absl::ZeroDuration();  // after the submit: what has not ended by then is cancelled; 0: none
@@ -71,7 +75,7 @@ struct LeasedTask {
   std::string request;
   uint32_t index = 0;
   std::string tenant;
-  std::string spec;  // digest of the spec blob
+  std::string spec;  // as submitted
   std::string token;
   int attempt = 1;  // 1 for the first
   int kills = 0;    // processes that it has killed before

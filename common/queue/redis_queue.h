@@ -82,7 +82,7 @@ class RedisQueue final : public Queue {
   absl::StatusOr<int> MaintainOnce(bool& more);
 
   const QueueOptions options_;
-  const std::string prefix_;  // "{slipway:<shard>}:v3:"
+  const std::string prefix_;  // "{slipway:<shard>}:v4:"
   const Endpoint endpoint_;
   Pool pool_;
   Pool waiting_;  // for those who wait for work, and keep a connection for up to a second

@@ -1,13 +1,20 @@
 #include "coordinator/planner/spec_cache.h"
 
 #include "common/base/error.h"
+#include "common/queue/queue.h"
 
 namespace slipway {
 namespace {
 
 constexpr size_t kEntryBytes = 512;  // what the smallest spec takes besides its JSON
 
-std::string KeyOf(const std::string& tenant, const std::string& digest) { return tenant + "/" + digest; }
+std::string KeyOf(const std::string& tenant, const std::string& carried) { return tenant + "/" + carried; }
+
+absl::StatusOr<std::string> JsonOf(Store& store, const std::string& tenant, const std::string& carried) {
+  if (IsCarriedSpec(carried)) return carried;
+  ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(carried));
+  return ReadBlob(store, tenant, digest);
+}
 
 }  // namespace
 
@@ -34,32 +41,32 @@ void SpecCache::Add(const std::string& key, std::shared_ptr<const RequestSpec> s
 }
 
 absl::StatusOr<std::shared_ptr<const RequestSpec>> SpecCache::Get(const std::string& tenant,
-                                                                  const std::string& digest) {
-  const std::string key = KeyOf(tenant, digest);
+                                                                  const std::string& carried) {
+  const std::string key = KeyOf(tenant, carried);
   if (auto held = Find(key)) return held;
-  ASSIGN_OR_RETURN(const Digest name, Digest::Parse(digest));
-  ASSIGN_OR_RETURN(const std::string json, ReadBlob(store_, tenant, name));
+  ASSIGN_OR_RETURN(const std::string json, JsonOf(store_, tenant, carried));
   absl::StatusOr<RequestSpec> parsed = RequestSpec::FromJson(json);
   if (absl::IsFailedPrecondition(parsed.status()))
-    return WithKind(Annotate(parsed.status(), fmt::format("the request's spec {}", digest)), ErrorKind::kMachine);
+    return WithKind(Annotate(parsed.status(), fmt::format("the request's spec {}", carried)), ErrorKind::kMachine);
   if (!parsed.ok())
-    return WithKind(DataLoss("the request's spec {} cannot be read: {}", digest, Message(parsed.status())),
+    return WithKind(DataLoss("the request's spec {} cannot be read: {}", carried, Message(parsed.status())),
                     ErrorKind::kMachine);
   auto spec = std::make_shared<const RequestSpec>(*std::move(parsed));
   Add(key, spec, json.size());
   return spec;
 }
 
-absl::StatusOr<Digest> SpecCache::Put(const std::string& tenant, RequestSpec spec, const std::string& json) {
+absl::StatusOr<std::string> SpecCache::Put(const std::string& tenant, RequestSpec spec, std::string json) {
+  if (json.size() <= kMaxCarriedSpecBytes) return json;
   const Digest digest = Digest::Of(json);
   const std::string key = KeyOf(tenant, digest.ToString());
   if (Find(key) != nullptr) {
     ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, std::span(&digest, 1)));
-    if (missing.empty()) return digest;
+    if (missing.empty()) return digest.ToString();
   }
   RETURN_IF_ERROR(WriteBlob(store_, tenant, json).status());
   Add(key, std::make_shared<const RequestSpec>(std::move(spec)), json.size());
-  return digest;
+  return digest.ToString();
 }
 
 }  // namespace slipway

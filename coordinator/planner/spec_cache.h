@@ -21,11 +21,12 @@ class SpecCache {
  public:
   explicit SpecCache(Store& store, size_t max_bytes = 32 << 20) : store_(store), max_bytes_(max_bytes) {}
 
-  // `digest` in Digest::ToString()'s form, as requests carry it. Reads the store on a miss: blocks. The store's errors; DATA_LOSS when the blob is no spec.
-  absl::StatusOr<std::shared_ptr<const RequestSpec>> Get(const std::string& tenant, const std::string& digest);
+  // `carried` as the queue's requests have it. Reads the store on a miss: blocks. The store's errors; DATA_LOSS when it is no spec.
+  absl::StatusOr<std::shared_ptr<const RequestSpec>> Get(const std::string& tenant, const std::string& carried);
 
-  // Stores `json`, which is `spec`'s, as a blob; one that this coordinator has stored or read before, and that is still there, is only touched.
-  absl::StatusOr<Digest> Put(const std::string& tenant, RequestSpec spec, const std::string& json);
+  // What the queue shall carry of `spec`, whose JSON is `json`: that itself, if it is small; else it is stored as a blob (one that this coordinator has stored or read before, and
+  // that is still there, is only touched), and this is its digest.
+  absl::StatusOr<std::string> Put(const std::string& tenant, RequestSpec spec, std::string json);
 
  private:
   struct Entry {

@@ -101,7 +101,7 @@ absl::Status ExportService::DoSubmit(Call& call, const v1::SubmitRequest& reques
     plan.spec.fresh = true;
     json = plan.spec.ToJson();
   }
-  ASSIGN_OR_RETURN(const Digest spec_digest, specs_.Put(tenant, std::move(plan.spec), json));
+  ASSIGN_OR_RETURN(std::string spec, specs_.Put(tenant, std::move(plan.spec), std::move(json)));
   Failpoint("coordinator.spec_stored");
   QueuedRequest queued{.id = shard_ + "-" + RandomHex(16),
                        .tenant = tenant,
@@ -110,7 +110,7 @@ absl::Status ExportService::DoSubmit(Call& call, const v1::SubmitRequest& reques
                        .sharing = measures          ? QueuedRequest::Sharing::kAlone
                                   : request.fresh() ? QueuedRequest::Sharing::kFresh
                                                     : QueuedRequest::Sharing::kJoin,
-                       .spec = spec_digest.ToString(),
+                       .spec = std::move(spec),
                        .priority = request.priority(),
                        .bytes = std::accumulate(plan.inputs.begin(), plan.inputs.end(), uint64_t{0},
                                                 [](uint64_t sum, const Digest& digest) { return sum + digest.bytes; }),
@@ -154,8 +154,11 @@ absl::Status ExportService::DoGet(Call& call, const v1::GetRequest& request, v1:
   ASSIGN_OR_RETURN(const auto spec, specs_.Get(call.tenant(), view.spec));
   ASSIGN_OR_RETURN(const std::vector<TaskView> tasks, queue_.ListTasks(view.id, since, limit));
   SetRequestInfo(view, *response.mutable_request());
-  if (const auto digest = Digest::Parse(view.spec); digest.ok())
+  if (IsCarriedSpec(view.spec)) {
+    response.set_spec_json(view.spec);
+  } else if (const auto digest = Digest::Parse(view.spec); digest.ok()) {
     *response.mutable_spec() = ToDigestMessage<v1::Digest>(*digest);
+  }
   for (const TaskView& task : tasks) SetCell(task, *spec, *response.add_cells());
   if (tasks.size() >= limit) response.set_next_page_token(std::to_string(tasks.back().version));
   return absl::OkStatus();

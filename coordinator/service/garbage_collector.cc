@@ -18,6 +18,10 @@ using Blobs = absl::flat_hash_set<Digest>;
 // A blob whose own references are to be read. One that is gone or damaged names nothing any more.
 template <typename T>
 absl::StatusOr<std::optional<T>> Read(Store& store, const std::string& tenant, const std::string& name, Blobs& blobs) {
+  if (IsCarriedSpec(name)) {
+    absl::StatusOr<T> value = T::FromJson(name);
+    return value.ok() ? std::optional<T>(*std::move(value)) : std::nullopt;
+  }
   const absl::StatusOr<Digest> digest = Digest::Parse(name);
   if (!digest.ok()) return std::nullopt;
   blobs.insert(*digest);

@@ -225,7 +225,7 @@ TEST_F(FarmClientTest, WatchMissesNoEndWhenRedisLostItsLastChanges) {
     farm.StopCoordinator();
     const absl::Time deadline = absl::Now() + absl::Seconds(60);
     const Endpoint redis = MakeEndpoint({.address = farm.redis.address()}).value();
-    const std::vector<std::string> forget = {"HSET", "{slipway:0}:v3:request:" + id, "v", "0"};  // it was 3
+    const std::vector<std::string> forget = {"HSET", "{slipway:0}:v4:request:" + id, "v", "0"};  // it was 3
     ASSERT_TRUE(Connection::Open(redis, deadline).value()->Call(forget, deadline).ok());
     farm.CommitAll(TaskState::kPassed);  // each two changes
     farm.StartCoordinator();

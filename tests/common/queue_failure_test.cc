@@ -136,7 +136,7 @@ TEST_F(QueueTest, FlushedScriptsAreSentAgain) {
 }
 
 TEST_F(QueueTest, AnotherSchemaIsRefused) {
-  Redis({"HSET", Key("meta"), "schema", "4"});
+  Redis({"HSET", Key("meta"), "schema", "5"});
   EXPECT_EQ(ConnectQueue(Options()).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(queue_->Submit(Request("a")).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(queue_->Lease({.worker = "w", .token = "t", .classes = {"any"}}).status().code(),

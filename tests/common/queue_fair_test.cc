@@ -7,6 +7,8 @@
 namespace slipway {
 namespace {
 
+using testing::Contains;
+
 TEST_F(QueueTest, TwoRequestsShareEvenly) {
   Submit(Request("large", 200));
   for (int i = 0; i < 50; ++i) Commit(*Lease());
@@ -30,6 +32,19 @@ TEST_F(QueueTest, ARequestThatHadTheFarmToItselfIsNotPunishedLater) {
   for (int i = 0; i < 20; ++i) ++served[Lease()->request];
   EXPECT_GE(served["0-first"], 9);
   EXPECT_GE(served["0-second"], 9);
+}
+
+// Flows of equal time are served by their ids, which are random: who comes later must not be of equal time.
+TEST_F(QueueTest, ASmallRequestIsNotOvertakenForEverByThoseThatComeLater) {
+  Submit(Request("z", 1));
+  Submit(Request("y", 1));
+  std::vector<std::string> order;
+  for (int i = 0; i < 6; ++i) {
+    Submit(Request("a" + std::to_string(i), 1));
+    order.push_back(Lease()->request);
+  }
+  EXPECT_THAT(order, Contains("0-z"));
+  EXPECT_THAT(order, Contains("0-y"));
 }
 
 TEST_F(QueueTest, CostCountsAgainstAFlow) {

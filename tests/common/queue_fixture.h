@@ -32,7 +32,7 @@ class QueueTest : public ::testing::Test {
   }
   std::unique_ptr<Queue> Connect() const { return ConnectQueue(Options()).value(); }
 
-  static std::string Key(std::string_view name) { return "{slipway:0}:v3:" + std::string(name); }
+  static std::string Key(std::string_view name) { return "{slipway:0}:v4:" + std::string(name); }
 
   // A way past the queue.
   std::unique_ptr<Connection> Open() const {

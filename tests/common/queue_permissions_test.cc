@@ -121,7 +121,7 @@ TEST_F(PermissionsTest, WhatIsNotTheFarmsIsRefused) {
   const std::unique_ptr<Connection> connection = Connection::Open(endpoint, deadline).value();
   const std::vector<std::vector<std::string>> commands = {
       {"GET", "others"},
-      {"GET", "{slipway:1}:v3:meta"},
+      {"GET", "{slipway:1}:v4:meta"},
       {"KEYS", "*"},
       {"FLUSHALL"},
       {"CONFIG", "GET", "*"},

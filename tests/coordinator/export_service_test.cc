@@ -99,12 +99,12 @@ TEST_F(ExportServiceTest, CellsOpenWhenTheirPrepareCommits) {
   ASSERT_TRUE(prepare.has_value());
   EXPECT_EQ(prepare->index, 0u);
   EXPECT_FALSE(farm.Lease().has_value());  // the cells are blocked
-  const RequestSpec spec =
-      RequestSpec::FromJson(ReadBlob(*farm.store, kTenant, Digest::Parse(prepare->spec).value()).value()).value();
+  const RequestSpec spec = RequestSpec::FromJson(prepare->spec).value();
   EXPECT_EQ(spec.models.at(0).files.at(0).digest, Digest::Of(std::string_view("weights")));
 
   v1::GetResponse before = Get(id).value();
   ASSERT_EQ(before.cells_size(), 3);
+  EXPECT_EQ(before.spec_json(), prepare->spec);
   EXPECT_EQ(before.request().state(), v1::REQUEST_STATE_ACTIVE);
   EXPECT_EQ(before.request().cells(), 3u);
   EXPECT_EQ(before.request().open(), 3u);

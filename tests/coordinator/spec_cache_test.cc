@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "common/base/file.h"
+#include "common/queue/queue.h"
 #include "common/store/store.h"
 
 namespace slipway {
@@ -13,17 +14,24 @@ namespace {
 
 constexpr char kTenant[] = "default";
 
-RequestSpec SpecOf(const std::string& model) {
+RequestSpec SmallSpec(const std::string& model) {
   RequestSpec spec;
   spec.models = {{.name = model, .kind = "noop"}};
   spec.tasks = {{.kind = SpecTask::Kind::kCell, .model = 0, .target = "onnx", .precision = "fp32"}};
   return spec;
 }
 
+// One that is too large for the queue to carry.
+RequestSpec SpecOf(const std::string& model) {
+  RequestSpec spec = SmallSpec(model);
+  spec.options.interface.labels_file = std::string(kMaxCarriedSpecBytes, 'l');
+  return spec;
+}
+
 class SpecCacheTest : public testing::Test {
  protected:
   Digest Put(SpecCache& cache, const RequestSpec& spec, const std::string& tenant = kTenant) {
-    return cache.Put(tenant, spec, spec.ToJson()).value();
+    return Digest::Parse(cache.Put(tenant, spec, spec.ToJson()).value()).value();
   }
   std::filesystem::path FileOf(const Digest& digest, const std::string& tenant = kTenant) const {
     return folder_.path() / "t" / tenant / digest.Hex().substr(0, 2) /
@@ -38,6 +46,15 @@ class SpecCacheTest : public testing::Test {
   const TemporaryFolder folder_ = TemporaryFolder::Create(TemporaryFolder::ShortParent(), "slipway-test-").value();
   const std::unique_ptr<Store> store_ = OpenLocalStore({.root = folder_.path(), .ephemeral = true}).value();
 };
+
+TEST_F(SpecCacheTest, ASmallSpecIsCarriedByTheQueueAndNotStored) {
+  SpecCache cache(*store_);
+  const std::string json = SmallSpec("m").ToJson();
+  EXPECT_EQ(cache.Put(kTenant, SmallSpec("m"), json).value(), json);
+  EXPECT_EQ(cache.Get(kTenant, json).value()->models[0].name, "m");
+  EXPECT_TRUE(absl::IsNotFound(ReadBlob(*store_, kTenant, Digest::Of(json)).status()));
+  EXPECT_TRUE(absl::IsDataLoss(cache.Get(kTenant, "{}").status()));
+}
 
 TEST_F(SpecCacheTest, AnEqualSpecIsNotWrittenAgain) {
   SpecCache cache(*store_);

@@ -105,7 +105,7 @@ class TaskRunnerTest : public testing::Test {
     spec.fresh = fresh_;
     QueuedRequest request;
     request.id = "0-" + RandomHex(8);
-    request.spec = WriteBlob(*store_, "default", spec.ToJson())->ToString();
+    request.spec = spec.ToJson();
     request.tasks = {{.index = 0}};
     EXPECT_EQ(*queue_->Submit(request), request.id);
     return request.id;

@@ -27,9 +27,9 @@ class BlobCache {
  public:
   explicit BlobCache(size_t capacity) : capacity_(capacity) {}
 
-  // Of the blob `digest` of `tenant`, read and parsed when it is not here. Errors are not kept.
-  absl::StatusOr<std::shared_ptr<const T>> Get(Store& store, const std::string& tenant, const std::string& digest) {
-    const std::string key = tenant + "/" + digest;
+  // Of the blob `name` of `tenant`, read and parsed when it is not here; or of `name` itself, when it is a spec that the queue carries. Errors are not kept.
+  absl::StatusOr<std::shared_ptr<const T>> Get(Store& store, const std::string& tenant, const std::string& name) {
+    const std::string key = tenant + "/" + name;
     {
       std::lock_guard lock(mutex_);
       for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
@@ -38,11 +38,7 @@ class BlobCache {
         return entry->second;
       }
     }
-    auto parsed_digest = Digest::Parse(digest);
-    if (!parsed_digest.ok()) return parsed_digest.status();
-    auto bytes = ReadBlob(store, tenant, *parsed_digest);
-    if (!bytes.ok()) return bytes.status();
-    auto value = T::FromJson(*bytes);
+    auto value = Read(store, tenant, name);
     if (!value.ok()) return value.status();
     auto shared = std::make_shared<const T>(*std::move(value));
     std::lock_guard lock(mutex_);
@@ -52,6 +48,15 @@ class BlobCache {
   }
 
  private:
+  static absl::StatusOr<T> Read(Store& store, const std::string& tenant, const std::string& name) {
+    if (IsCarriedSpec(name)) return T::FromJson(name);
+    auto digest = Digest::Parse(name);
+    if (!digest.ok()) return digest.status();
+    auto bytes = ReadBlob(store, tenant, *digest);
+    if (!bytes.ok()) return bytes.status();
+    return T::FromJson(*bytes);
+  }
+
   const size_t capacity_;
   std::mutex mutex_;
   std::list<std::pair<std::string, std::shared_ptr<const T>>> entries_;

@@ -27,7 +27,7 @@ if ARGV[5] ~= '' and from == 0 and r.state ~= 'C' then
 end
 
 if r.state ~= 'C' then
-  leave(r.id, r.tenant, call('HGET', r.key, 'cl'))
+  leave(r.id, r.tenant, call('HGET', r.key, 'cl'), r.priority)
   call('UNLINK', P .. 'blocked:' .. r.id)
   r.state = 'C'
 end

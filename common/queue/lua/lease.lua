@@ -50,7 +50,7 @@ end
 local function from_flows(class)
   local tenants = P .. 'tenants:' .. class
   while true do
-    local first_tenant = call('ZRANGE', tenants, 0, 0, 'WITHSCORES')
+    local first_tenant = call('ZRANGE', tenants, 0, 1, 'WITHSCORES')
     local tenant = first_tenant[1]
     if not tenant then
       call('ZREM', P .. 'live', class)
@@ -59,6 +59,7 @@ local function from_flows(class)
     local flows = P .. 'flows:' .. class .. ':' .. tenant
     local first = call('ZRANGE', flows, 0, 1, 'WITHSCORES')
     if not first[1] then
+      call('HSET', P .. 'clock', class, first_tenant[2])
       call('ZREM', tenants, tenant)
     else
       local id, score = first[1], tonumber(first[2])
@@ -73,19 +74,21 @@ local function from_flows(class)
         local key, cost = P .. 'tenant:' .. tenant, tonumber(t.cost)
         local start, tenant_start = score + r.priority * BAND, tonumber(first_tenant[2])
         local tenant_end = tenant_start + cost / tonumber(call('HGET', key, 'w') or 1)
-        call('HSET', P .. 'clock', class, tenant_start)
+        -- The last flow of a priority, and the last tenant, leave their time behind for those that come.
         if next[2] then
           call('ZADD', flows, score + cost, id)
         else
           r.extra = {'vt:' .. class, start + cost}
+          if not first[4] or tonumber(first[4]) >= BAND - r.priority * BAND then
+            call('HSET', key, 'c:' .. class .. ':' .. r.priority, start + cost)
+          end
         end
-        local clock = 'c:' .. class .. ':' .. r.priority
         if next[2] or first[3] then
-          call('HSET', key, clock, start)
           call('ZADD', tenants, tenant_end, tenant)
         else
-          call('HSET', key, clock, start, 'vt:' .. class, tenant_end)
+          call('HSET', key, 'vt:' .. class, tenant_end)
           call('ZREM', tenants, tenant)
+          if not first_tenant[3] then call('HSET', P .. 'clock', class, tenant_end) end
         end
         return serve(r, index, t)
       end

@@ -141,10 +141,8 @@ end
 
 local function wake(class, count)
   local entries = {}
-  for i = 1, math.min(count, WAKES) do entries[i] = '1' end
-  if call('LPUSH', P .. 'wake:' .. class, unpack(entries)) > WAKES then
-    call('LTRIM', P .. 'wake:' .. class, 0, WAKES - 1)
-  end
+  for i = 1, math.min(count, WAKES - call('LLEN', P .. 'wake:' .. class)) do entries[i] = '1' end
+  if entries[1] then call('LPUSH', P .. 'wake:' .. class, unpack(entries)) end
 end
 
 -- A worker's task goes back: to the head of its flow, after `how.delay` ms if that is more than 0; or for `how.elsewhere`
@@ -176,17 +174,25 @@ local function give_back(r, index, t, how)
   end
 end
 
+-- Where a flow joins those of its tenant, class and priority: one task behind the first, so that whoever waits is served before all who come later.
+-- Where there is none, at the time that the last one left behind.
+local function flow_time(flows, tenant, class, priority)
+  local band = -priority * BAND
+  local first = call('ZRANGE', flows, band, string.format('(%.0f', band + BAND), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  if first then return first - band + 1 end
+  return tonumber(call('HGET', tenant, 'c:' .. class .. ':' .. priority) or 0)
+end
+
 -- Puts the request's flow among its tenant's in `class`, and the tenant among those served, neither before those already
 -- there, and wakes `count` workers.
 local function join(r, class, count)
   local flows, tenants, tenant = P .. 'flows:' .. class .. ':' .. r.tenant, P .. 'tenants:' .. class, P .. 'tenant:' .. r.tenant
   if r.created or not call('ZSCORE', flows, r.id) then
-    local clock = tonumber(call('HGET', tenant, 'c:' .. class .. ':' .. r.priority) or 0)
     local own = tonumber(not r.created and call('HGET', r.key, 'vt:' .. class) or 0)
-    call('ZADD', flows, math.max(clock, own) - r.priority * BAND, r.id)
+    call('ZADD', flows, math.max(flow_time(flows, tenant, class, r.priority), own) - r.priority * BAND, r.id)
   end
   if not call('ZSCORE', tenants, r.tenant) then
-    local clock = call('HGET', P .. 'clock', class)
+    local clock = call('ZRANGE', tenants, 0, 0, 'WITHSCORES')[2] or call('HGET', P .. 'clock', class)
     local own = tonumber(call('HGET', tenant, 'vt:' .. class) or 0)
     call('ZADD', tenants, math.max(tonumber(clock or 0), own), r.tenant)
     if not clock then call('HSET', P .. 'clock', class, 0) end  -- depth.lua finds the classes there
@@ -227,9 +233,13 @@ local function save(r)
 end
 
 -- Takes a request's flows from those served.
-local function leave(id, tenant, classes)
+local function leave(id, tenant, classes, priority)
   for class in string.gmatch(classes, '[^,]+') do
-    call('ZREM', P .. 'flows:' .. class .. ':' .. tenant, id)
+    local score = call('ZSCORE', P .. 'flows:' .. class .. ':' .. tenant, id)
+    if score then
+      call('HSET', P .. 'tenant:' .. tenant, 'c:' .. class .. ':' .. priority, score + priority * BAND)
+      call('ZREM', P .. 'flows:' .. class .. ':' .. tenant, id)
+    end
     call('UNLINK', P .. 'ready:' .. class .. ':' .. id)
   end
 end
@@ -262,7 +272,7 @@ local function drop(id)
   if not f[1] then return end
   local r = request(id)
   count_open(r, r.open, 0)
-  leave(id, f[1], f[3])
+  leave(id, f[1], f[3], r.priority)
   forget_key(id, f[1], f[2])
   for name in pairs(waiters(id)) do forget_key(id, f[1], string.sub(name, 3)) end
   local shared = P .. 'shared:' .. f[1] .. ':' .. f[4]

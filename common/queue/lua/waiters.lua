@@ -24,8 +24,9 @@ local function agree(r)
     local flows = P .. 'flows:' .. class .. ':' .. r.tenant
     local score = tonumber(call('ZSCORE', flows, r.id) or nil)
     if score then
-      local clock = tonumber(call('HGET', P .. 'tenant:' .. r.tenant, 'c:' .. class .. ':' .. priority) or 0)
-      call('ZADD', flows, math.max(clock, score + r.priority * BAND) - priority * BAND, r.id)
+      local tenant, time = P .. 'tenant:' .. r.tenant, score + r.priority * BAND
+      call('HSET', tenant, 'c:' .. class .. ':' .. r.priority, time)
+      call('ZADD', flows, math.max(flow_time(flows, tenant, class, priority), time) - priority * BAND, r.id)
     end
   end
   r.priority = priority
