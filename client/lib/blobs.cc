@@ -180,13 +180,15 @@ absl::Status GrpcFarmClient::Upload(const Digest& digest, const ReadSource& sour
 }
 
 uint64_t GrpcFarmClient::ReceivedOf(const Digest& digest) {
+  const Door& door = doors_->current();
   grpc::ClientContext context;
   const std::stop_callback cancel(shutdown_.get_token(), [&context] { context.TryCancel(); });
   v1::QueryUploadRequest request;
   *request.mutable_digest() = ToMessage(digest);
   v1::QueryUploadResponse response;
-  const bool answered = doors_->current().blobs->QueryUpload(&context, request, &response).ok();
-  return answered && response.received_bytes() < digest.bytes ? response.received_bytes() : 0;
+  const absl::Status status = Explain(door.blobs->QueryUpload(&context, request, &response), door, context);
+  LeaveIfDead(status, door);
+  return status.ok() && response.received_bytes() < digest.bytes ? response.received_bytes() : 0;
 }
 
 absl::Status GrpcFarmClient::UploadOnce(const Door& door, const Digest& digest, const ReadSource& source,

@@ -35,8 +35,9 @@ absl::StatusOr<std::unique_ptr<Doors>> Doors::Connect(std::string_view servers, 
                                                       const ChannelSecurity& security) {
   ASSIGN_OR_RETURN(const std::vector<Address> addresses, ParseServers(servers));
   std::unique_ptr<Doors> doors(new Doors);
+  const absl::Duration silence = addresses.size() > 1 ? kSilenceAmongOthers : kSilence;
   for (const Address& address : addresses) {
-    ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, OpenChannel(address, security));
+    ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, OpenChannel(address, security, silence));
     doors->doors_.push_back(std::make_unique<Door>(Door{
         .address = address.ToString(),
         .channel = channel,

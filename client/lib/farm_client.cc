@@ -76,8 +76,12 @@ absl::StatusOr<std::unique_ptr<FarmClient>> FarmClient::Connect(std::string_view
   return std::make_unique<GrpcFarmClient>(std::move(doors), options);
 }
 
+bool GrpcFarmClient::LeaveIfDead(const absl::Status& status, const Door& door) {
+  return (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) && doors_->Leave(door);
+}
+
 bool GrpcFarmClient::TryAgain(Patience& patience, const absl::Status& status, const Door& door) {
-  if (absl::IsUnavailable(status) && doors_->Leave(door) && patience.TryElsewhere(doors_->size() - 1)) return true;
+  if (LeaveIfDead(status, door) && patience.TryElsewhere(doors_->size() - 1)) return true;
   return patience.TryAgain(status);
 }
 

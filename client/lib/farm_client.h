@@ -39,8 +39,10 @@ namespace slipway {
 
 struct FarmClientOptions {
   absl::Duration patience = absl::Seconds(30);  // how long a call goes on trying while the farm does not answer
-  ChannelSecurity security;                     // TLS and the token
-  int parallel_transfers = 4;                   // blobs on their way at once, up or down
+  absl::Duration call_timeout =
+      absl::Seconds(60);       // of one attempt; then another coordinator is asked, where there is one
+  ChannelSecurity security;    // TLS and the token
+  int parallel_transfers = 4;  // blobs on their way at once, up or down
   // Told, from any thread, when the farm has sent a call away and said when to come again: why, and how long the call waits.
   std::function<void(const std::string& why, absl::Duration wait)> on_busy;
   // The farm's store, where this process shares it: blobs are then read from there. Must outlive the client.

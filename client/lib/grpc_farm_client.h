@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "client/lib/doors.h"
 #include "client/lib/farm_client.h"
 #include "common/rpc/status.h"
@@ -92,6 +93,8 @@ class GrpcFarmClient final : public FarmClient {
   absl::Status FetchFile(const DownloadItem& item, const BytesMoved& moved);
   // The error of a call that has ended, in words a user understands.
   absl::Status Explain(const grpc::Status& status, const Door& door, const grpc::ClientContext& context) const;
+  // Goes over to another coordinator if `status` says that `door`'s did not answer; whether another is in use now.
+  bool LeaveIfDead(const absl::Status& status, const Door& door);
   // Whether to try once more after a call at `door` ended with `status`: at once where another coordinator is there.
   bool TryAgain(Patience& patience, const absl::Status& status, const Door& door);
 
@@ -102,14 +105,14 @@ class GrpcFarmClient final : public FarmClient {
 
 template <typename Call>
 absl::Status GrpcFarmClient::Repeat(const Call& call, bool repeatable) {
-  constexpr std::chrono::seconds kDeadline(60);  // of one attempt
   Patience patience(options_, shutdown_.get_token());
   while (true) {
     const Door& door = doors_->current();
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    context.set_deadline(absl::ToChronoTime(absl::Now() + options_.call_timeout));
     const std::stop_callback cancel(shutdown_.get_token(), [&context] { context.TryCancel(); });
     const absl::Status status = Explain(call(door, context), door, context);
+    if (!repeatable) LeaveIfDead(status, door);  // for the next call
     if (status.ok() || !repeatable || !TryAgain(patience, status, door)) return status;
   }
 }

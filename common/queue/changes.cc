@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <span>
 
 #include "absl/time/clock.h"
@@ -20,7 +18,6 @@ namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 constexpr absl::Duration kStrayInterval = absl::Seconds(5);  // after which what went astray is noticed
-constexpr int kLook = 1000;                                  // ms after which the connection is looked at
 constexpr size_t kChannelsPerCommand = 1000;
 
 }  // namespace
@@ -112,17 +109,17 @@ std::unique_ptr<Connection> RedisChanges::Connect() {
 }
 
 void RedisChanges::Serve(Connection& connection) {
+  Listening listening(connection);
   absl::Time told = absl::Now();
   while (!Stopping()) {
     std::set<std::string> changed;
-    if (!Send(connection).ok() || !Drain(connection, changed).ok()) return;
+    if (!Send(connection).ok() || !Drain(listening, changed).ok()) return;
     for (const std::string& request : changed) on_change_(request);
     if (absl::Now() - told > kStrayInterval) {
       told = absl::Now();
       TellAll();
     }
-    std::array<pollfd, 2> events = {{{connection.fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
-    if (::poll(events.data(), events.size(), kLook) < 0 && errno != EINTR) return;
+    listening.Await(wake_.get());
   }
 }
 
@@ -145,13 +142,12 @@ absl::Status RedisChanges::Send(Connection& connection) {
   return absl::OkStatus();
 }
 
-absl::Status RedisChanges::Drain(Connection& connection, std::set<std::string>& changed) {
+absl::Status RedisChanges::Drain(Listening& listening, std::set<std::string>& changed) {
   while (true) {
-    absl::StatusOr<Reply> reply = connection.Receive(absl::InfinitePast());
-    if (reply.status().code() == absl::StatusCode::kDeadlineExceeded) return absl::OkStatus();
-    RETURN_IF_ERROR(reply.status());
-    if (IsError(reply->get())) return ErrorReply(Text(reply->get()));
-    const std::span<redisReply* const> elements = Elements(reply->get());
+    ASSIGN_OR_RETURN(const Reply reply, listening.Next());
+    if (reply == nullptr) return absl::OkStatus();
+    if (IsError(reply.get())) return ErrorReply(Text(reply.get()));
+    const std::span<redisReply* const> elements = Elements(reply.get());
     if (elements.size() != 3 || !Text(elements[1]).starts_with(channels_)) continue;
     std::string request(Text(elements[1]).substr(channels_.size()));
     const std::string_view what = Text(elements[0]);

@@ -14,6 +14,7 @@
 
 #include "common/queue/connection.h"
 #include "common/queue/queue.h"
+#include "common/queue/subscription.h"
 
 namespace slipway {
 
@@ -43,7 +44,7 @@ class RedisChanges final : public Changes {
   void Serve(Connection& connection);
   absl::Status Send(Connection& connection);
   // All that has arrived; `changed` are the requests that it names.
-  absl::Status Drain(Connection& connection, std::set<std::string>& changed);
+  absl::Status Drain(Listening& listening, std::set<std::string>& changed);
   bool Confirm(const std::string& request);  // a SUBSCRIBE was answered; whether something may have been missed
   void TellAll();
   bool Stopping();

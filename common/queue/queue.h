@@ -246,8 +246,6 @@ class Queue {
 
   // --- tasks (workers)
   virtual absl::StatusOr<std::optional<LeasedTask>> Lease(const LeaseRequest& request) = 0;
-  // Blocks until there may be work for one of the classes, or the deadline.
-  virtual absl::Status WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) = 0;
   // Lease, once there may be work for one of the classes, a second has passed, or Rouse was called for this worker: one
   // exchange. Holds a connection of its own meanwhile; few of a worker's threads should.
   virtual absl::StatusOr<std::optional<LeasedTask>> AwaitLease(const LeaseRequest& request) = 0;

@@ -35,8 +35,11 @@ void RedisQueue::Measure(std::string_view call, absl::Time start, const absl::St
   if (!status.ok()) kErrors.Add({call, absl::StatusCodeToString(status.code())});
 }
 
-absl::Status RedisQueue::Attempt(Pool& pool, absl::Time deadline, const Use& use) {
+absl::Status RedisQueue::Attempt(Pool& pool, absl::Time end, const Use& use) {
+  // A connection may stand and be dead, so half of the time is left for another.
+  const absl::Time begun = absl::Now();
   for (bool again = false;; again = true) {
+    const absl::Time deadline = again ? end : begun + (end - begun) / 2;
     absl::StatusOr<Pool::Borrowed> connection = pool.Borrow(deadline);
     if (!connection.ok()) {
       if (again || connection.status().code() != absl::StatusCode::kUnavailable) return connection.status();

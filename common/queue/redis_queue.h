@@ -40,7 +40,6 @@ class RedisQueue final : public Queue {
 
   // redis_tasks.cc
   absl::StatusOr<std::optional<LeasedTask>> Lease(const LeaseRequest& request) override;
-  absl::Status WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) override;
   absl::StatusOr<std::optional<LeasedTask>> AwaitLease(const LeaseRequest& request) override;
   absl::Status Rouse(const std::string& worker, int waits) override;
   absl::StatusOr<CommitOutcome> Commit(const TaskCommit& commit) override;
@@ -77,7 +76,6 @@ class RedisQueue final : public Queue {
   absl::StatusOr<Replies> RunTogether(Pool& pool, absl::Time deadline, std::span<const Call> calls);
   absl::StatusOr<Call> CommitCall(const TaskCommit& commit) const;
   absl::StatusOr<Call> LeaseCall(const LeaseRequest& request) const;
-  Call WaitCall(std::span<const std::string> lists, absl::Duration wait) const;
   std::string Key(std::string_view name) const { return prefix_ + std::string(name); }
   absl::StatusOr<int> MaintainOnce(bool& more);
 

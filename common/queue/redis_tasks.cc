@@ -38,17 +38,6 @@ absl::StatusOr<CommitOutcome> Outcome(const absl::StatusOr<Reply>& reply) {
   return Internal("Redis: a script answered \"{}\"", Text(reply->get()));
 }
 
-// In which a class's waiters are woken.
-absl::StatusOr<std::vector<std::string>> WakeLists(const std::vector<std::string>& classes) {
-  if (classes.empty()) return InvalidArgument("there is no class to wait for");
-  std::vector<std::string> lists;
-  for (const std::string& task_class : classes) {
-    RETURN_IF_ERROR(CheckClass(task_class));
-    lists.push_back("wake:" + task_class);
-  }
-  return lists;
-}
-
 template <typename T>
 T ToNumber(std::string_view text) {
   T number{};
@@ -101,30 +90,16 @@ absl::StatusOr<std::optional<LeasedTask>> RedisQueue::Lease(const LeaseRequest& 
   return Leased(RunScript(call.script, std::move(call.arguments)), request.token);
 }
 
-RedisQueue::Call RedisQueue::WaitCall(std::span<const std::string> lists, absl::Duration wait) const {
-  Call call{"", {"BLPOP"}};
-  for (const std::string& list : lists) call.arguments.push_back(Key(list));
-  // 0 would wait for ever.
-  call.arguments.push_back(fmt::format("{:.3f}", std::max(0.001, absl::ToDoubleSeconds(wait))));
-  return call;
-}
-
-absl::Status RedisQueue::WaitForWork(const std::vector<std::string>& classes, absl::Time deadline) {
-  absl::Duration wait = std::min(deadline - absl::Now(), kLongestWait);
-  if (wait <= absl::ZeroDuration()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::vector<std::string> lists, WakeLists(classes));
-  const Call call[] = {WaitCall(lists, wait)};
-  ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, absl::Now() + wait + kAnswer, call));
-  return replies[0].status();
-}
-
 absl::StatusOr<std::optional<LeasedTask>> RedisQueue::AwaitLease(const LeaseRequest& request) {
   ASSIGN_OR_RETURN(Call lease, LeaseCall(request));
-  ASSIGN_OR_RETURN(std::vector<std::string> lists, WakeLists(request.classes));
-  lists.insert(lists.begin(), "rouse:" + request.worker);
+  if (request.classes.empty()) return InvalidArgument("there is no class to wait for");
+  Call wait{"", {"BLPOP", Key("rouse:" + request.worker)}};
+  for (const std::string& task_class : request.classes) wait.arguments.push_back(Key("wake:" + task_class));
+  wait.arguments.push_back(std::to_string(absl::ToInt64Seconds(kLongestWait)));
   // The server runs the second command when the first, that blocks, has its answer.
-  const Call calls[] = {WaitCall(lists, kLongestWait), std::move(lease)};
+  const Call calls[] = {std::move(wait), std::move(lease)};
   ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, absl::Now() + kLongestWait + kAnswer, calls));
+  RETURN_IF_ERROR(replies[0].status());  // else who cannot wait would ask without a pause
   return Leased(replies[1], request.token);
 }
 

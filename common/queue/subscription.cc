@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
@@ -17,6 +17,8 @@ namespace slipway {
 namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+constexpr absl::Duration kAskAfter = absl::Seconds(1);
+constexpr absl::Duration kSilence = absl::Seconds(3);
 constexpr int kLook = 1000;  // ms
 
 bool IsMessage(const redisReply* reply) {
@@ -25,6 +27,26 @@ bool IsMessage(const redisReply* reply) {
 }
 
 }  // namespace
+
+absl::StatusOr<Reply> Listening::Next() {
+  absl::StatusOr<Reply> reply = connection_.Receive(absl::InfinitePast());
+  const absl::Time now = absl::Now();
+  if (reply.status().code() != absl::StatusCode::kDeadlineExceeded) {
+    heard_ = now;
+    asked_ = false;
+    return reply;
+  }
+  if (now - heard_ >= kSilence && asked_) return Unavailable("Redis: it has fallen silent");
+  if (now - heard_ >= kAskAfter && !std::exchange(asked_, true)) {
+    RETURN_IF_ERROR(connection_.Send(std::vector<std::string>{"PING"}, now + kSilence));
+  }
+  return Reply();
+}
+
+bool Listening::Await(int other) {
+  pollfd entries[] = {{connection_.fd(), POLLIN, 0}, {other, POLLIN, 0}};
+  return ::poll(entries, 2, kLook) > 0 && entries[1].revents != 0;
+}
 
 absl::StatusOr<std::unique_ptr<Connection>> OpenChannel(const Endpoint& endpoint, const std::string& channel,
                                                         absl::Time deadline) {
@@ -74,17 +96,15 @@ void Listener::Loop(std::unique_ptr<Connection> connection) {
 }
 
 bool Listener::Listen(Connection& connection) {
+  Listening listening(connection);
   while (true) {
-    absl::StatusOr<Reply> reply = connection.Receive(absl::InfinitePast());
-    if (reply.ok()) {
-      if (IsMessage(reply->get())) callback_(std::string(Text(Elements(reply->get())[2])));
-      continue;
+    const absl::StatusOr<Reply> reply = listening.Next();
+    if (!reply.ok()) return true;
+    if (*reply == nullptr) {
+      if (listening.Await(stop_.get())) return false;
+    } else if (IsMessage(reply->get())) {
+      callback_(std::string(Text(Elements(reply->get())[2])));
     }
-    if (reply.status().code() != absl::StatusCode::kDeadlineExceeded) return true;
-    pollfd entries[] = {{connection.fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-    // Now and then it looks whether the connection has become outdated.
-    if (::poll(entries, 2, kLook) < 0 && errno != EINTR) return true;
-    if (entries[1].revents != 0) return false;
   }
 }
 

@@ -7,9 +7,27 @@
 #include <string>
 #include <thread>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/queue/connection.h"
 
 namespace slipway {
+
+// What a connection hears on which nothing else is asked. One that is quiet is asked for a sign of life, so that a server that vanished without
+// a word is noticed within three seconds.
+class Listening {
+ public:
+  explicit Listening(Connection& connection) : connection_(connection) {}
+  // The next reply that has arrived; null: none has. UNAVAILABLE: the connection is lost, outdated or silent.
+  absl::StatusOr<Reply> Next();
+  // Until a reply may have arrived, `other` is readable (true) or it is time to call Next() again.
+  bool Await(int other);
+
+ private:
+  Connection& connection_;
+  absl::Time heard_ = absl::Now();
+  bool asked_ = false;  // since then
+};
 
 // A connection that hears `channel` from before this returns.
 absl::StatusOr<std::unique_ptr<Connection>> OpenChannel(const Endpoint& endpoint, const std::string& channel,

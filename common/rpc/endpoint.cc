@@ -18,9 +18,10 @@
 namespace slipway {
 namespace {
 
-constexpr int kClientKeepaliveMs = 10'000;
-constexpr int kKeepaliveTimeoutMs = 5'000;
+constexpr double kAsksAfter = 0.4;  // of the silence that is borne
 constexpr int kServerKeepaliveMs = 20'000;
+constexpr int kServerKeepaliveTimeoutMs = 5'000;
+constexpr int kMinPingIntervalMs = 400;  // of a client's; well below the shortest that ours have
 constexpr int kMaxConnectionAgeMs = 30 * 60 * 1000;
 constexpr int kMaxConnectionAgeGraceMs = 5 * 60 * 1000;
 
@@ -71,12 +72,17 @@ class TokenBearers final : public grpc::experimental::ClientInterceptorFactoryIn
   const std::string header_;
 };
 
-grpc::ChannelArguments ChannelArguments() {
+grpc::ChannelArguments ChannelArguments(absl::Duration silence) {
+  const auto milliseconds = [](absl::Duration duration) {
+    return static_cast<int>(absl::ToInt64Milliseconds(duration));
+  };
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   arguments.SetMaxSendMessageSize(kMaxRequestBytes);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kClientKeepaliveMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(silence * kAsksAfter));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(silence * (1 - kAsksAfter)));
+  // A watcher of a quiet request sends nothing else, and would ask twice only.
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
                    5000);  // despite its name: how long one attempt to connect may take
@@ -89,10 +95,12 @@ grpc::ChannelArguments ChannelArguments() {
 
 std::shared_ptr<grpc::Channel> OpenChannel(const Address& address) {
   SetUpGrpc();
-  return grpc::CreateCustomChannel(address.ConnectTarget(), grpc::InsecureChannelCredentials(), ChannelArguments());
+  return grpc::CreateCustomChannel(address.ConnectTarget(), grpc::InsecureChannelCredentials(),
+                                   ChannelArguments(kSilence));
 }
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const Address& address, const ChannelSecurity& security) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const Address& address, const ChannelSecurity& security,
+                                                           absl::Duration silence) {
   RETURN_IF_ERROR(CheckSecurity(address, security));
   SetUpGrpc();
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
@@ -102,7 +110,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const Address& addres
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
   if (!security.token.empty()) interceptors.push_back(std::make_unique<TokenBearers>(security.token));
   return grpc::experimental::CreateCustomChannelWithInterceptors(address.ConnectTarget(), credentials,
-                                                                 ChannelArguments(), std::move(interceptors));
+                                                                 ChannelArguments(silence), std::move(interceptors));
 }
 
 void ConfigureServer(grpc::ServerBuilder& builder) {
@@ -110,8 +118,9 @@ void ConfigureServer(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.SetMaxSendMessageSize(kMaxResponseBytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kServerKeepaliveMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientKeepaliveMs / 2);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kServerKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kMaxConnectionAgeMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kMaxConnectionAgeGraceMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1000);

@@ -223,14 +223,30 @@ absl::Status CheckReferences(const RequestSpec& spec) {
 
 }  // namespace
 
+// Written piece by piece, in the order of the keys: a document of tens of thousands of models would take ten times the memory of its text.
 std::string RequestSpec::ToJson() const {
-  json models_json = json::array(), tasks_json = json::array();
-  for (const SpecModel& model : models) models_json.push_back(ToJsonValue(model));
-  for (const SpecTask& task : tasks) tasks_json.push_back(ToJsonValue(task));
-  json document = {
-      {"schema", kSchema}, {"models", models_json}, {"options", ToJsonValue(options)}, {"tasks", tasks_json}};
-  if (fresh) document["fresh"] = true;
-  return Dump(document);
+  std::string text = "{";
+  const auto key = [&](std::string_view name) { text += fmt::format("{}\"{}\":", text.size() > 1 ? "," : "", name); };
+  const auto list = [&](std::string_view name, const auto& values) {
+    key(name);
+    text += '[';
+    for (const auto& value : values) {
+      if (text.back() != '[') text += ',';
+      text += Dump(ToJsonValue(value));
+    }
+    text += ']';
+  };
+  if (fresh) {
+    key("fresh");
+    text += "true";
+  }
+  list("models", models);
+  key("options");
+  text += Dump(ToJsonValue(options));
+  key("schema");
+  text += Dump(kSchema);
+  list("tasks", tasks);
+  return text + "}";
 }
 
 absl::StatusOr<RequestSpec> RequestSpec::FromJson(std::string_view text) {

@@ -1,15 +1,21 @@
 // Several coordinators of one farm, and coordinators that are too busy.
 #include <gmock/gmock.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "client/lib/farm_client.h"
 #include "common/base/retry_after.h"
+#include "proto/slipway/v1/export.grpc.pb.h"
 #include "tests/client/command.h"
 #include "tests/support/farm.h"
+#include "tests/support/silent_proxy.h"
 
 namespace slipway {
 namespace {
@@ -17,6 +23,25 @@ namespace {
 using testing::HasSubstr;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);  // only a failing test has it to the end
+
+// A coordinator that is stuck: what it is asked, it does not answer.
+class StuckCoordinator final : public v1::ExportService::Service {
+ public:
+  explicit StuckCoordinator(const std::string& address) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~StuckCoordinator() override { server_->Shutdown(std::chrono::system_clock::now()); }
+
+ private:
+  grpc::Status List(grpc::ServerContext* context, const v1::ListRequest*, v1::ListResponse*) override {
+    while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(5));
+    return grpc::Status::CANCELLED;
+  }
+  std::unique_ptr<grpc::Server> server_;
+};
 
 class FailoverTest : public testing::Test {
  protected:
@@ -28,6 +53,14 @@ class FailoverTest : public testing::Test {
   }
   std::unique_ptr<FarmClient> Connect(const std::string& servers, absl::Duration patience = kPatience) {
     return FarmClient::Connect(servers, absl::Now() + kPatience, {.patience = patience}).value();
+  }
+  // One that uses the first of `servers`.
+  std::unique_ptr<FarmClient> ConnectToFirst(const std::string& servers, FarmClientOptions options = {}) {
+    options.patience = kPatience;
+    while (true) {
+      auto client = FarmClient::Connect(servers, absl::Now() + kPatience, options).value();
+      if (client->server() == servers.substr(0, servers.find(','))) return client;
+    }
   }
   // The coordinator that the client uses is gone, for good.
   void KillTheOneInUse(const FarmClient& client) {
@@ -92,6 +125,44 @@ TEST_F(FailoverTest, BlobsTravelThroughAnother) {
   const Digest after = client->UploadBytes("after").value();
   EXPECT_EQ(client->DownloadBytes(before).value(), "before");
   EXPECT_EQ(client->FindMissing(std::vector<Digest>{before, after}).value(), std::vector<Digest>{});
+}
+
+// Nothing is closed, nothing comes: as when its host hangs, or the network between drops everything. And nothing has happened before for so long that
+// the client has asked several times whether it is still there.
+TEST_F(FailoverTest, AQuietWatchLeavesACoordinatorThatFellSilent) {
+  SilentProxy proxy(Address(0));
+  const auto client = ConnectToFirst(proxy.address() + "," + Address(1));
+  const std::string id = client->Submit(NoopRequest(1)).value().request_id();
+  const int connections = proxy.connections();
+  std::atomic<bool> told = false;
+  absl::Status ended = absl::UnknownError("");
+  std::jthread watcher([&] { ended = client->Watch(id, {}, [&](const v1::WatchResponse&) { told = true; }); });
+  const absl::Time deadline = absl::Now() + kPatience;
+  while ((!told || proxy.pings() < 3) && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_GE(proxy.pings(), 3);
+  EXPECT_EQ(proxy.connections(), connections);  // nor does the coordinator mind
+  proxy.SilenceAll();
+  farm_.CommitAll();
+  if (proxy.pings() < 3) client->Shutdown();
+  watcher.join();
+  EXPECT_EQ(ended, absl::OkStatus());
+  EXPECT_EQ(client->server(), Address(1));
+}
+
+TEST_F(FailoverTest, ACallGoesOnAtAnotherWhenItsCoordinatorIsSilent) {
+  SilentProxy proxy(Address(0));
+  const auto client = ConnectToFirst(proxy.address() + "," + Address(1));
+  proxy.SilenceAll();
+  EXPECT_EQ(client->UploadBytes(std::string(5 << 20, 'x')).status(), absl::OkStatus());
+  EXPECT_EQ(client->server(), Address(1));
+}
+
+TEST_F(FailoverTest, ACallThatIsNotAnsweredIsMadeAtAnother) {
+  const std::string address = "unix:" + (farm_.folder() / "stuck.sock").string();
+  const StuckCoordinator stuck(address);
+  const auto client = ConnectToFirst(address + "," + Address(1), {.call_timeout = absl::Seconds(2)});
+  EXPECT_EQ(client->List(1).status(), absl::OkStatus());
+  EXPECT_EQ(client->server(), Address(1));
 }
 
 // Many clients, so that those are among them that look at the dead one first.

@@ -50,9 +50,8 @@ class PermissionsTest : public QueueTest {
     ASSERT_TRUE(others->Follow("0-a").ok());
     others->Unfollow("0-a");
     ASSERT_TRUE(others->Follow("0-b").ok());  // after the server was told that the other is not followed any more
-    ASSERT_TRUE(queue.WaitForWork({"any"}, absl::Now() + absl::Seconds(1)).ok());
     const auto lease = [&](const std::string& worker) {
-      return queue.Lease({.worker = worker, .token = RandomHex(16), .classes = {"any"}}).value();
+      return queue.AwaitLease({.worker = worker, .token = RandomHex(16), .classes = {"any"}}).value();
     };
     const auto commit = [&](const LeasedTask& task, TaskState state) {
       return queue
@@ -148,11 +147,12 @@ TEST_F(PermissionsTest, TheErrorNamesTheRuleThatIsMissing) {
     EXPECT_THAT(Message(status), HasSubstr(all));
   };
   // Of a farm that runs.
-  ASSERT_TRUE(queue->WaitForWork({"any"}, absl::Now() + absl::Milliseconds(50)).ok());
+  const LeaseRequest wait{.worker = "w", .token = "t", .classes = {"any"}};
+  ASSERT_TRUE(queue->AwaitLease(wait).ok());
   Allow("-blpop");
   Allow("-zadd");
   expect(queue->Heartbeat({.id = "w"}, {}).status(), "can't run this command");  // one of the script's
-  expect(queue->WaitForWork({"any"}, absl::Now() + absl::Milliseconds(50)), "+blpop is missing");
+  expect(queue->AwaitLease(wait).status(), "+blpop is missing");
   // Before any work: all that is missing.
   expect(ConnectQueue(AsUser()).status(), "slipway lacks +blpop +zadd,");
   Allow("+@all");

@@ -148,8 +148,7 @@ class ClusterTest : public ::testing::Test {
     Followed changes(queue, id);
     ASSERT_TRUE(changes.status().ok());
     ASSERT_EQ(queue.Submit({.id = id, .request_digest = "d", .spec = "s", .tasks = {{.index = 0}}}).value(), id);
-    ASSERT_TRUE(queue.WaitForWork({"any"}, absl::InfiniteFuture()).ok());
-    const std::optional<LeasedTask> task = queue.Lease({.worker = "w", .token = id, .classes = {"any"}}).value();
+    const std::optional<LeasedTask> task = queue.AwaitLease({.worker = "w", .token = id, .classes = {"any"}}).value();
     ASSERT_TRUE(task);
     EXPECT_TRUE(changes.Wait(absl::Now() + absl::Seconds(60)));
     EXPECT_EQ(queue.Commit({.request = id, .index = 0, .token = id}).value(), CommitOutcome::kCommitted);

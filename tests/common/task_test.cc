@@ -89,6 +89,10 @@ TEST(RequestSpec, ComesBackFromJson) {
 TEST(RequestSpec, HasItsSchemaAndSortedKeys) {
   EXPECT_THAT(ExampleSpec().ToJson(), HasSubstr(R"("schema":"slipway.request/1")"));
   EXPECT_EQ(ExampleSpec().ToJson(), json::parse(ExampleSpec().ToJson()).dump());
+  RequestSpec fresh = ExampleSpec();
+  fresh.fresh = true;
+  EXPECT_EQ(fresh.ToJson(), json::parse(fresh.ToJson()).dump());
+  EXPECT_EQ(RequestSpec().ToJson(), json::parse(RequestSpec().ToJson()).dump());
 }
 
 struct BadSpec {

@@ -93,8 +93,7 @@ TEST_F(CoordinatorTest, MaintainsTheQueue) {
   std::optional<LeasedTask> again;
   const absl::Time deadline = absl::Now() + absl::Seconds(60);
   while (!again.has_value() && absl::Now() < deadline) {
-    ASSERT_TRUE(farm.queue->WaitForWork({"any"}, absl::Now() + absl::Milliseconds(100)).ok());
-    again = farm.Lease();
+    again = farm.queue->AwaitLease({.worker = "lives", .token = RandomHex(16), .classes = {"any"}}).value();
   }
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->attempt, 2);
