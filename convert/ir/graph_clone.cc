@@ -16,6 +16,7 @@ std::unique_ptr<Graph> CloneInto(const Graph& source, Graph* parent, ValueMap& m
   auto copy = std::make_unique<Graph>();
   copy->name = source.name;
   copy->parent = parent;
+  copy->folded_bytes = source.folded_bytes;
   for (const Value* value : source.values()) {
     if (!value->IsConstant()) continue;
     map[value] = copy->AddConstant(value->name, *value->constant);

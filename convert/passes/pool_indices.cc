@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "convert/ir/spatial.h"
 #include "convert/passes/steps.h"
+#include "convert/passes/table.h"
 
 namespace slipway {
 namespace {
@@ -37,7 +38,11 @@ class PoolIndicesByComparison final : public Rule {
       }
     }
     const int64_t sample = image * in[1].value();
-    if (taps > kMostTaps || sample > kExact || (in[0].IsKnown() && in[0].value() * sample > kExact)) return false;
+    std::vector<int64_t> grid(in.size(), 1);
+    for (size_t i = 2; i < in.size(); ++i) grid[i] = out[i].value();
+    if (!IsTableSize(grid) || !IsTableSize({in[1].value()}) || taps > kMostTaps || sample > kExact ||
+        (in[0].IsKnown() && in[0].value() * sample > kExact))
+      return false;
 
     const std::string name = pool.output(1)->name;
     Steps s(graph, pool, name);
@@ -78,8 +83,6 @@ class PoolIndicesByComparison final : public Rule {
       place = s.Op(kWhere, {s.Op(kEqual, {element, greatest}), s.Number(static_cast<double>(offset)), place});
     }
     // Where the window begins, its channel and its sample.
-    std::vector<int64_t> grid(in.size(), 1);
-    for (size_t i = 2; i < in.size(); ++i) grid[i] = out[i].value();
     std::vector<float> begins(static_cast<size_t>(ElementCount(grid)));
     for (size_t k = 0; k < begins.size(); ++k) {
       auto rest = static_cast<int64_t>(k);

@@ -9,6 +9,7 @@
 #include "convert/ir/spatial.h"
 #include "convert/passes/match.h"
 #include "convert/passes/shapes.h"
+#include "convert/passes/table.h"
 
 namespace slipway {
 namespace {
@@ -161,7 +162,9 @@ absl::StatusOr<bool> TransposedByConvolution(Graph& graph, Node& transposed) {
   // Result pixel q × stride + r of an axis is the sum over j of x[q - j] × weight[j × stride + r].
   const std::vector<float> source = weight->ToFloats();
   const int64_t block = stride * stride, height = taps[0], width = taps[1];
-  std::vector<float> filters(static_cast<size_t>(groups * outputs * block * (inputs / groups) * height * width), 0.0f);
+  if (groups > inputs || !IsTableSize({groups, outputs, block, inputs / groups, height, width})) return false;
+  const std::vector<int64_t> shape = {groups * outputs * block, inputs / groups, height, width};
+  std::vector<float> filters(static_cast<size_t>(ElementCount(shape)), 0.0f);
   for (int64_t in = 0; in < inputs; ++in) {
     const int64_t group = in / (inputs / groups);
     for (int64_t out = 0; out < outputs; ++out) {
@@ -179,9 +182,7 @@ absl::StatusOr<bool> TransposedByConvolution(Graph& graph, Node& transposed) {
     }
   }
   const std::string name = transposed.output()->name;
-  std::vector<Value*> operands = {
-      x, graph.AddConstant(name + "/filters",
-                           Tensor::From<float>({groups * outputs * block, inputs / groups, height, width}, filters))};
+  std::vector<Value*> operands = {x, graph.AddConstant(name + "/filters", Tensor::From<float>(shape, filters))};
   if (transposed.input(2) != nullptr) {
     std::vector<float> bias;
     for (const float value : transposed.constant(2)->ToFloats())

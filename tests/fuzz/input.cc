@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
@@ -58,6 +59,23 @@ void Touch(const absl::StatusOr<Checkpoint>& checkpoint) {
   }
   [[maybe_unused]] static volatile unsigned keep;
   keep = sum;
+}
+
+const std::filesystem::path& Scratch() {
+  static const TemporaryFolder folder = [] {
+    std::error_code error;
+    auto made =
+        TemporaryFolder::Create(std::filesystem::is_directory("/dev/shm", error) ? "/dev/shm" : "/tmp", "fuzz-");
+    if (!made.ok()) std::abort();
+    return *std::move(made);
+  }();
+  return folder.path();
+}
+
+void Write(const std::filesystem::path& path, std::span<const uint8_t> bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (!file.flush()) std::abort();
 }
 
 size_t MutateZip(uint8_t* data, size_t size, size_t max_size, unsigned seed) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 
@@ -28,6 +29,10 @@ class Input {
 
 // Reads every byte that the tensors promise.
 void Touch(const absl::StatusOr<Checkpoint>& checkpoint);
+
+// This process' folder for files, in memory where there is such a file system.
+const std::filesystem::path& Scratch();
+void Write(const std::filesystem::path& path, std::span<const uint8_t> bytes);
 
 // A mutation whose zip checksums are mostly put right again: a wrong one would hide all that lies behind it.
 size_t MutateZip(uint8_t* data, size_t size, size_t max_size, unsigned seed);

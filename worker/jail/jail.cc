@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 
+#include "absl/base/config.h"
 #include "common/base/error.h"
 #include "worker/jail/layers.h"
 
@@ -18,6 +20,19 @@ absl::Status Limit(__rlimit_resource resource, rlim_t value, std::string_view wh
   const rlimit limit{value, value};
   if (setrlimit(resource, &limit) != 0) return ErrnoStatus(errno, what);
   return absl::OkStatus();
+}
+
+// What RLIMIT_DATA must add for what is no memory: AddressSanitizer's shadow, terabytes that few pages of are touched. It is gone after an exec.
+rlim_t ShadowBytes(const JailOptions& options) {
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+  if (options.may_exec) return 0;
+  std::ifstream statm("/proc/self/statm");  // pages: size, resident, shared, text, lib, data
+  rlim_t pages = 0;
+  for (int field = 0; field < 6; ++field) statm >> pages;
+  return pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+#else
+  return 0;
+#endif
 }
 
 absl::Status DropCapabilities() {
@@ -51,7 +66,8 @@ absl::StatusOr<JailLevel> EnterJail(const JailOptions& options) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "give up new privileges");
   RETURN_IF_ERROR(Limit(RLIMIT_CORE, 0, "switch core dumps off"));
   // Private writable mappings: heap and stacks, but not the models, which are mapped for reading.
-  if (options.max_memory > 0) RETURN_IF_ERROR(Limit(RLIMIT_DATA, options.max_memory, "limit the memory"));
+  if (options.max_memory > 0)
+    RETURN_IF_ERROR(Limit(RLIMIT_DATA, options.max_memory + ShadowBytes(options), "limit the memory"));
   RETURN_IF_ERROR(DropCapabilities());
   ASSIGN_OR_RETURN(const bool confined, RestrictFiles(options));
   ASSIGN_OR_RETURN(const bool filtered, RestrictSystemCalls(options));

@@ -47,12 +47,15 @@ class FoldConstantsRule final : public Rule {
     for (const Value* output : node.outputs) {
       if (output != nullptr && output->quantization) return false;
     }
-    const absl::StatusOr<std::vector<Tensor>> results = EvaluateNode(node, inputs, std::max(kFreeBytes, 2 * bytes));
-    if (!results.ok()) return false;  // it stays a node; what is wrong with it, its reader will say
     Graph* whole = &graph;
     while (whole->parent != nullptr) whole = whole->parent;
+    const int64_t left = kMaxFoldedBytes - whole->folded_bytes;
+    int64_t most = std::max(kFreeBytes, 2 * bytes);
+    if (node.kind != OpKind::kCast) most = std::min(most, bytes + left);  // nothing vast is made to be thrown away
+    const absl::StatusOr<std::vector<Tensor>> results = EvaluateNode(node, inputs, most);
+    if (!results.ok()) return false;  // it stays a node; what is wrong with it, its reader will say
     const int64_t added = AddedBytes(node, *results);
-    if (added > kMaxFoldedBytes - whole->folded_bytes) return false;
+    if (added > left) return false;
     whole->folded_bytes += added;
     const std::vector<Value*> outputs = node.outputs;
     for (size_t i = 0; i < outputs.size(); ++i) {

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "convert/passes/table.h"
 #include "convert/targets/coreml/legalize/builder.h"
 #include "convert/targets/coreml/legalize/rules.h"
 
@@ -22,7 +23,7 @@ absl::StatusOr<bool> OneHotByComparison(Graph& graph, Node& node) {
   const int64_t given = node.attributes.Int("axis", -1);
   const int64_t axis = given < 0 ? given + rank : given;
   const Dim& size = (*node.outputs[0]->shape)[axis];
-  if (!size.IsKnown()) return false;
+  if (!size.IsKnown() || !IsTableSize({size.value()})) return false;
   Builder to(graph, node);
   if (node.kind == OpKind::kHardmax) {
     Attributes arg;

@@ -96,8 +96,9 @@ class GatherByFlatIndex final : public Rule {
                              sizes->begin() + static_cast<int64_t>(batch + depth));
     std::vector<float> strides(depth, 1);
     for (size_t i = depth; i-- > 1;) strides[i - 1] = strides[i] * named[i];
-    int64_t rows = 1, block = static_cast<int64_t>(strides[0] * named[0]);
-    for (size_t i = 0; i < batch + depth; ++i) rows *= (*sizes)[i];
+    int64_t rows = 1, block = 1;
+    for (size_t i = 0; i < batch + depth; ++i) (i < batch ? rows : block) *= (*sizes)[i];
+    rows *= block;
     std::vector<int64_t> points(places->begin(), places->end() - 1), flat = {rows};
     flat.insert(flat.end(), sizes->begin() + static_cast<int64_t>(batch + depth), sizes->end());
     if (rows < 1 || ElementCount(points) < 1) return false;

@@ -3,6 +3,7 @@
 #include "common/base/error.h"
 #include "convert/ir/cast.h"
 #include "convert/passes/match.h"
+#include "convert/passes/table.h"
 #include "convert/targets/tflite/legalize/legalize.h"
 #include "convert/targets/tflite/ops/ops.h"
 
@@ -16,12 +17,21 @@ Value* Like(Expansion& e, const Value* indices, std::vector<int64_t> shape, cons
   return e.Constant(Tensor::From(std::move(shape), values).Cast(indices->type));
 }
 
-// Whether indices that are computed may count from the end: the remainder of a division by the size does not.
-bool MayBeNegative(const Value* indices) { return !indices->IsConstant() && ProducerOf(indices, kMod) == nullptr; }
+// Whether indices that are computed may count from the end: the remainder of a division by the size does not, nor when it is moved about.
+bool MayBeNegative(const Value* indices) {
+  constexpr OpKind kMoving[] = {kReshape, kSqueeze, kUnsqueeze, kTranspose, kIdentity};
+  while (indices->producer != nullptr && std::ranges::find(kMoving, indices->producer->kind) != std::end(kMoving))
+    indices = indices->producer->input(0);
+  if (indices->IsConstant()) return false;
+  const Node* mod = ProducerOf(indices, kMod);
+  if (mod == nullptr || mod->attributes.Int("fmod", 0) != 0) return true;
+  const Tensor* divisors = mod->constant(1);
+  return divisors != nullptr && std::ranges::any_of(divisors->ToInt64s(), [](int64_t by) { return by <= 0; });
+}
 
 absl::StatusOr<bool> WrapIndices(Graph& graph, Node& node) {
   Value *data = node.input(0), *indices = node.input(1);
-  if (!MayBeNegative(indices) || data->rank() < 1 || !indices->shape) return false;
+  if (!MayBeNegative(indices) || data->rank() < 1) return false;
   Expansion e(graph, node);
   std::vector<Dim> sizes;
   std::vector<int64_t> shape;
@@ -45,7 +55,7 @@ absl::StatusOr<bool> FlattenGatherElements(Graph& graph, Node& node) {
   Value *data = node.input(0), *indices = node.input(1);
   if (!data->shape || !indices->shape || data->rank() < 1) return false;
   const auto from = StaticShape(*data->shape), to = StaticShape(*indices->shape);
-  if (!from || !to) return false;
+  if (!from || !to || !IsTableSize(*to)) return false;
   const auto rank = static_cast<size_t>(data->rank());
   const int64_t given = node.attributes.Int("axis", 0);
   const auto axis = static_cast<size_t>(given < 0 ? given + data->rank() : given);
@@ -103,6 +113,7 @@ absl::StatusOr<bool> BatchIndices(Graph& graph, Node& node) {
   if (!shape) return false;
   std::vector<int64_t> prefix_shape = *shape;
   prefix_shape.back() = batch;
+  if (!IsTableSize(prefix_shape)) return false;
   int64_t points = 1;
   for (size_t i = 0; i + 1 < shape->size(); ++i) points *= (*shape)[i];
   std::vector<int64_t> prefix;

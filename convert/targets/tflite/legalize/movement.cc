@@ -11,7 +11,7 @@ namespace {
 
 using enum OpKind;
 
-// GATHER counts from the start only: constant indices are renumbered, others taken modulo the axis' size.
+// GATHER counts from the start only: constant indices are renumbered (wrap-indices has the others).
 absl::StatusOr<bool> GatherFromStart(Graph& graph, Node& node) {
   if (node.input(0)->rank() < 1) return false;
   int64_t axis = node.attributes.Int("axis", 0);
@@ -19,17 +19,13 @@ absl::StatusOr<bool> GatherFromStart(Graph& graph, Node& node) {
   const Dim& size = (*node.input(0)->shape)[axis];
   Value* given = node.input(1);
   const Tensor* indices = node.constant(1);
-  if (!size.IsKnown() || size.value() < 1) return false;
-  if (indices == nullptr) {
-    if (ProducerOf(given, kMod) != nullptr && ScalarOf(given->producer->input(1)) == static_cast<double>(size.value()))
-      return false;
-    Expansion e(graph, node);
-    Value* rows = e.Constant(Tensor::From<int64_t>({}, {size.value()}).Cast(given->type));
-    return e.Become(kGather, {node.input(0), e.Op(kMod, {given, rows})}, node.attributes);
-  }
+  if (!size.IsKnown() || indices == nullptr) return false;
   std::vector<int64_t> values = indices->ToInt64s();
   if (std::none_of(values.begin(), values.end(), [](int64_t index) { return index < 0; })) return false;
-  for (int64_t& index : values) index += index < 0 ? size.value() : 0;
+  for (int64_t& index : values) {
+    if (index < -size.value() || index >= size.value()) return false;
+    index += index < 0 ? size.value() : 0;
+  }
   const Tensor moved = Tensor::From<int64_t>(indices->shape(), values).Cast(indices->type());
   graph.SetInput(&node, 1, graph.AddConstant(given->name + "/from_start", moved));
   return true;

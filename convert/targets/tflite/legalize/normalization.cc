@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "convert/passes/match.h"
+#include "convert/passes/table.h"
 #include "convert/targets/tflite/legalize/legalize.h"
 
 namespace slipway::tflite {
@@ -76,7 +77,7 @@ absl::StatusOr<bool> GroupNorm(Graph& graph, Node& node) {
   const int64_t groups = node.attributes.Int("num_groups", 0);
   if (x->rank() < 3 || groups < 1 || !(*x->shape)[1].IsKnown()) return false;
   const int64_t channels = (*x->shape)[1].value();
-  if (channels % groups != 0) return false;
+  if (channels % groups != 0 || !IsTableSize({channels})) return false;
   Expansion e(graph, node);
   std::vector<int64_t> spatial;
   for (int64_t axis = 2; axis < x->rank(); ++axis) spatial.push_back(axis);

@@ -5,6 +5,7 @@
 #include "convert/ir/cast.h"
 #include "convert/passes/match.h"
 #include "convert/passes/shapes.h"
+#include "convert/passes/table.h"
 #include "convert/targets/tflite/legalize/legalize.h"
 
 namespace slipway::tflite {
@@ -18,7 +19,7 @@ absl::StatusOr<bool> Hardmax(Graph& graph, Node& node) {
   if (rank < 1) return false;
   const int64_t given = node.attributes.Int("axis", -1), axis = given < 0 ? given + rank : given;
   const Dim& size = (*node.input(0)->shape)[static_cast<size_t>(axis)];
-  if (!size.IsKnown()) return false;
+  if (!size.IsKnown() || !IsTableSize({size.value()})) return false;
   std::vector<int64_t> counts(static_cast<size_t>(size.value()));
   std::iota(counts.begin(), counts.end(), int64_t{0});
   std::vector<int64_t> shape(static_cast<size_t>(rank), 1);

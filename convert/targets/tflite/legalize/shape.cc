@@ -3,6 +3,7 @@
 
 #include "convert/ir/cast.h"
 #include "convert/passes/match.h"
+#include "convert/passes/table.h"
 #include "convert/targets/tflite/legalize/legalize.h"
 
 namespace slipway::tflite {
@@ -50,7 +51,7 @@ absl::StatusOr<bool> ExpandByInput(Graph& graph, Node& node) {
       grown.emplace_back(axis, source->first, source->second);
     }
   }
-  if (grown.empty()) return false;
+  if (grown.empty() || !IsTableSize(known)) return false;
   Expansion e(graph, node);
   const std::vector<float> zeros(static_cast<size_t>(ElementCount(known)), 0.0f);
   Value* sum = e.Op(kAdd, {x, e.Constant(Tensor::From(known, zeros))});

@@ -4,6 +4,7 @@
 #include "common/base/error.h"
 #include "convert/ir/spatial.h"
 #include "convert/passes/match.h"
+#include "convert/passes/table.h"
 #include "convert/targets/tflite/legalize/legalize.h"
 
 namespace slipway::tflite {
@@ -22,6 +23,7 @@ absl::StatusOr<bool> DilateWeights(Graph& graph, Node& node) {
   const Tensor weight = node.constant(1)->Cast(DataType::kFloat32);
   const int64_t rows = weight.shape()[0] * weight.shape()[1], h = p->kernel[0], w = p->kernel[1];
   const int64_t height = (h - 1) * p->dilations[0] + 1, width = (w - 1) * p->dilations[1] + 1;
+  if (!IsTableSize({rows, height, width})) return false;
   auto [dilated, bytes] = Tensor::Allocate(DataType::kFloat32, {weight.shape()[0], weight.shape()[1], height, width});
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t y = 0; y < h; ++y) {

@@ -13,7 +13,8 @@ absl::Status CheckGather(const Node& node) {
   if (node.constant(1) != nullptr) {
     for (int64_t index : node.constant(1)->ToInt64s()) {
       if (index < 0)
-        return Unsupported(node, "indices counted from the end", "rule gather-from-start renumbers constant ones");
+        return Unsupported(node, "indices counted from the end",
+                           "rule gather-from-start renumbers those within a known size");
     }
   }
   return absl::OkStatus();
