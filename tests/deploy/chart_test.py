@@ -29,7 +29,7 @@ FULL = {
     "imagePullSecrets": ["pull"],
     "redis": {"address": "sentinel:farm@s1.cache:26379,s2.cache:26379", "user": "slipway", "passwordSecret": "redis", "sentinelPasswordSecret": "sentinels",
               "shard": "7", "tls": {"enabled": True, "secret": "redis-tls", "clientCertificate": True, "serverName": "redis.cache"}},
-    "store": {"url": "s3://blobs/farm?endpoint=https://minio:9000", "credentialsSecret": "s3"},
+    "store": {"url": "s3://blobs/farm?endpoint=https://minio:9000", "credentialsSecret": "s3", "serviceAccount": "blobs"},
     "coordinator": {"replicas": 3, "tls": {"secret": "farm-tls", "clientCa": True}, "tokensSecret": "farm-tokens", "extraEnv": {"SLIPWAY_TENANT_OPEN_TASKS": "20000"}, "nodeSelector": {"pool": "small"}},
     "worker": {"slots": 4, "drainSeconds": 90, "tolerations": [{"key": "batch", "operator": "Exists"}]},
     "autoscaling": {"maxReplicas": 50, "tasksPerWorker": 16},
@@ -108,6 +108,7 @@ class ChartTest(unittest.TestCase):
                 pod = objects["Deployment", f"farm-slipway-{part}"]["spec"]["template"]["spec"]
                 self.assertTrue(pod["securityContext"]["runAsNonRoot"])
                 self.assertFalse(pod["automountServiceAccountToken"])
+                self.assertEqual(pod.get("serviceAccountName"), values.get("store", {}).get("serviceAccount"))
                 security = container(objects, part)["securityContext"]
                 self.assertEqual(security["capabilities"], {"drop": ["ALL"]})
                 self.assertTrue(security["readOnlyRootFilesystem"])
