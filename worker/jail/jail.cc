@@ -22,16 +22,17 @@ absl::Status Limit(__rlimit_resource resource, rlim_t value, std::string_view wh
   return absl::OkStatus();
 }
 
-// What RLIMIT_DATA must add for what is no memory: AddressSanitizer's shadow, terabytes that few pages of are touched. It is gone after an exec.
-rlim_t ShadowBytes(const JailOptions& options) {
+// RLIMIT_DATA for max_memory. AddressSanitizer's shadow counts, terabytes that few pages of are touched; what is executed has none, but until then no
+// mapping could be made below it.
+rlim_t DataLimit(const JailOptions& options) {
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
-  if (options.may_exec) return 0;
+  if (options.may_exec) return RLIM_INFINITY;
   std::ifstream statm("/proc/self/statm");  // pages: size, resident, shared, text, lib, data
   rlim_t pages = 0;
   for (int field = 0; field < 6; ++field) statm >> pages;
-  return pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+  return options.max_memory + pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
 #else
-  return 0;
+  return options.max_memory;
 #endif
 }
 
@@ -66,8 +67,7 @@ absl::StatusOr<JailLevel> EnterJail(const JailOptions& options) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "give up new privileges");
   RETURN_IF_ERROR(Limit(RLIMIT_CORE, 0, "switch core dumps off"));
   // Private writable mappings: heap and stacks, but not the models, which are mapped for reading.
-  if (options.max_memory > 0)
-    RETURN_IF_ERROR(Limit(RLIMIT_DATA, options.max_memory + ShadowBytes(options), "limit the memory"));
+  if (options.max_memory > 0) RETURN_IF_ERROR(Limit(RLIMIT_DATA, DataLimit(options), "limit the memory"));
   RETURN_IF_ERROR(DropCapabilities());
   ASSIGN_OR_RETURN(const bool confined, RestrictFiles(options));
   ASSIGN_OR_RETURN(const bool filtered, RestrictSystemCalls(options));
