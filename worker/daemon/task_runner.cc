@@ -51,13 +51,14 @@ absl::StatusOr<fs::path> OutputFile(const fs::path& folder, const std::string& n
   return path;
 }
 
-// Repeats `call`, which names the task's token, until Redis answers: whoever lives then still has the lease. Gives up when the task is another's,
+// Repeats `call`, which names the task's token, until Redis answers and is not full: whoever lives then still has the lease. Gives up when the task is another's,
 // or the worker has to end.
 template <typename Call>
 absl::StatusOr<CommitOutcome> WhileRedisIsAway(const Executor& executor, const Call& call) {
   for (absl::Duration pause = absl::Milliseconds(20);; pause = std::min(pause * 2, absl::Seconds(1))) {
     absl::StatusOr<CommitOutcome> outcome = call();
-    if (!absl::IsUnavailable(outcome.status()) || executor.abandoned() != Abandon::kNo) return outcome;
+    const bool away = absl::IsUnavailable(outcome.status()) || absl::IsResourceExhausted(outcome.status());
+    if (!away || executor.abandoned() != Abandon::kNo) return outcome;
     std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));
   }
 }
