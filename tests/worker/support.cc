@@ -14,6 +14,12 @@
 namespace slipway {
 namespace {
 
+// A sanitizer's handler would make an exit of it.
+void Crash() {
+  signal(SIGSEGV, SIG_DFL);
+  raise(SIGSEGV);
+}
+
 std::string Descriptors() {
   std::string open;
   for (int fd = 0; fd < 1024; ++fd) {
@@ -40,7 +46,7 @@ int ScriptedChild(Channel daemon, JailLevel level, const std::filesystem::path& 
     if (!task.ok()) return 0;
     const std::string& script = task->first.model.name;
     TaskOutput output{.state = "passed"};
-    if (script == "crash") raise(SIGSEGV);
+    if (script == "crash") Crash();
     if (script == "exit") return 3;
     if (script == "hang") pause();
     if (script == "nonsense" && !daemon.Send("[1, 2").ok()) return 1;
@@ -53,7 +59,7 @@ int ScriptedChild(Channel daemon, JailLevel level, const std::filesystem::path& 
     if (script == "file") std::ofstream(scratch / "left") << "behind";
     if (script == "host" && (!SendToDaemon(daemon, ChildWantsHost{"ncnn"}).ok() || !ReceiveHost(daemon).ok())) return 4;
     if (script == "host-crash" && SendToDaemon(daemon, ChildWantsHost{"ncnn"}).ok() && ReceiveHost(daemon).ok())
-      raise(SIGSEGV);
+      Crash();
     if (!SendToDaemon(daemon, ChildResult{output}).ok()) return 0;
   }
 }
