@@ -14,7 +14,7 @@ from services import Bucket, Certificate, Folder, Redis, Violation, await_true
 from troubles import Troubles
 
 STORES = {"local": Folder, "s3": Bucket}
-USERS = ("default", "second", "third")  # a tenant each
+TENANTS = {"ann": "default", "bob": "default", "eve": "other"}  # of the users, where tokens say who they are
 
 
 class Daemon:
@@ -115,7 +115,7 @@ class Farm:
         self.redis = Redis(folder, fsync, certificate)
         self.store.start()
         self.redis.start()
-        door_flags, self.credentials = self.secure(certificate) if certificate else ([], {user: [] for user in USERS})
+        door_flags, self.credentials = self.secure(certificate) if certificate else ([], {user: [] for user in TENANTS})
         collecting = [] if garbage_after is None else ["--garbage-after", str(garbage_after / 3600)]  # hours
         self.coordinators, self.doors = [], []
         for i in range(coordinators):
@@ -133,9 +133,9 @@ class Farm:
         """Flags of coordinators, and of each user."""
         tokens = self.folder / "tokens"
         credentials = {}
-        for user in USERS:
+        for user in TENANTS:
             file = self.folder / f"{user}.token"
-            file.write_bytes(subprocess.run([self.binaries / "slipway", "token", "new", "--tokens", tokens, "--tenant", user, "--role", "submit", "--name", user],
+            file.write_bytes(subprocess.run([self.binaries / "slipway", "token", "new", "--tokens", tokens, "--tenant", TENANTS[user], "--role", "submit", "--name", user],
                                             check=True, capture_output=True).stdout)
             credentials[user] = ["--tls-ca", str(certificate.file), "--token-file", str(file)]
         return ["--tls-cert", str(certificate.file), "--tls-key", str(certificate.key), "--tokens", str(tokens)], credentials
@@ -147,7 +147,7 @@ class Farm:
         """Failpoints at which a process acted, so far."""
         return {line.split()[0] for line in self.hits_log.read_text().splitlines()}
 
-    def client(self, doors, arguments, failpoints="", user=USERS[0]):
+    def client(self, doors, arguments, failpoints="", user="ann"):
         """Starts `slipway export` at coordinators' proxies."""
         environment = dict(os.environ, SLIPWAY_FAILPOINTS=failpoints, SLIPWAY_FAILPOINT_LOG=str(self.hits_log))
         servers = ",".join(self.doors[door].address for door in doors)

@@ -8,7 +8,7 @@ import threading
 import time
 
 import models
-from farm import USERS, Violation
+from farm import TENANTS, Violation
 
 TARGETS = ("onnx", "tflite", "coreml", "ncnn")
 PATIENCE = 180  # seconds after which a client counts as hung
@@ -63,7 +63,7 @@ class Users:
         self.ended = 0         # jobs
         self.schedule_over = threading.Event()
         models.write(self.folder / "shared", self.seed, models.names(), mark="shared")
-        self.threads = [threading.Thread(target=self.serve, args=(user,)) for user in USERS]
+        self.threads = [threading.Thread(target=self.serve, args=(user,)) for user in TENANTS]
 
     def serve(self, user):
         """One job after the other, until enough has been asked for and the schedule is over."""
