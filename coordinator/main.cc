@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -167,10 +167,10 @@ absl::Status ReadWeights(Flags& flags) {
 
 // Nothing if one of `signals` that ends this process came first.
 absl::StatusOr<std::unique_ptr<Queue>> ConnectPatiently(const QueueOptions& options, const sigset_t& signals) {
-  const absl::Time deadline = absl::Now() + kQueuePatience;
+  const absl::Time deadline = SteadyNow() + kQueuePatience;
   for (absl::Duration backoff = absl::Milliseconds(20);; backoff = std::min(backoff * 2, absl::Seconds(1))) {
     absl::StatusOr<std::unique_ptr<Queue>> queue = ConnectQueue(options);
-    if (queue.ok() || !absl::IsUnavailable(queue.status()) || absl::Now() + backoff > deadline) return queue;
+    if (queue.ok() || !absl::IsUnavailable(queue.status()) || SteadyNow() + backoff > deadline) return queue;
     LogWarning("Redis is not there yet", {{"reason", Message(queue.status())}});
     const timespec pause = absl::ToTimespec(backoff);
     if (const int received = sigtimedwait(&signals, nullptr, &pause); received > 0 && received != SIGHUP)

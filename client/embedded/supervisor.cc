@@ -14,8 +14,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "absl/time/clock.h"
 #include "client/embedded/process.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
 
@@ -202,7 +202,7 @@ class Supervisor {
   int KillStopped() {
     absl::Duration next = absl::InfiniteDuration();
     for (Process& process : processes_) {
-      const absl::Duration left = process.stopped + kStoppedPatience - absl::Now();
+      const absl::Duration left = process.stopped + kStoppedPatience - SteadyNow();
       if (left > absl::ZeroDuration()) {
         next = std::min(next, left);
         continue;
@@ -229,7 +229,7 @@ class Supervisor {
       for (int role = 0; role < kRoles; ++role) {
         if (processes_[role].pid != pid) continue;
         if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
-          processes_[role].stopped = WIFSTOPPED(status) ? absl::Now() : absl::InfiniteFuture();
+          processes_[role].stopped = WIFSTOPPED(status) ? SteadyNow() : absl::InfiniteFuture();
         } else {
           RETURN_IF_ERROR(OnDeath(static_cast<Role>(role), status));
         }

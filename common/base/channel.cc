@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 
 namespace slipway {
@@ -76,10 +76,10 @@ absl::StatusOr<Frame> Channel::Receive(absl::Time deadline) {
     pollfd wait{socket_.get(), POLLIN, 0};
     for (;;) {
       const int64_t left =
-          std::max<int64_t>(0, absl::ToInt64Milliseconds(deadline - absl::Now() + absl::Microseconds(999)));
+          std::max<int64_t>(0, absl::ToInt64Milliseconds(deadline - SteadyNow() + absl::Microseconds(999)));
       const int ready = poll(&wait, 1, static_cast<int>(std::min<int64_t>(left, 1 << 30)));
       if (ready > 0) break;
-      if (ready == 0 && absl::Now() >= deadline) return DeadlineExceeded("no answer from another process in time");
+      if (ready == 0 && SteadyNow() >= deadline) return DeadlineExceeded("no answer from another process in time");
       if (ready < 0 && errno != EINTR) return ErrnoStatus(errno, "wait for another process");
     }
   }

@@ -12,4 +12,8 @@ class Clock {
   static Clock& Real();
 };
 
+// The time by which deadlines and pauses are kept: the clock's when it was first asked for, and from then on as much later as has
+// passed, however the machine's clock is set meanwhile. Means nothing to other processes.
+absl::Time SteadyNow();
+
 }  // namespace slipway

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <span>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/queue/pool.h"
@@ -91,7 +91,7 @@ bool RedisChanges::AwaitWork() {
 }
 
 std::unique_ptr<Connection> RedisChanges::Connect() {
-  absl::StatusOr<std::unique_ptr<Connection>> opened = Connection::Open(endpoint_, absl::Now() + kConnectTimeout);
+  absl::StatusOr<std::unique_ptr<Connection>> opened = Connection::Open(endpoint_, SteadyNow() + kConnectTimeout);
   std::lock_guard lock(mutex_);
   orders_.clear();
   unanswered_.clear();
@@ -110,13 +110,13 @@ std::unique_ptr<Connection> RedisChanges::Connect() {
 
 void RedisChanges::Serve(Connection& connection) {
   Listening listening(connection);
-  absl::Time told = absl::Now();
+  absl::Time told = SteadyNow();
   while (!Stopping()) {
     std::set<std::string> changed;
     if (!Send(connection).ok() || !Drain(listening, changed).ok()) return;
     for (const std::string& request : changed) on_change_(request);
-    if (absl::Now() - told > kStrayInterval) {
-      told = absl::Now();
+    if (SteadyNow() - told > kStrayInterval) {
+      told = SteadyNow();
       TellAll();
     }
     listening.Await(wake_.get());
@@ -137,7 +137,7 @@ absl::Status RedisChanges::Send(Connection& connection) {
          end < orders.size() && orders[end].first == orders[begin].first && end - begin < kChannelsPerCommand; ++end) {
       command.push_back(channels_ + orders[end].second);
     }
-    RETURN_IF_ERROR(connection.Send(command, absl::Now() + kConnectTimeout));
+    RETURN_IF_ERROR(connection.Send(command, SteadyNow() + kConnectTimeout));
   }
   return absl::OkStatus();
 }
@@ -188,7 +188,7 @@ void RedisChanges::Signal() {
 }
 
 void RedisChanges::Pause(absl::Duration delay) {
-  const absl::Time until = absl::Now() + delay;
+  const absl::Time until = SteadyNow() + delay;
   while (!Stopping() && PollUntil(wake_.get(), POLLIN, until).ok()) {
     uint64_t signals;
     [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &signals, sizeof(signals));

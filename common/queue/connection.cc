@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/retry_after.h"
 #include "common/queue/permissions.h"
@@ -263,7 +263,7 @@ absl::StatusOr<Reply> Connection::Receive(absl::Time deadline) {
     if (reply != nullptr) return Reply(static_cast<redisReply*>(reply));
     char buffer[16384];
     // A master that fell silent may have been replaced meanwhile.
-    const absl::Time look = sentinels_ == nullptr ? deadline : std::min(deadline, absl::Now() + kLook);
+    const absl::Time look = sentinels_ == nullptr ? deadline : std::min(deadline, SteadyNow() + kLook);
     absl::StatusOr<size_t> received = stream_->ReceiveSome(buffer, sizeof(buffer), look);
     if (received.status().code() == absl::StatusCode::kDeadlineExceeded) {
       if (broken()) return Break(Unavailable("Redis: the sentinels name another master"));

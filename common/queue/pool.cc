@@ -1,9 +1,9 @@
 #include "common/queue/pool.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 
 namespace slipway {
@@ -20,7 +20,7 @@ absl::StatusOr<Pool::Borrowed> Pool::Borrow(absl::Time deadline) {
   absl::Time allowed;
   {
     std::unique_lock lock(mutex_);
-    if (!freed_.wait_until(lock, absl::ToChronoTime(deadline), [&] { return used_ < most_; }))
+    if (!freed_.wait_for(lock, absl::ToChronoNanoseconds(deadline - SteadyNow()), [&] { return used_ < most_; }))
       return Unavailable("Redis: all {} connections are busy", most_);
     ++used_;
     if (!idle_.empty()) {
@@ -30,7 +30,7 @@ absl::StatusOr<Pool::Borrowed> Pool::Borrow(absl::Time deadline) {
     }
     allowed = next_attempt_;
   }
-  std::this_thread::sleep_until(absl::ToChronoTime(std::min({allowed, deadline, absl::Now() + absl::Seconds(1)})));
+  absl::SleepFor(std::min({allowed - SteadyNow(), deadline - SteadyNow(), absl::Seconds(1)}));
   absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(endpoint_, deadline);
   RecordConnect(connection.ok());
   RETURN_IF_ERROR(connection.status());
@@ -45,7 +45,7 @@ void Pool::RecordConnect(bool succeeded) {
     return;
   }
   --used_;
-  next_attempt_ = absl::Now() + ReconnectDelay(failures_++, jitter_);
+  next_attempt_ = SteadyNow() + ReconnectDelay(failures_++, jitter_);
   freed_.notify_one();
 }
 

@@ -143,6 +143,7 @@ struct WorkerView {
   uint64_t memory_bytes = 0;       // of all its processes; 0: not known
   uint64_t task_memory_bytes = 0;  // that a process of a task may take; 0: not known
   absl::Time last_seen;
+  absl::Duration silent;  // since then, by the queue's clock
 };
 
 // What waits and what runs, of all tenants.

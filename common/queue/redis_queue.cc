@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/metrics/metrics.h"
@@ -37,7 +37,7 @@ void RedisQueue::Measure(std::string_view call, absl::Time start, const absl::St
 
 absl::Status RedisQueue::Attempt(Pool& pool, absl::Time end, const Use& use) {
   // A connection may stand and be dead, so half of the time is left for another.
-  const absl::Time begun = absl::Now();
+  const absl::Time begun = SteadyNow();
   for (bool again = false;; again = true) {
     const absl::Time deadline = again ? end : begun + (end - begun) / 2;
     absl::StatusOr<Pool::Borrowed> connection = pool.Borrow(deadline);
@@ -61,7 +61,7 @@ absl::StatusOr<Reply> RedisQueue::Execute(
   const absl::Time start = metrics::Histogram::Now();
   absl::StatusOr<Reply> reply;
   const absl::Status status =
-      Attempt(pool_, absl::Now() + kCallTimeout, [&](Connection& connection, absl::Time deadline) {
+      Attempt(pool_, SteadyNow() + kCallTimeout, [&](Connection& connection, absl::Time deadline) {
         reply = use(connection, deadline);
         return reply.status();
       });

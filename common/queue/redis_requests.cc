@@ -152,10 +152,15 @@ std::unique_ptr<Changes> RedisQueue::FollowChanges(Changes::OnChange on_change) 
 
 absl::StatusOr<std::vector<WorkerView>> RedisQueue::ListWorkers() {
   ASSIGN_OR_RETURN(Reply reply, RunCommand({"HGETALL", Key("workers")}));
+  ASSIGN_OR_RETURN(const Reply clock, RunCommand({"TIME"}));
+  int64_t now = 0;  // seconds
+  const std::string_view seconds = Elements(clock.get()).empty() ? "" : Text(Elements(clock.get())[0]);
+  std::from_chars(seconds.data(), seconds.data() + seconds.size(), now);
   std::vector<WorkerView> workers;
   auto elements = Elements(reply.get());
   for (size_t i = 0; i + 1 < elements.size(); i += 2) {
     ASSIGN_OR_RETURN(WorkerView worker, ParseWorker(std::string(Text(elements[i])), Text(elements[i + 1])));
+    worker.silent = std::max(absl::FromUnixSeconds(now) - worker.last_seen, absl::ZeroDuration());
     workers.push_back(std::move(worker));
   }
   std::sort(workers.begin(), workers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });

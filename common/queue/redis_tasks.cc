@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/metrics/metrics.h"
 #include "common/queue/plan.h"
@@ -98,7 +98,7 @@ absl::StatusOr<std::optional<LeasedTask>> RedisQueue::AwaitLease(const LeaseRequ
   wait.arguments.push_back(std::to_string(absl::ToInt64Seconds(kLongestWait)));
   // The server runs the second command when the first, that blocks, has its answer.
   const Call calls[] = {std::move(wait), std::move(lease)};
-  ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, absl::Now() + kLongestWait + kAnswer, calls));
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, SteadyNow() + kLongestWait + kAnswer, calls));
   RETURN_IF_ERROR(replies[0].status());  // else who cannot wait would ask without a pause
   return Leased(replies[1], request.token);
 }
@@ -108,7 +108,7 @@ absl::Status RedisQueue::Rouse(const std::string& worker, int waits) {
   Call push{"", {"LPUSH", Key("rouse:" + worker)}};
   push.arguments.resize(push.arguments.size() + static_cast<size_t>(waits), "1");
   const Call calls[] = {std::move(push), {"", {"PEXPIRE", Key("rouse:" + worker), "5000"}}};
-  ASSIGN_OR_RETURN(const Replies replies, RunTogether(pool_, absl::Now() + kAnswer, calls));
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(pool_, SteadyNow() + kAnswer, calls));
   return replies[0].status();
 }
 
@@ -123,7 +123,7 @@ CommittedAndLeased RedisQueue::CommitAndLease(const TaskCommit& commit, const Le
   if (!committing.ok() || !leasing.ok()) return both(committing.ok() ? leasing.status() : committing.status());
   const Call calls[] = {*std::move(committing), *std::move(leasing)};
   const absl::Time start = metrics::Histogram::Now();
-  const absl::StatusOr<Replies> replies = RunTogether(pool_, absl::Now() + kAnswer, calls);
+  const absl::StatusOr<Replies> replies = RunTogether(pool_, SteadyNow() + kAnswer, calls);
   Measure("commit", start, replies.status());
   if (!replies.ok()) return both(replies.status());
   return {Outcome((*replies)[0]), Leased((*replies)[1], next.token)};

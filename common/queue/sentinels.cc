@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
@@ -40,12 +40,12 @@ Sentinels::~Sentinels() {
 }
 
 absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
-  std::unique_lock lock(mutex_, absl::ToChronoTime(deadline));
+  std::unique_lock lock(mutex_, absl::ToChronoNanoseconds(deadline - SteadyNow()));
   if (!lock.owns_lock()) return Unavailable("Redis: the sentinels have not answered in time");
   std::string reasons;
   absl::StatusCode code = absl::StatusCode::kOk;  // if it is the same of all
   for (size_t asked = 0; asked < sentinels_.size(); ++asked) {
-    absl::StatusOr<ServerAddress> master = Ask(std::min(deadline, absl::Now() + kPatience));
+    absl::StatusOr<ServerAddress> master = Ask(std::min(deadline, SteadyNow() + kPatience));
     if (master.ok()) {
       if (*master != known_) {
         if (!known_.host.empty()) {
@@ -119,8 +119,8 @@ void Sentinels::Watch() {
   Random jitter(std::stoull(RandomHex(8), nullptr, 16));
   int failures = 0;
   for (absl::Duration wait = kInterval;;) {
-    if (PollUntil(stop_.get(), POLLIN, absl::Now() + wait).ok()) return;
-    const bool told = FindMaster(absl::Now() + absl::Seconds(5)).ok();
+    if (PollUntil(stop_.get(), POLLIN, SteadyNow() + wait).ok()) return;
+    const bool told = FindMaster(SteadyNow() + absl::Seconds(5)).ok();
     failures = told ? 0 : failures + 1;
     // Apart from each other: all of a farm would otherwise ask at once after each failover.
     wait = told ? kInterval * (0.75 + 0.5 * jitter.Uniform()) : ReconnectDelay(failures, jitter);

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <memory>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 
 namespace slipway {
@@ -112,12 +113,12 @@ absl::StatusOr<UniqueFd> ConnectTcp(const std::string& host, const std::string& 
 absl::Status PollUntil(int fd, short events, absl::Time deadline) {
   while (true) {
     pollfd entry{fd, events, 0};
-    absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+    absl::Duration left = std::max(deadline - SteadyNow(), absl::ZeroDuration());
     int timeout = left > absl::Hours(1) ? 3'600'000 : static_cast<int>(std::ceil(absl::ToDoubleMilliseconds(left)));
     int ready = ::poll(&entry, 1, timeout);
     if (ready > 0) return absl::OkStatus();
     if (ready < 0 && errno != EINTR) return ErrnoStatus(errno, "poll");
-    if (ready == 0 && absl::Now() >= deadline) return DeadlineExceeded("Redis has not answered in time");
+    if (ready == 0 && SteadyNow() >= deadline) return DeadlineExceeded("Redis has not answered in time");
   }
 }
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/queue/pool.h"
@@ -30,7 +30,7 @@ bool IsMessage(const redisReply* reply) {
 
 absl::StatusOr<Reply> Listening::Next() {
   absl::StatusOr<Reply> reply = connection_.Receive(absl::InfinitePast());
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   if (reply.status().code() != absl::StatusCode::kDeadlineExceeded) {
     heard_ = now;
     asked_ = false;
@@ -58,7 +58,7 @@ absl::StatusOr<std::unique_ptr<Connection>> OpenChannel(const Endpoint& endpoint
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(Endpoint endpoint, std::string channel, Callback callback) {
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
-                   OpenChannel(endpoint, channel, absl::Now() + kConnectTimeout));
+                   OpenChannel(endpoint, channel, SteadyNow() + kConnectTimeout));
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop.valid()) return ErrnoStatus(errno, "eventfd");
   std::unique_ptr<Listener> listener(
@@ -90,7 +90,7 @@ void Listener::Loop(std::unique_ptr<Connection> connection) {
     }
     if (!Pause(ReconnectDelay(failures++, jitter))) return;
     absl::StatusOr<std::unique_ptr<Connection>> opened =
-        OpenChannel(endpoint_, channel_, absl::Now() + kConnectTimeout);
+        OpenChannel(endpoint_, channel_, SteadyNow() + kConnectTimeout);
     connection = opened.ok() ? *std::move(opened) : nullptr;
   }
 }
@@ -109,7 +109,7 @@ bool Listener::Listen(Connection& connection) {
 }
 
 bool Listener::Pause(absl::Duration delay) {
-  return PollUntil(stop_.get(), POLLIN, absl::Now() + delay).code() == absl::StatusCode::kDeadlineExceeded;
+  return PollUntil(stop_.get(), POLLIN, SteadyNow() + delay).code() == absl::StatusCode::kDeadlineExceeded;
 }
 
 }  // namespace slipway

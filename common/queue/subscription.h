@@ -7,8 +7,8 @@
 #include <string>
 #include <thread>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/clock.h"
 #include "common/queue/connection.h"
 
 namespace slipway {
@@ -25,7 +25,7 @@ class Listening {
 
  private:
   Connection& connection_;
-  absl::Time heard_ = absl::Now();
+  absl::Time heard_ = SteadyNow();
   bool asked_ = false;  // since then
 };
 

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <nlohmann/json.hpp>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 
 namespace slipway {
@@ -55,7 +55,7 @@ absl::StatusOr<Reply> Call(Channel& channel, std::string_view runtime, absl::Dur
   // Names come from models and may not be UTF-8.
   const std::string body = request.dump(-1, ' ', false, json::error_handler_t::replace);
   if (absl::Status sent = channel.Send(body, fds); !sent.ok()) return HostGone(channel, runtime, sent);
-  absl::StatusOr<Frame> frame = channel.Receive(absl::Now() + answer_timeout);
+  absl::StatusOr<Frame> frame = channel.Receive(SteadyNow() + answer_timeout);
   if (absl::IsDeadlineExceeded(frame.status())) {
     channel.Close();
     return Unavailable("the {} host did not answer within {}", runtime, absl::FormatDuration(answer_timeout));

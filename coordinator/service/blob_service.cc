@@ -2,7 +2,7 @@
 
 #include <mutex>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
 #include "common/base/retry_after.h"
@@ -86,7 +86,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
       const std::string& tenant = call_.tenant();
       ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, std::span(&digest_, 1)));
       if (missing.empty()) return true;
-      InterruptedUpload earlier = interrupted_.Take(tenant, digest_, absl::Now());
+      InterruptedUpload earlier = interrupted_.Take(tenant, digest_, SteadyNow());
       if (earlier.writer != nullptr && chunk_.offset() == earlier.received) {
         writer_ = std::move(earlier.writer);
         received_ = earlier.received;
@@ -119,7 +119,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   void TakeEnd() {
     if (context_.IsCancelled()) {
       if (writer_ != nullptr && received_ > 0)
-        interrupted_.Keep(call_.tenant(), digest_, {std::move(writer_), received_}, absl::Now());
+        interrupted_.Keep(call_.tenant(), digest_, {std::move(writer_), received_}, SteadyNow());
       return End(Cancelled("the caller has gone"));
     }
     if (writer_ == nullptr) return End(Usage(InvalidArgument("digest: the upload ended before its first message")));
@@ -245,7 +245,7 @@ grpc::ServerUnaryReactor* BlobService::QueryUpload(grpc::CallbackServerContext* 
                   [=, this](Call& call) -> absl::Status {
                     ASSIGN_OR_RETURN(const Digest digest, DigestField("digest", request->digest()));
                     call.Concerns(digest.ToString());
-                    response->set_received_bytes(interrupted_.Received(call.tenant(), digest, absl::Now()));
+                    response->set_received_bytes(interrupted_.Received(call.tenant(), digest, SteadyNow()));
                     return absl::OkStatus();
                   });
 }

@@ -9,8 +9,8 @@
 
 namespace slipway {
 
-// A worker that has been silent for longer is not counted: a killed one stays registered for a while.
-inline constexpr absl::Duration kSilent = absl::Minutes(1);
+// Not heard of for a minute. Such a worker is not counted: a killed one stays registered for a while.
+inline bool IsSilent(const WorkerView& worker) { return worker.silent > absl::Minutes(1); }
 
 struct ClassService {
   int workers = 0, slots = 0;

@@ -44,7 +44,7 @@ void ShowQueue(Queue& queue) {
   }
   int slots = 0, busy = 0;
   for (const WorkerView& worker : *workers) {
-    if (absl::Now() - worker.last_seen > kSilent) continue;  // a killed one stays registered for a while
+    if (IsSilent(worker)) continue;
     kWorkers.Add({worker.version}, 1);
     slots += worker.slots;
     busy += worker.busy;

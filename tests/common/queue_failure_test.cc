@@ -76,6 +76,18 @@ TEST_F(QueueTest, AfterAGapWithoutMaintenanceLeasesGetGrace) {
   EXPECT_EQ(Maintain(), 1);
 }
 
+TEST_F(QueueTest, AfterAClockThatWentBackPausesAreAsLongAsBefore) {
+  Submit(Request("a"));
+  Maintain();
+  ASSERT_EQ(Return(*Lease("token-1"), absl::Hours(1), false), CommitOutcome::kCommitted);
+  const Reply time = Redis({"TIME"});
+  const int64_t ahead = std::stoll(std::string(Text(Elements(time.get())[0]))) * 1000 + 7'200'000;
+  Redis({"HSET", Key("meta"), "seen", std::to_string(ahead)});
+  Redis({"ZADD", Key("delayed"), "XX", std::to_string(ahead - 1), "0:0-a"});  // due by now
+  EXPECT_EQ(Maintain(), 1);
+  EXPECT_TRUE(Lease("token-2"));
+}
+
 TEST_F(QueueTest, AServerWhoseClockIsBehindKeepsNoLeaseForLonger) {
   Submit(Request("a"));
   Maintain();

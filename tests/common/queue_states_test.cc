@@ -295,6 +295,11 @@ TEST_F(QueueTest, WorkersAreListedByTheirHeartbeats) {
   EXPECT_EQ(workers[0].memory_bytes, 5'000'000'000u);
   EXPECT_EQ(workers[0].task_memory_bytes, 7'000'000'000u);
   EXPECT_GT(workers[0].last_seen, absl::UnixEpoch());
+  EXPECT_LT(workers[0].silent, absl::Minutes(1));
+  std::string record(Text(Redis({"HGET", Key("workers"), "w1"}).get()));
+  record.replace(0, record.find('\n'), std::to_string(absl::ToUnixMillis(workers[0].last_seen - absl::Hours(1))));
+  Redis({"HSET", Key("workers"), "w1", record});
+  EXPECT_GE(queue_->ListWorkers().value()[0].silent, absl::Minutes(59));
   EXPECT_TRUE(queue_->RemoveWorker("w1").ok());
   Redis({"ZADD", Key("seen"), "1", "w2"});  // not seen for years
   Maintain();

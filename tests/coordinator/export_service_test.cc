@@ -7,6 +7,7 @@
 
 #include "common/rpc/status.h"
 #include "common/task/task.h"
+#include "coordinator/service/class_service.h"
 #include "proto/slipway/v1/export.grpc.pb.h"
 #include "proto/slipway/v1/fleet.grpc.pb.h"
 #include "tests/support/farm.h"
@@ -332,6 +333,11 @@ TEST_F(ExportServiceTest, TasksThatNoWorkerTakesAreTold) {
   };
   using Told = std::map<std::string, std::tuple<int, int, int>>;
   EXPECT_EQ(classes(), (Told{{"any", {2, 1, 4}}, {"onnxruntime", {1, 1, 4}}}));
+  // Whose last word is an hour old is counted no more, whatever the time is where the coordinator runs.
+  EXPECT_THAT(ServiceOf(std::vector<WorkerView>{{.classes = {"any"}, .silent = absl::Hours(1)}}), testing::IsEmpty());
+  EXPECT_EQ(
+      ServiceOf(std::vector<WorkerView>{{.slots = 2, .classes = {"any"}, .last_seen = absl::UnixEpoch()}})["any"].slots,
+      2);
   TaskResult prepared;
   prepared.entry = "{}";
   const LeaseRequest preparation{.worker = "w1", .token = "token", .classes = {"onnxruntime"}};

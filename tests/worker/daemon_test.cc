@@ -1,4 +1,5 @@
 // The worker from the outside: what it does with tasks, signals, and deaths of all kinds.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <unistd.h>
@@ -171,6 +172,48 @@ TEST_F(DaemonTest, RedisGoingAndComingBackLosesNothing) {
   WorkerProcess worker(Arguments());
   ASSERT_TRUE(AllEnd(SubmitNoops(1)));
   redis_.Stop();
+  redis_.Restart();
+  EXPECT_TRUE(AllEnd(SubmitNoops(1)));
+}
+
+// A worker whose machine's clock is set now and then.
+class ClockTest : public DaemonTest {
+ protected:
+  ClockTest() {
+    Set(absl::ZeroDuration());
+    setenv("LD_PRELOAD", SLIPWAY_CLOCK_SHIFT, 1);
+    setenv("SHIFTED_CLOCK", shift_.c_str(), 1);
+    worker_ = std::make_unique<WorkerProcess>(Arguments({"--lease", "0.5"}));
+    unsetenv("LD_PRELOAD");
+    unsetenv("SHIFTED_CLOCK");
+  }
+  // In place: the process has it mapped.
+  void Set(absl::Duration shift) {
+    const int64_t seconds = absl::ToInt64Seconds(shift);
+    const UniqueFd file(open(shift_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    ASSERT_EQ(pwrite(file.get(), &seconds, sizeof(seconds), 0), static_cast<ssize_t>(sizeof(seconds)));
+  }
+  absl::Time LastSeen() { return (*queue_->ListWorkers())[0].last_seen; }
+
+  const std::filesystem::path shift_ = folder_.path() / "shift";
+  std::unique_ptr<WorkerProcess> worker_;
+};
+
+TEST_F(ClockTest, SetForwardEndsNoTask) {
+  const std::string request = HoldTask(*worker_);
+  Set(absl::Hours(2));  // more than --task-timeout
+  const absl::Time before = LastSeen();
+  ASSERT_TRUE(Holds([&] { return LastSeen() > before + absl::Milliseconds(500); }));  // some heartbeats
+  kill(child_, SIGCONT);
+  ASSERT_TRUE(AllEnd(request));
+  EXPECT_EQ(Tasks(request)[0].state, TaskState::kPassed);
+  EXPECT_EQ(Tasks(request)[0].attempts, 1);
+}
+
+TEST_F(ClockTest, SetBackWhileRedisIsAwayHoldsNothingUp) {
+  ASSERT_TRUE(AllEnd(SubmitNoops(1)));
+  redis_.Stop();
+  Set(-absl::Hours(2));
   redis_.Restart();
   EXPECT_TRUE(AllEnd(SubmitNoops(1)));
 }

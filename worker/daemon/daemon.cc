@@ -12,7 +12,7 @@
 #include <mutex>
 #include <thread>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
@@ -129,7 +129,7 @@ class Worker {
       ASSIGN_OR_RETURN(store_options.cache, scratch_.NewFolder("blobs-"));
     }
     ASSIGN_OR_RETURN(store_, OpenStore(options_.store, store_options));
-    ASSIGN_OR_RETURN(const JailLevel jail, slots_[0]->AwaitJail(absl::Now() + kHelloTimeout));
+    ASSIGN_OR_RETURN(const JailLevel jail, slots_[0]->AwaitJail(SteadyNow() + kHelloTimeout));
     if (jail == JailLevel::kNone) LogWarning("running without a jail", {{"why", "the kernel has none"}});
     RETURN_IF_ERROR(Connect());
     if (stop_ != Stop::kNo) return absl::OkStatus();
@@ -273,7 +273,7 @@ class Worker {
       }
       std::vector<std::string> tokens;
       for (const auto& slot : slots_) {
-        slot->KillIfOverdue(absl::Now());
+        slot->KillIfOverdue(SteadyNow());
         if (auto token = slot->token()) tokens.push_back(*std::move(token));
       }
       WorkerView view = self_;
@@ -344,9 +344,9 @@ class Worker {
     }
     if (stop_ == Stop::kDrain) {
       LogInfo("draining");
-      const absl::Time deadline = absl::Now() + options_.drain_timeout;
+      const absl::Time deadline = SteadyNow() + options_.drain_timeout;
       // Short rounds: a slot's end is not an event of poll's.
-      while (stop_ == Stop::kDrain && Failure().ok() && absl::Now() < deadline && !AwaitIdle(absl::Milliseconds(50))) {
+      while (stop_ == Stop::kDrain && Failure().ok() && SteadyNow() < deadline && !AwaitIdle(absl::Milliseconds(50))) {
         if (PollEvents(absl::ZeroDuration()) != Stop::kNo) stop_ = Stop::kNow;
       }
     }

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/metrics/metrics.h"
@@ -126,7 +126,7 @@ void HostPool::Drop(Hosts::iterator host) {
 }
 
 absl::Status HostPool::WhyDead(Host& host) {
-  const auto exit = zygote_.WaitExit(host.id, absl::Now() + absl::Seconds(5));
+  const auto exit = zygote_.WaitExit(host.id, SteadyNow() + absl::Seconds(5));
   const std::string words = host.errors.LastLine();
   const std::string how = fmt::format("the {} judge {}{}{}", host.runtime, exit ? Describe(*exit) : "does not answer",
                                       words.empty() ? "" : ": ", words);
@@ -137,7 +137,7 @@ absl::Status HostPool::WhyDead(Host& host) {
 
 absl::Status HostPool::Greet(Host& host) {
   absl::StatusOr<Frame> frame =
-      host.connection.Receive(absl::Now() + (host.worked ? kEchoTimeout : options_.start_timeout));
+      host.connection.Receive(SteadyNow() + (host.worked ? kEchoTimeout : options_.start_timeout));
   if (absl::IsDeadlineExceeded(frame.status())) return Unavailable("the {} judge does not answer", host.runtime);
   if (!frame.ok()) return WhyDead(host);
   const json greeting = json::parse(frame->body, nullptr, /*allow_exceptions=*/false);
@@ -164,7 +164,7 @@ absl::StatusOr<HostPool::Loan> HostPool::Lend(std::string_view runtime, std::str
     {
       std::lock_guard lock(mutex_);
       if (auto missing = missing_.find(runtime); missing != missing_.end()) {
-        if (absl::Now() < missing->second.first) return NotFound("{}", missing->second.second);
+        if (SteadyNow() < missing->second.first) return NotFound("{}", missing->second.second);
         missing_.erase(missing);
       }
       const auto free_for = [&](std::string_view owner) {
@@ -193,7 +193,7 @@ absl::StatusOr<HostPool::Loan> HostPool::Lend(std::string_view runtime, std::str
     }
     kFailures.Add({host->runtime});
     LogWarning("a judge host failed", {{"runtime", host->runtime}, {"reason", Message(greeted)}});
-    if (absl::IsNotFound(greeted)) missing_[host->runtime] = {absl::Now() + kMissingFor, Message(greeted)};
+    if (absl::IsNotFound(greeted)) missing_[host->runtime] = {SteadyNow() + kMissingFor, Message(greeted)};
     Drop(host);
     if (!had_worked) return greeted;
     // It died while idle: nobody's fault, and a fresh one has had no chance yet.
@@ -227,7 +227,7 @@ void HostPool::OnExit(const ProcessExit& exit) {
   const bool replace = host->worked;
   const std::string runtime = host->runtime;
   if (!replace && exit.signal == 0 && exit.code != 125) {
-    missing_[runtime] = {absl::Now() + kMissingFor,
+    missing_[runtime] = {SteadyNow() + kMissingFor,
                          fmt::format("the {} judge {}: {}", runtime, Describe(exit), host->errors.LastLine())};
   }
   Drop(host);

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 
@@ -60,7 +60,7 @@ absl::StatusOr<Execution> Slot::Execute(const TaskMessage& task, const std::vect
   RETURN_IF_ERROR(Warm());
   tenant_ = tenant;
   dirty_ = dirty_ || !task.noop;
-  const absl::Time deadline = absl::Now() + options_.task_timeout;
+  const absl::Time deadline = SteadyNow() + options_.task_timeout;
   {
     // From here on an abandonment kills this child; one that came before is seen now.
     std::lock_guard lock(mutex_);

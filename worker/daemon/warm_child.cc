@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 
 namespace slipway {
@@ -86,7 +86,7 @@ absl::StatusOr<JailLevel> WarmChild::AwaitHello(absl::Time deadline) {
   }
   broken_ = true;
   Kill();
-  const auto exit = zygote_.WaitExit(id_, absl::Now() + absl::Seconds(5));
+  const auto exit = zygote_.WaitExit(id_, SteadyNow() + absl::Seconds(5));
   return FailedPrecondition("a child process could not start: {}: {}", exit ? Describe(*exit) : "it does not answer",
                             errors_.LastLine());
 }
@@ -100,7 +100,7 @@ Execution WarmChild::Run(const TaskMessage& task, const std::vector<int>& blobs,
   const auto lost = [&](Execution::End end) {
     broken_ = true;
     Kill();
-    if (auto exit = zygote_.WaitExit(id_, absl::Now() + absl::Seconds(10))) execution.exit = *std::move(exit);
+    if (auto exit = zygote_.WaitExit(id_, SteadyNow() + absl::Seconds(10))) execution.exit = *std::move(exit);
     execution.end = end;
     execution.last_words = errors_.LastLine();
     return execution;

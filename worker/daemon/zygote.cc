@@ -7,7 +7,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 
 namespace slipway {
@@ -75,7 +75,7 @@ void Zygote::Kill(uint64_t id) {
 std::optional<ProcessExit> Zygote::WaitExit(uint64_t id, absl::Time deadline) {
   std::unique_lock lock(mutex_);
   const auto known = [&] { return exits_.contains(id) || !running_.contains(id); };
-  if (!changed_.wait_until(lock, absl::ToChronoTime(deadline), known)) return std::nullopt;
+  if (!changed_.wait_for(lock, absl::ToChronoNanoseconds(deadline - SteadyNow()), known)) return std::nullopt;
   auto exit = exits_.extract(id);
   if (exit.empty()) return ProcessExit{.id = id, .error = "the zygote is gone"};
   return exit.mapped();

@@ -18,6 +18,10 @@ local gap = time - tonumber(before[2] or 0)
 if before[1] ~= ARGV[1] or gap > lease / 3 or gap < 0 then
   local held = call('ZRANGE', P .. 'leases', 0, -1)
   for _, token in ipairs(held) do call('ZADD', P .. 'leases', time + lease, token) end
+  if gap < 0 then  -- the clock went back: what is delayed keeps the pause that it had left
+    local delayed = call('ZRANGE', P .. 'delayed', 0, -1, 'WITHSCORES')
+    for i = 1, #delayed, 2 do call('ZADD', P .. 'delayed', delayed[i + 1] + gap, delayed[i]) end
+  end
 end
 call('HSET', KEYS[1], 'run_id', ARGV[1], 'seen', time, 'full', (most > 0 and used > 0.8 * most) and '1' or '0')
 

@@ -36,7 +36,8 @@ end
 
 -- One request takes 60 s / quota of the tenant's time; it may be a minute ahead.
 local function turn()
-  return math.max(now(), tonumber(call('GET', P .. 'rate:' .. tenant) or 0)) + 60000 / tonumber(ARGV[17])
+  local used = math.min(tonumber(call('GET', P .. 'rate:' .. tenant) or 0), now() + 60000)  -- it may be of a clock that was ahead
+  return math.max(now(), used) + 60000 / tonumber(ARGV[17])
 end
 
 local function take_turn()
