@@ -121,8 +121,9 @@ Finding Room(const std::string& what, const fs::path& folder) {
 Finding Server(const Settings& settings) {
   const absl::StatusOr<std::unique_ptr<FarmClient>> farm = ConnectToServer(settings);
   if (!farm.ok()) return {"server", false, Message(farm.status())};
-  const absl::StatusOr<std::vector<v1::Worker>> workers = (*farm)->ListWorkers();
+  absl::StatusOr<std::vector<v1::Worker>> workers = (*farm)->ListWorkers();
   if (!workers.ok()) return {"server", false, Message(workers.status())};
+  std::erase_if(*workers, [](const v1::Worker& worker) { return worker.silent(); });
   if (workers->empty()) return {"server", false, settings.Text("server") + " has no worker: start slipway-worker"};
   std::string missing;
   for (const auto& [name, _] : UnservedOnly({{"onnxruntime", 1}, {"litert", 1}, {"ncnn", 1}}, *workers))

@@ -39,7 +39,8 @@ Json ToJson(const v1::Worker& worker) {
           {"memory_bytes", worker.memory_bytes()},
           {"task_memory_bytes", worker.task_memory_bytes()},
           {"classes", classes},
-          {"last_seen", UtcTime(worker.last_seen())}};
+          {"last_seen", UtcTime(worker.last_seen())},
+          {"silent", worker.silent()}};
 }
 
 std::vector<std::string> WorkerTitles() {
@@ -55,7 +56,7 @@ std::vector<std::string> Row(const v1::Worker& worker) {
           worker.memory_bytes() == 0 ? "-" : HumanBytes(worker.memory_bytes()),
           worker.task_memory_bytes() == 0 ? "-" : HumanBytes(worker.task_memory_bytes()),
           fmt::format("{}", fmt::join(worker.classes(), ",")),
-          UtcTime(worker.last_seen())};
+          UtcTime(worker.last_seen()) + (worker.silent() ? " (silent)" : "")};
 }
 
 Json ToJson(const v1::GetQueueResponse& queue) {

@@ -49,14 +49,16 @@ absl::StatusOr<Look> LookAt(FarmClient& farm, uint32_t limit) {
 std::string Clock(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
 
 std::string Headline(const Look& look) {
-  uint32_t slots = 0, busy = 0;
+  uint32_t workers = 0, slots = 0, busy = 0;
   uint64_t memory = 0;
   for (const v1::Worker& worker : look.workers) {
+    if (worker.silent()) continue;
+    ++workers;
     slots += worker.slots();
     busy += worker.busy();
     memory += worker.memory_bytes();
   }
-  return fmt::format("{}  {} workers, {} of {} slots busy, {}", Clock(look.time), look.workers.size(), busy, slots,
+  return fmt::format("{}  {} workers, {} of {} slots busy, {}", Clock(look.time), workers, busy, slots,
                      HumanBytes(memory));
 }
 

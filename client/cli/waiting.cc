@@ -12,14 +12,11 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds kFirstLook{2}, kLastPause{60};
-constexpr int64_t kSilent = 60;  // seconds: a killed worker stays registered for a while
 
 std::set<std::string> Offered(std::span<const v1::Worker> workers) {
-  int64_t latest = 0;  // by the farm's clock, as all of them
-  for (const v1::Worker& worker : workers) latest = std::max(latest, worker.last_seen().seconds());
   std::set<std::string> offered;
   for (const v1::Worker& worker : workers) {
-    if (latest - worker.last_seen().seconds() > kSilent) continue;
+    if (worker.silent()) continue;
     offered.insert(worker.classes().begin(), worker.classes().end());
   }
   return offered;

@@ -1,6 +1,7 @@
 #include "coordinator/service/messages.h"
 
 #include "common/rpc/digest_message.h"
+#include "coordinator/service/class_service.h"
 
 namespace slipway {
 namespace {
@@ -94,6 +95,7 @@ void SetWorker(const WorkerView& view, v1::Worker& worker) {
   worker.set_busy(view.busy);
   for (const std::string& name : view.classes) worker.add_classes(name);
   SetTime(view.last_seen, *worker.mutable_last_seen());
+  worker.set_silent(IsSilent(view));
   worker.set_memory_bytes(view.memory_bytes);
   worker.set_task_memory_bytes(view.task_memory_bytes);
 }
