@@ -28,20 +28,23 @@ int RunStatus(const Settings& settings, const Arguments& request) {
   std::vector<std::vector<std::string>> rows = {{"model", "target", "precision", "state", "attempts", "reason"}};
   for (const v1::Cell& cell : status->cells) {
     const CellLine line = ToLine(cell);
-    cells.push_back({{"model", line.model},
-                     {"target", line.target},
-                     {"precision", line.precision},
-                     {"state", line.state},
-                     {"progress", line.progress},
-                     {"reason", line.reason},
-                     {"worker", line.worker},
-                     {"attempts", line.attempts},
-                     {"class", cell.task_class()}});
+    cells.push_back(
+        {{"model", line.model},
+         {"target", line.target},
+         {"precision", line.precision},
+         {"state", line.state},
+         {"progress", line.progress},
+         {"reason", line.reason},
+         {"worker", line.worker},
+         {"attempts", line.attempts},
+         {"attempt_reasons", std::vector<std::string>(cell.attempt_reasons().begin(), cell.attempt_reasons().end())},
+         {"class", cell.task_class()}});
     if (line.target.empty()) {
       rows.push_back({line.model, "(prepare)", "", line.state, std::to_string(line.attempts), line.reason});
     } else {
       rows.push_back({line.model, line.target, line.precision, line.state, std::to_string(line.attempts), line.reason});
     }
+    for (const std::string& reason : cell.attempt_reasons()) rows.push_back({"", "", "", "", "", "  " + reason});
   }
   if (json) {
     Json out = ToJson(status->request);

@@ -121,8 +121,8 @@ class Users:
             if job.failpoint in self.farm.hits():
                 job.failpoint = None
             self.log(f"job {job.number}: {client.returncode}")
-            if client.returncode == 5 and not self.farm.troubles.excuse(begin, time.monotonic(), [self.farm.coordinators[door].name for door in doors]):
-                raise Violation(f"it gave up, though a coordinator that it knew could serve it: {errors[-500:]}")
+            if client.returncode == 5 and not self.excused(output + errors, begin, doors):
+                raise Violation(f"it gave up, though a coordinator that it knew could serve it: {output[-500:]} {errors[-300:]}")
             problem = self.check(job, out, client.returncode, errors)
             if problem is None:
                 return
@@ -130,6 +130,12 @@ class Users:
             if calm_tries >= 3:
                 raise Violation(f"{problem} (three times after the last fault)")
             time.sleep(0.1)
+
+    def excused(self, told, begin, doors):
+        """Whether a client may have given up: nobody could serve it, or it tells of a blob that was damaged."""
+        if self.farm.troubles.excuse(begin, time.monotonic(), [self.farm.coordinators[door].name for door in doors]):
+            return True
+        return any(re.split("[-/]", name)[0] in told for name in self.farm.damaged())
 
     def check(self, job, out, code, errors):
         """None: all is there. A text: the user has to run it again. Raises what must never be."""

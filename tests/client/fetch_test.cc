@@ -184,6 +184,27 @@ TEST_F(FetchTest, WhatCannotBeFetched) {
   EXPECT_FALSE(fs::exists(box_.work() / "exports"));
 }
 
+// Also of a task that is not dead yet.
+TEST_F(FetchTest, StatusTellsWhyAttemptsEnded) {
+  const auto queue = ConnectQueue({.address = redis_.address()}).value();
+  RequestSpec spec;
+  spec.models = {{.name = "lite", .kind = "dummy", .architecture = "mlp", .files = {}}};
+  spec.tasks = {{.kind = SpecTask::Kind::kCell, .model = 0, .target = "onnx", .precision = "fp32"}};
+  const QueuedRequest request{.id = "0-" + RandomHex(16), .spec = spec.ToJson(), .tasks = {{.task_class = "nobody"}}};
+  ASSERT_TRUE(queue->Submit(request).ok());
+  for (const char* reason : {"no space left", "the model is damaged"}) {
+    const auto task = queue->Lease({.worker = "w", .token = RandomHex(16), .classes = {"nobody"}}).value();
+    ASSERT_TRUE(task.has_value());
+    ASSERT_TRUE(queue->Return(*task, {.reason = reason}).ok());
+  }
+  const json reasons = Status(request.id)["tasks"][0]["attempt_reasons"];
+  EXPECT_EQ(reasons, json({"attempt 1 on w: no space left", "attempt 2 on w: the model is damaged"}));
+  const Ended shown = Run({"status", request.id});
+  EXPECT_THAT(shown.out, HasSubstr("attempt 1 on w: no space left"));
+  EXPECT_THAT(shown.out, HasSubstr("attempt 2 on w: the model is damaged"));
+  EXPECT_TRUE(queue->Cancel(request.id).ok());
+}
+
 // The farm is not trusted with our disk: a spec that names files outside OUT is not followed.
 TEST_F(FetchTest, AHostileSpecWritesNothing) {
   const auto store = OpenLocalStore({.root = box_.work() / "store"}).value();
