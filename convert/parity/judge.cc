@@ -94,7 +94,9 @@ class Judgement {
       const absl::Status& status = session.status();
       // The Core ML reader's limits are the judge's, not the artifact's.
       const bool unread = absl::IsUnimplemented(status) && request_.target.starts_with("coreml");
-      if (absl::IsNotFound(status) || absl::IsResourceExhausted(status) || unread) {
+      // Of the memory that the model may take; a full disk is the machine's trouble.
+      const bool too_large = absl::IsResourceExhausted(status) && KindOf(status) == ErrorKind::kModel;
+      if (absl::IsNotFound(status) || too_large || unread) {
         run.verdict = Verdict::kNotRun;
       } else if (KindOf(status) == ErrorKind::kModel) {
         run.verdict = Verdict::kFailed;

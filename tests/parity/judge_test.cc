@@ -1,8 +1,10 @@
 // Verdicts end to end in onnxruntime: right artifacts pass, and each way of being wrong gets the verdict it deserves.
+#include <cerrno>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "common/base/error.h"
 #include "convert/onnx_form/onnx_form.h"
 #include "convert/parity/parity.h"
 #include "convert/passes/passes.h"
@@ -288,6 +290,27 @@ TEST_F(JudgeTest, AMissingJudgeIsNotRunAndABrokenArtifactFails) {
   EXPECT_FALSE(result->reason.empty());
   ASSERT_TRUE(WriteFileAtomically(folder() / "artifact.onnx", "nonsense").ok());
   EXPECT_EQ(Verdict(request).verdict, Verdict::kFailed);
+}
+
+// A verdict is kept for good: what another try would mend must not become one.
+TEST_F(JudgeTest, AFullDiskIsNoVerdict) {
+  class FullDisk final : public HostProvider {
+   public:
+    explicit FullDisk(std::filesystem::path scratch) : scratch_(std::move(scratch)) {}
+    absl::StatusOr<std::shared_ptr<Channel>> Acquire(std::string_view) override {
+      return ErrnoStatus(ENOSPC, "write a copy of the model");
+    }
+    std::filesystem::path scratch() const override { return scratch_; }
+
+   private:
+    const std::filesystem::path scratch_;
+  };
+  const auto graph = Net().Build();
+  MakeReference(*graph);
+  FullDisk hosts(folder());
+  const auto result = Judge(hosts, Artifact(*graph), reference_);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(KindOf(result.status()), ErrorKind::kMachine);
 }
 
 TEST_F(JudgeTest, ReportsFollowTheContract) {
