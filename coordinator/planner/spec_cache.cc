@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/queue/queue.h"
+#include "common/task/carried.h"
 
 namespace slipway {
 namespace {
@@ -9,12 +10,6 @@ namespace {
 constexpr size_t kEntryBytes = 512;  // what the smallest spec takes besides its JSON
 
 std::string KeyOf(const std::string& tenant, const std::string& carried) { return tenant + "/" + carried; }
-
-absl::StatusOr<std::string> JsonOf(Store& store, const std::string& tenant, const std::string& carried) {
-  if (IsCarriedSpec(carried)) return carried;
-  ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(carried));
-  return ReadBlob(store, tenant, digest);
-}
 
 }  // namespace
 
@@ -44,13 +39,13 @@ absl::StatusOr<std::shared_ptr<const RequestSpec>> SpecCache::Get(const std::str
                                                                   const std::string& carried) {
   const std::string key = KeyOf(tenant, carried);
   if (auto held = Find(key)) return held;
-  ASSIGN_OR_RETURN(const std::string json, JsonOf(store_, tenant, carried));
+  ASSIGN_OR_RETURN(const std::string json, ReadCarried(store_, tenant, carried));
   absl::StatusOr<RequestSpec> parsed = RequestSpec::FromJson(json);
+  const std::string name = IsCarriedSpec(carried) ? "the request's spec" : "the request's spec " + carried;
   if (absl::IsFailedPrecondition(parsed.status()))
-    return WithKind(Annotate(parsed.status(), fmt::format("the request's spec {}", carried)), ErrorKind::kMachine);
+    return WithKind(Annotate(parsed.status(), name), ErrorKind::kMachine);
   if (!parsed.ok())
-    return WithKind(DataLoss("the request's spec {} cannot be read: {}", carried, Message(parsed.status())),
-                    ErrorKind::kMachine);
+    return WithKind(DataLoss("{} cannot be read: {}", name, Message(parsed.status())), ErrorKind::kMachine);
   auto spec = std::make_shared<const RequestSpec>(*std::move(parsed));
   Add(key, spec, json.size());
   return spec;

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/task/carried.h"
 #include "common/task/task.h"
 
 namespace slipway {
@@ -15,20 +16,19 @@ constexpr uint32_t kPage = 500;
 
 using Blobs = absl::flat_hash_set<Digest>;
 
-// A blob whose own references are to be read. One that is gone or damaged names nothing any more.
+// What the queue carries as `carried`, whose own references are to be read; its blob is one. What is gone or damaged names nothing any more.
 template <typename T>
-absl::StatusOr<std::optional<T>> Read(Store& store, const std::string& tenant, const std::string& name, Blobs& blobs) {
-  if (IsCarriedSpec(name)) {
-    absl::StatusOr<T> value = T::FromJson(name);
-    return value.ok() ? std::optional<T>(*std::move(value)) : std::nullopt;
+absl::StatusOr<std::optional<T>> Read(Store& store, const std::string& tenant, const std::string& carried,
+                                      Blobs& blobs) {
+  if (const absl::StatusOr<Digest> digest = Digest::Parse(carried); digest.ok()) {
+    blobs.insert(*digest);
+  } else if (!IsCarriedSpec(carried)) {
+    return std::nullopt;
   }
-  const absl::StatusOr<Digest> digest = Digest::Parse(name);
-  if (!digest.ok()) return std::nullopt;
-  blobs.insert(*digest);
-  const absl::StatusOr<std::string> text = ReadBlob(store, tenant, *digest);
-  if (absl::IsNotFound(text.status()) || absl::IsDataLoss(text.status())) return std::nullopt;
-  if (!text.ok()) return text.status();
-  absl::StatusOr<T> value = T::FromJson(*text);
+  const absl::StatusOr<std::string> json = ReadCarried(store, tenant, carried);
+  if (absl::IsNotFound(json.status()) || absl::IsDataLoss(json.status())) return std::nullopt;
+  if (!json.ok()) return json.status();
+  absl::StatusOr<T> value = T::FromJson(*json);
   if (!value.ok()) return std::nullopt;
   return std::optional<T>(*std::move(value));
 }

@@ -95,24 +95,32 @@ class World:
         except ProcessLookupError:
             pass
 
+    # --- what the farm stands on
+
+    def restart(self, server, number, pause):
+        self.log(f"{server.name}: signal {number:d}, start after {pause:.1f} s")
+        with self.farm.troubles.span(FARM):
+            server.restart(number, pause)
+
+    def pause(self, server, pause):
+        self.log(f"{server.name}: SIGSTOP for {pause:.1f} s")
+        with self.farm.troubles.span(FARM):
+            server.signal(signal.SIGSTOP)
+            time.sleep(pause)
+            server.signal(signal.SIGCONT)
+
     # --- Redis
 
     def restart_redis(self, random):
         """Also for longer than a lease: workers that live must keep what they hold."""
         number = random.choice([signal.SIGKILL, signal.SIGTERM])
         pause = random.choice([0, self.farm.lease * 1.2])
-        self.log(f"Redis: signal {number}, start after {pause:.1f} s")
         if number == signal.SIGKILL:
             self.redis_killed.append(datetime.datetime.now(datetime.timezone.utc))
-        with self.farm.troubles.span(FARM):
-            self.farm.redis.restart(number, pause)
+        self.restart(self.farm.redis, number, pause)
 
     def pause_redis(self, random):
-        self.log("Redis: SIGSTOP")
-        with self.farm.troubles.span(FARM):
-            self.farm.redis.signal(signal.SIGSTOP)
-            time.sleep(random.uniform(0.5, self.farm.lease * 1.3))
-            self.farm.redis.signal(signal.SIGCONT)
+        self.pause(self.farm.redis, random.uniform(0.5, self.farm.lease * 1.3))
 
     def fill_redis(self, random):
         self.log("Redis: full")
@@ -165,16 +173,10 @@ class World:
 
     def restart_store(self, random):
         pause = random.choice([0, self.farm.lease * 1.2])
-        self.log(f"store: kill -9, start after {pause:.1f} s")
-        with self.farm.troubles.span(FARM):
-            self.farm.store.restart(signal.SIGKILL, pause)
+        self.restart(self.farm.store, signal.SIGKILL, pause)
 
     def pause_store(self, random):
-        self.log("store: SIGSTOP")
-        with self.farm.troubles.span(FARM):
-            self.farm.store.signal(signal.SIGSTOP)
-            time.sleep(random.uniform(0.5, self.farm.lease * 1.5))
-            self.farm.store.signal(signal.SIGCONT)
+        self.pause(self.farm.store, random.uniform(0.5, self.farm.lease * 1.5))
 
     def fill_disk(self, random):
         self.log("disk full")

@@ -2,9 +2,11 @@
 #include "coordinator/planner/spec_cache.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/queue/queue.h"
 #include "common/store/store.h"
@@ -53,7 +55,14 @@ TEST_F(SpecCacheTest, ASmallSpecIsCarriedByTheQueueAndNotStored) {
   EXPECT_EQ(cache.Put(kTenant, SmallSpec("m"), json).value(), json);
   EXPECT_EQ(cache.Get(kTenant, json).value()->models[0].name, "m");
   EXPECT_TRUE(absl::IsNotFound(ReadBlob(*store_, kTenant, Digest::Of(json)).status()));
-  EXPECT_TRUE(absl::IsDataLoss(cache.Get(kTenant, "{}").status()));
+}
+
+// It names what is wrong, not the whole spec.
+TEST_F(SpecCacheTest, ASpecThatIsNoneIsDataLoss) {
+  SpecCache cache(*store_);
+  const absl::Status status = cache.Get(kTenant, R"({"schema":"none"})").status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(Message(status), testing::StartsWith("the request's spec cannot be read: "));
 }
 
 TEST_F(SpecCacheTest, AnEqualSpecIsNotWrittenAgain) {

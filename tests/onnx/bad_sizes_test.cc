@@ -86,15 +86,7 @@ TEST_F(BadInput, AbsurdConstants) {
               }),
               AllOf(kNamesTheNode, HasSubstr("counted")));
   EXPECT_THAT(Refusal([&] {
-                auto& sparse = *graph().add_sparse_initializer();
-                sparse.mutable_values()->set_name("w");
-                sparse.mutable_values()->set_data_type(onnx::TensorProto::FLOAT);
-                sparse.mutable_values()->add_dims(1);
-                sparse.mutable_values()->add_float_data(1);
-                sparse.mutable_indices()->set_data_type(onnx::TensorProto::INT64);
-                sparse.mutable_indices()->add_dims(1);
-                sparse.mutable_indices()->add_int64_data(0);
-                sparse.add_dims(int64_t{1} << 50);
+                SparseWeights("w", int64_t{1} << 50);
                 Node("Add", {"x", "w"}, {"y"});
               }),
               AllOf(HasSubstr("sparse tensor 'w'"), HasSubstr("too large")));

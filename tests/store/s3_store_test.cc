@@ -50,6 +50,16 @@ class S3StoreTest : public ::testing::Test {
     return keys;
   }
 
+  // What a collection a day later takes, when nothing is named any more.
+  static GarbageReport CollectUnused(Store& store) {
+    EXPECT_TRUE(store.Bind("farm").ok());
+    return store
+        .CollectGarbage({.farm = "farm",
+                         .referenced = [](auto, const Digest&) { return false; },
+                         .now = absl::Now() + absl::Hours(25)})
+        .value();
+  }
+
   S3Server server_;
   FaultyProxy proxy_{server_.port()};
   s3::Client client_{server_.options(), S3Server::credentials()};
@@ -139,13 +149,7 @@ TEST_F(S3StoreTest, AnUploadKilledInTheMiddleLeavesNothingVisible) {
   EXPECT_THAT(store->FindMissing("default", std::vector<Digest>{digest}).value(), ElementsAre(digest));
   EXPECT_THAT(Keys(), IsEmpty());
   EXPECT_EQ(client_.ListUploads("").value().size(), 1u);
-  ASSERT_TRUE(store->Bind("farm 1").ok());
-  GarbageReport report = store
-                             ->CollectGarbage({.farm = "farm 1",
-                                               .referenced = [](auto, const Digest&) { return false; },
-                                               .now = absl::Now() + absl::Hours(25)})
-                             .value();
-  EXPECT_EQ(report.abandoned, 1u);
+  EXPECT_EQ(CollectUnused(*store).abandoned, 1u);
   EXPECT_THAT(client_.ListUploads("").value(), IsEmpty());
 }
 
@@ -160,13 +164,7 @@ TEST_F(S3StoreTest, KeysThatNeedEncodingAreSignedAsTheyAreSent) {
     EXPECT_TRUE(ReadBlob(*store, "default", *digest).value() == bytes);
   }
   EXPECT_THAT(Keys(), Each(StartsWith(options.prefix + "t/default/")));
-  ASSERT_TRUE(store->Bind("farm 1").ok());
-  GarbageReport report = store
-                             ->CollectGarbage({.farm = "farm 1",
-                                               .referenced = [](auto, const Digest&) { return false; },
-                                               .now = absl::Now() + absl::Hours(25)})
-                             .value();
-  EXPECT_EQ(report.removed, 2u);
+  EXPECT_EQ(CollectUnused(*store).removed, 2u);
 }
 
 // The copy onto itself must keep the bytes.

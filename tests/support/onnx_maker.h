@@ -48,6 +48,20 @@ class OnnxMaker {
   void Weights(const std::string& name, const std::vector<int64_t>& dims, const std::vector<float>& values) {
     Initializer(name, dims).set_raw_data(Raw(values));
   }
+  // Of so many floats: a one and zeros that the file does not have.
+  void SparseWeights(const std::string& name, int64_t elements) {
+    auto& sparse = *graph().add_sparse_initializer();
+    sparse.add_dims(elements);
+    auto& values = *sparse.mutable_values();
+    values.set_name(name);
+    values.set_data_type(onnx::TensorProto::FLOAT);
+    values.add_dims(1);
+    values.add_float_data(1);
+    auto& indices = *sparse.mutable_indices();
+    indices.set_data_type(onnx::TensorProto::INT64);
+    indices.add_dims(1);
+    indices.add_int64_data(0);
+  }
   static std::string Raw(const std::vector<float>& values) {
     return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
   }

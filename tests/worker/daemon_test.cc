@@ -1,7 +1,10 @@
 // The worker from the outside: what it does with tasks, signals, and deaths of all kinds.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "absl/time/clock.h"
@@ -193,6 +196,16 @@ class ClockTest : public DaemonTest {
     const UniqueFd file(open(shift_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     ASSERT_EQ(pwrite(file.get(), &seconds, sizeof(seconds), 0), static_cast<ssize_t>(sizeof(seconds)));
   }
+  static UniqueFd ListenAt(const std::string& address) {
+    const std::string path = address.substr(strlen("unix:"));
+    sockaddr_un name{AF_UNIX, {}};
+    path.copy(name.sun_path, sizeof(name.sun_path) - 1);
+    UniqueFd door(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    unlink(path.c_str());
+    EXPECT_EQ(bind(door.get(), reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0) << path;
+    EXPECT_EQ(listen(door.get(), 10), 0);
+    return door;
+  }
   absl::Time LastSeen() { return (*queue_->ListWorkers())[0].last_seen; }
 
   const std::filesystem::path shift_ = folder_.path() / "shift";
@@ -213,7 +226,21 @@ TEST_F(ClockTest, SetForwardEndsNoTask) {
 TEST_F(ClockTest, SetBackWhileRedisIsAwayHoldsNothingUp) {
   ASSERT_TRUE(AllEnd(SubmitNoops(1)));
   redis_.Stop();
-  Set(-absl::Hours(2));
+  {
+    // In its place: whoever comes is sent away. While nobody does, all pause until they try again, and the clock goes back.
+    const UniqueFd door = ListenAt(redis_.address());
+    int callers = 0, hours = 0;
+    const auto called = [&] {
+      pollfd wait{door.get(), POLLIN, 0};
+      if (poll(&wait, 1, 20) == 1) {
+        callers += UniqueFd(accept4(door.get(), nullptr, nullptr, SOCK_CLOEXEC)).valid();
+      } else {
+        Set(-absl::Hours(++hours));
+      }
+      return callers >= 10 && hours >= 10;
+    };
+    ASSERT_TRUE(Holds(called)) << "after " << callers << " calls nobody tries again";
+  }
   redis_.Restart();
   EXPECT_TRUE(AllEnd(SubmitNoops(1)));
 }

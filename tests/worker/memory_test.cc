@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-#include "convert/onnx_form/onnx.pb.h"
+#include "tests/support/onnx_maker.h"
 #include "tests/worker/support.h"
 #include "tests/worker/worker_process.h"
 #include "worker/daemon/fault.h"
@@ -10,7 +10,7 @@
 namespace slipway {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(Memory, AFailedAllocationThatEndsTheProcessIsTheModelsFault) {
   Execution execution;
@@ -28,31 +28,12 @@ class TaskMemoryTest : public WorkerTest {
  protected:
   // y = x + w; w a sparse constant of one element and so many zeros.
   std::string Model(int64_t elements) {
-    onnx::ModelProto model;
-    model.set_ir_version(8);
-    model.add_opset_import()->set_version(17);
-    auto& graph = *model.mutable_graph();
-    auto& input = *graph.add_input();
-    input.set_name("x");
-    auto& type = *input.mutable_type()->mutable_tensor_type();
-    type.set_elem_type(onnx::TensorProto::FLOAT);
-    type.mutable_shape()->add_dim()->set_dim_value(1);
-    auto& sparse = *graph.add_sparse_initializer();
-    sparse.mutable_values()->set_name("w");
-    sparse.mutable_values()->set_data_type(onnx::TensorProto::FLOAT);
-    sparse.mutable_values()->add_dims(1);
-    sparse.mutable_values()->add_float_data(1);
-    sparse.mutable_indices()->set_data_type(onnx::TensorProto::INT64);
-    sparse.mutable_indices()->add_dims(1);
-    sparse.mutable_indices()->add_int64_data(0);
-    sparse.add_dims(elements);
-    auto& node = *graph.add_node();
-    node.set_op_type("Add");
-    node.add_input("x");
-    node.add_input("w");
-    node.add_output("y");
-    graph.add_output()->set_name("y");
-    return model.SerializeAsString();
+    testing::OnnxMaker maker;
+    maker.Input("x", {1});
+    maker.SparseWeights("w", elements);
+    maker.Node("Add", {"x", "w"}, {"y"});
+    maker.Output("y");
+    return maker.model().SerializeAsString();
   }
   std::string SubmitCell(const std::string& model) {
     RequestSpec spec;
@@ -96,36 +77,19 @@ TEST_F(TaskMemoryTest, AModelThatNeedsMoreGoesToALargerWorker) {
 
 // Its converter needs little, running it much: y = sum of x, expanded to 2^28 elements.
 TEST_F(TaskMemoryTest, AModelThatItsJudgeHasNoMemoryForGoesToALargerWorker) {
-  onnx::ModelProto model;
-  model.set_ir_version(8);
-  model.add_opset_import()->set_version(17);
-  auto& graph = *model.mutable_graph();
-  graph.set_name("g");
-  const auto declare = [](onnx::ValueInfoProto& value, const char* name) {
-    value.set_name(name);
-    auto& type = *value.mutable_type()->mutable_tensor_type();
-    type.set_elem_type(onnx::TensorProto::FLOAT);
-    type.mutable_shape()->add_dim()->set_dim_value(1);
-  };
-  declare(*graph.add_input(), "x");
-  declare(*graph.add_output(), "y");
-  auto& shape = *graph.add_initializer();
-  shape.set_name("shape");
-  shape.set_data_type(onnx::TensorProto::INT64);
-  shape.add_dims(1);
-  shape.add_int64_data(int64_t{1} << 28);
-  const auto node = [&](const char* op, std::initializer_list<const char*> inputs, const char* output) {
-    auto& added = *graph.add_node();
-    added.set_op_type(op);
-    for (const char* input : inputs) added.add_input(input);
-    added.add_output(output);
-  };
-  node("Expand", {"x", "shape"}, "large");
-  node("Sqrt", {"large"}, "root");
-  node("ReduceSum", {"root"}, "y");
+  testing::OnnxMaker maker;
+  maker.Input("x", {1});
+  maker.Initializer("shape", {1}, onnx::TensorProto::INT64).add_int64_data(int64_t{1} << 28);
+  maker.Node("Expand", {"x", "shape"}, {"large"});
+  maker.Node("Sqrt", {"large"}, {"root"});
+  maker.Node("ReduceSum", {"root"}, {"y"});
+  maker.Output("y");
+  auto& type = *maker.graph().mutable_output(0)->mutable_type()->mutable_tensor_type();
+  type.set_elem_type(onnx::TensorProto::FLOAT);
+  type.mutable_shape()->add_dim()->set_dim_value(1);
   RequestSpec spec;
   spec.models = {
-      {"model", "onnx", "", {{"model.onnx", "", *WriteBlob(*store_, "default", model.SerializeAsString())}}}};
+      {"model", "onnx", "", {{"model.onnx", "", *WriteBlob(*store_, "default", maker.model().SerializeAsString())}}}};
   spec.tasks.push_back({SpecTask::Kind::kPrepare, 0, "", "", -1});
   const std::string request = Submit(spec, {{.index = 0, .task_class = "onnxruntime"}});
   WorkerProcess small(Arguments({"--task-memory", "768M"}));

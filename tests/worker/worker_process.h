@@ -43,7 +43,7 @@ class WorkerProcess {
 };
 
 // Redis, store and scratch folder for one test.
-class WorkerTest : public testing::Test {
+class WorkerTest : public ::testing::Test {
  protected:
   WorkerTest();
   // --redis, --store, --scratch, one slot, and `more`.

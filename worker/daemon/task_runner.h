@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/queue/queue.h"
 #include "common/store/store.h"
+#include "common/task/carried.h"
 #include "common/task/task.h"
 #include "worker/daemon/action_cache.h"
 #include "worker/daemon/executor.h"
@@ -27,9 +28,9 @@ class BlobCache {
  public:
   explicit BlobCache(size_t capacity) : capacity_(capacity) {}
 
-  // Of the blob `name` of `tenant`, read and parsed when it is not here; or of `name` itself, when it is a spec that the queue carries. Errors are not kept.
-  absl::StatusOr<std::shared_ptr<const T>> Get(Store& store, const std::string& tenant, const std::string& name) {
-    const std::string key = tenant + "/" + name;
+  // What the queue carries as `carried`, read and parsed when it is not here. Errors are not kept.
+  absl::StatusOr<std::shared_ptr<const T>> Get(Store& store, const std::string& tenant, const std::string& carried) {
+    const std::string key = tenant + "/" + carried;
     {
       std::lock_guard lock(mutex_);
       for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
@@ -38,7 +39,9 @@ class BlobCache {
         return entry->second;
       }
     }
-    auto value = Read(store, tenant, name);
+    auto json = ReadCarried(store, tenant, carried);
+    if (!json.ok()) return json.status();
+    auto value = T::FromJson(*json);
     if (!value.ok()) return value.status();
     auto shared = std::make_shared<const T>(*std::move(value));
     std::lock_guard lock(mutex_);
@@ -48,15 +51,6 @@ class BlobCache {
   }
 
  private:
-  static absl::StatusOr<T> Read(Store& store, const std::string& tenant, const std::string& name) {
-    if (IsCarriedSpec(name)) return T::FromJson(name);
-    auto digest = Digest::Parse(name);
-    if (!digest.ok()) return digest.status();
-    auto bytes = ReadBlob(store, tenant, *digest);
-    if (!bytes.ok()) return bytes.status();
-    return T::FromJson(*bytes);
-  }
-
   const size_t capacity_;
   std::mutex mutex_;
   std::list<std::pair<std::string, std::shared_ptr<const T>>> entries_;
