@@ -92,6 +92,12 @@ void DefineFlags(CLI::App& app, Flags& flags) {
   app.add_flag("--insecure", flags.coordinator.insecure,
                "Allow plain text, and callers without credentials, on addresses that other machines reach")
       ->envname("SLIPWAY_INSECURE");
+  app.add_option(
+         "--receive-memory", flags.coordinator.receive_bytes,
+         "Bytes that have come and are not taken yet, of all callers together (default: 512MiB); above, calls are "
+         "ended. Callers without a token take none of it where tokens are asked for")
+      ->envname("SLIPWAY_RECEIVE_MEMORY")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
   DefineRedisFlags(app, flags.redis);
   app.add_option("--store", flags.store,
                  "Blobs, shared by all of the farm: a folder, file:///FOLDER or "

@@ -5,6 +5,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
@@ -14,6 +15,7 @@
 #include "common/rpc/address.h"
 #include "common/rpc/endpoint.h"
 #include "coordinator/planner/spec_cache.h"
+#include "coordinator/service/ask_first.h"
 #include "coordinator/service/audit_log.h"
 #include "coordinator/service/blob_service.h"
 #include "coordinator/service/call_metrics.h"
@@ -30,6 +32,7 @@ namespace {
 
 constexpr int kCallThreads = 8;
 constexpr int kBlobThreads = 4;
+constexpr size_t kHealthReceiveBytes = 16 << 20;
 
 absl::Status Usage(const absl::Status& status) { return WithKind(status, ErrorKind::kUsage); }
 
@@ -86,7 +89,10 @@ struct Listening {
 };
 
 // TCP addresses by TLS if there is a certificate, Unix sockets never.
-absl::StatusOr<Listening> Listen(grpc::ServerBuilder& builder, std::vector<Address> addresses, const TlsFiles& tls) {
+// Of bytes received and not yet taken it holds about `receive_bytes`; above, gRPC ends calls and connections. (Its limit of a message's size
+// counts whole messages only.)
+absl::StatusOr<Listening> Listen(grpc::ServerBuilder& builder, std::vector<Address> addresses, const TlsFiles& tls,
+                                 size_t receive_bytes) {
   const std::shared_ptr<grpc::ServerCredentials> plain = grpc::InsecureServerCredentials();
   std::shared_ptr<grpc::ServerCredentials> encrypted = plain;
   if (!(tls == TlsFiles{})) {
@@ -97,6 +103,7 @@ absl::StatusOr<Listening> Listen(grpc::ServerBuilder& builder, std::vector<Addre
     builder.AddListeningPort(addresses[i].ListenTarget(), addresses[i].is_unix() ? plain : encrypted, &ports[i]);
   }
   ConfigureServer(builder);
+  builder.SetResourceQuota(grpc::ResourceQuota("received").Resize(receive_bytes));
   Listening listening{.server = builder.BuildAndStart()};
   for (size_t i = 0; i < addresses.size(); ++i) {
     if (listening.server == nullptr || ports[i] == 0) {
@@ -115,6 +122,7 @@ class GrpcCoordinator final : public Coordinator {
   GrpcCoordinator(const CoordinatorOptions& options, Queue& queue, Store& store, std::unique_ptr<TokenFile> tokens,
                   std::unique_ptr<AuditLog> audit)
       : tls_(options.tls),
+        receive_bytes_(options.receive_bytes),
         tokens_(std::move(tokens)),
         audit_(std::move(audit)),
         access_(KnownBy(options), tokens_.get(), audit_.get()),
@@ -133,19 +141,25 @@ class GrpcCoordinator final : public Coordinator {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     builder.SetOption(std::make_unique<grpc::HealthCheckServiceServerBuilderOption>(nullptr));
-    for (grpc::Service* service : services_) builder.RegisterService(service);
+    for (const auto& [service, name] : services_) {
+      if (tokens_ != nullptr) {
+        builder.RegisterService(asking_.emplace_back(AskFirst(*service, name, access_)).get());
+      } else {
+        builder.RegisterService(service);
+      }
+    }
     // It asks nobody who they are.
     builder.SetOption(std::make_unique<Reflection>(/*wanted=*/tokens_ == nullptr));
     Interceptors interceptors;
     interceptors.push_back(ExplainMalformedCalls(access_));
     if (auto timers = TimeCalls()) interceptors.push_back(std::move(timers));
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
-    ASSIGN_OR_RETURN(main_, Listen(builder, addresses, tls_));
+    ASSIGN_OR_RETURN(main_, Listen(builder, addresses, tls_, receive_bytes_));
     if (!health_address.has_value()) return absl::OkStatus();
     grpc::ServerBuilder health_builder;
     health_builder.SetOption(std::make_unique<Reflection>(/*wanted=*/false));
     health_builder.RegisterCallbackGenericService(&nothing_else_);
-    ASSIGN_OR_RETURN(health_, Listen(health_builder, {*health_address}, {}));
+    ASSIGN_OR_RETURN(health_, Listen(health_builder, {*health_address}, {}, kHealthReceiveBytes));
     SetHealth(true);
     return absl::OkStatus();
   }
@@ -181,13 +195,11 @@ class GrpcCoordinator final : public Coordinator {
   void SetHealth(bool serving) {
     grpc::HealthCheckServiceInterface* health = health_.server->GetHealthCheckService();
     health->SetServingStatus("", serving);
-    for (const char* name : {v1::ExportService::service_full_name(), v1::BlobService::service_full_name(),
-                             v1::FleetService::service_full_name()}) {
-      health->SetServingStatus(name, serving);
-    }
+    for (const auto& [service, name] : services_) health->SetServingStatus(name, serving);
   }
 
   const TlsFiles tls_;
+  const size_t receive_bytes_;
   const std::unique_ptr<TokenFile> tokens_;
   const std::unique_ptr<AuditLog> audit_;
   const Access access_;
@@ -197,7 +209,10 @@ class GrpcCoordinator final : public Coordinator {
   ExportService exports_;
   BlobService blobs_;
   FleetService fleet_;
-  grpc::Service* const services_[3] = {&exports_, &blobs_, &fleet_};
+  const std::pair<grpc::Service*, const char*> services_[3] = {{&exports_, v1::ExportService::service_full_name()},
+                                                               {&blobs_, v1::BlobService::service_full_name()},
+                                                               {&fleet_, v1::FleetService::service_full_name()}};
+  std::vector<std::unique_ptr<grpc::Service>> asking_;  // in front of them
   Maintenance maintenance_;
   grpc::CallbackGenericService nothing_else_;  // a server of health alone would have no methods that gRPC counts
   Listening main_, health_;

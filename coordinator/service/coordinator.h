@@ -22,7 +22,8 @@ struct CoordinatorOptions {
   bool insecure = false;            // allow plain text, and callers without credentials, where other machines reach it
   std::string shard = "0";          // begins the ids of new requests
   absl::Duration maintain_every = absl::Milliseconds(500);
-  size_t max_waiting_calls = 1000;  // more are RESOURCE_EXHAUSTED, and told when to come again
+  size_t max_waiting_calls = 1000;   // more are RESOURCE_EXHAUSTED, and told when to come again
+  size_t receive_bytes = 512 << 20;  // that have come and are not taken yet, of all callers; above, calls are ended
 };
 
 // Keeps no state of its own: any number may serve one queue and store, and killing one loses nothing.
