@@ -70,7 +70,7 @@ RedisProcess::~RedisProcess() {
 
 absl::StatusOr<std::unique_ptr<Connection>> RedisProcess::Connect(const QueueOptions& options) {
   ASSIGN_OR_RETURN(Endpoint endpoint, MakeEndpoint(options));
-  endpoint.meta_key = fmt::format("{{slipway:{}}}:v4:meta", options.shard);
+  endpoint.meta_key = fmt::format("{{slipway:{}}}:v5:meta", options.shard);
   return Connection::Open(endpoint, absl::Now() + kAnswer);
 }
 

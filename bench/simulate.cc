@@ -57,7 +57,7 @@ class Server {
     return options;
   }
   std::string shard() const { return std::to_string(shard_); }
-  std::string meta_key() const { return fmt::format("{{slipway:{}}}:v4:meta", shard_); }
+  std::string meta_key() const { return fmt::format("{{slipway:{}}}:v5:meta", shard_); }
   absl::StatusOr<std::unique_ptr<Connection>> Connect() const { return RedisProcess::Connect(options()); }
 
  private:

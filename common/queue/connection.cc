@@ -15,7 +15,7 @@
 namespace slipway {
 namespace {
 
-constexpr std::string_view kSchema = "4";
+constexpr std::string_view kSchema = "5";
 constexpr std::string_view kPasswordAdvice =
     " Name the user and the password by --redis-user and --redis-password-file or SLIPWAY_REDIS_PASSWORD (of "
     "sentinels: "
@@ -83,7 +83,7 @@ std::optional<ServerAddress> MovedTo(std::string_view text) {
   return ServerAddress{std::string(address.substr(0, colon)), std::string(address.substr(colon + 1))};
 }
 
-// Of "{slipway:<shard>}:v4:meta".
+// Of "{slipway:<shard>}:v5:meta".
 std::string_view ShardOf(std::string_view meta_key) {
   const size_t colon = meta_key.find(':'), end = meta_key.find('}');
   return end == std::string_view::npos ? "SHARD" : meta_key.substr(colon + 1, end - colon - 1);

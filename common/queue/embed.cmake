@@ -6,7 +6,7 @@ foreach(script ${scripts})
   if(NOT text MATCHES "^#!lua")
     continue()  # only ever included
   endif()
-  foreach(shared farm task waiters workers)
+  foreach(shared farm task commit_task lease_task waiters workers)
     file(READ ${FOLDER}/${shared}.lua included)
     string(REPLACE "--!include ${shared}.lua\n" "${included}" text "${text}")
   endforeach()

@@ -1,5 +1,6 @@
 #include "common/queue/records.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "common/base/error.h"
@@ -52,42 +53,34 @@ absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record, std:
 }
 
 absl::StatusOr<RequestView> ParseRequest(std::string id, std::span<redisReply* const> fields, uint64_t* sequence) {
+  const auto malformed = [&] { return DataLoss("Redis: the record of request {} is malformed", id); };
+  if (fields.size() != 4) return malformed();
+  // state, priority, version, open, then how many tasks are in each state
+  const std::vector<std::string_view> status = Split(Text(fields[0]), ' ');
+  // tenant, tasks, bytes, created, retention, sequence, classes, digest, idempotency key
+  const std::vector<std::string_view> about = Split(Text(fields[1]), '\n');
+  constexpr std::string_view kLetters = "BQDRPUGFCS";
   RequestView request;
-  request.id = std::move(id);
-  bool whole = !fields.empty() && fields.size() % 2 == 0;
   int64_t created = 0;
-  for (size_t i = 0; i + 1 < fields.size(); i += 2) {
-    std::string_view name = Text(fields[i]), value = Text(fields[i + 1]);
-    if (name == "t")
-      request.tenant = value;
-    else if (name == "sp")
-      request.spec = value;
-    else if (name == "p")
-      whole &= ParseNumber(value, request.priority);
-    else if (name == "c")
-      whole &= ParseNumber(value, created);
-    else if (name == "v")
-      whole &= ParseNumber(value, request.version);
-    else if (name == "n")
-      whole &= ParseNumber(value, request.tasks);
-    else if (name == "o")
-      whole &= ParseNumber(value, request.open);
-    else if (name.starts_with("w:"))
-      ++request.waiters;
-    else if (name == "q" && sequence != nullptr)
-      whole &= ParseNumber(value, *sequence);
-    else if (name == "s") {
-      std::optional<RequestState> state = value.size() == 1 ? RequestStateOf(value[0]) : std::nullopt;
-      whole &= state.has_value();
-      request.state = state.value_or(RequestState::kPlanning);
-    } else if (name.size() == 1 && TaskStateOf(name[0])) {
-      uint32_t count = 0;
-      whole &= ParseNumber(value, count);
-      if (count > 0) request.counts[*TaskStateOf(name[0])] = count;
-    }
+  uint64_t unused = 0;
+  if (status.size() != 4 + kLetters.size() || status[0].size() != 1 || about.size() != 9) return malformed();
+  const std::optional<RequestState> state = RequestStateOf(status[0][0]);
+  if (!state || !ParseNumber(status[1], request.priority) || !ParseNumber(status[2], request.version) ||
+      !ParseNumber(status[3], request.open) || !ParseNumber(about[1], request.tasks) ||
+      !ParseNumber(about[3], created) || !ParseNumber(about[5], sequence != nullptr ? *sequence : unused))
+    return malformed();
+  for (size_t i = 0; i < kLetters.size(); ++i) {
+    uint32_t count = 0;
+    if (!ParseNumber(status[4 + i], count)) return malformed();
+    if (count > 0) request.counts[*TaskStateOf(kLetters[i])] = count;
   }
-  if (!whole) return DataLoss("Redis: the record of request {} is malformed", request.id);
+  request.id = std::move(id);
+  request.tenant = about[0];
+  request.spec = Text(fields[2]);
+  request.state = *state;
   request.created = absl::FromUnixMillis(created);
+  const std::string_view waiters = Text(fields[3]);  // a line each
+  request.waiters = static_cast<uint32_t>(std::ranges::count(waiters, '\n'));
   return request;
 }
 

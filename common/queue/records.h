@@ -12,7 +12,7 @@ namespace slipway {
 // All DATA_LOSS if malformed.
 // `reasons`: of its attempts, lines; may be empty.
 absl::StatusOr<TaskView> ParseTask(uint32_t index, std::string_view record, std::string_view reasons);
-// `fields`: field, value, field, value… of the request hash.
+// `fields`: st, ab, sp and w of the request hash.
 absl::StatusOr<RequestView> ParseRequest(std::string id, std::span<redisReply* const> fields,
                                          uint64_t* sequence = nullptr);
 absl::StatusOr<WorkerView> ParseWorker(std::string id, std::string_view record);

@@ -21,7 +21,7 @@ const metrics::Counter kErrors("slipway_redis_errors_total", "Calls to Redis tha
 
 }  // namespace
 
-std::string KeyPrefix(const QueueOptions& options) { return fmt::format("{{slipway:{}}}:v4:", options.shard); }
+std::string KeyPrefix(const QueueOptions& options) { return fmt::format("{{slipway:{}}}:v5:", options.shard); }
 
 RedisQueue::RedisQueue(const QueueOptions& options, Endpoint endpoint)
     : options_(options),

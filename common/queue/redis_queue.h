@@ -80,7 +80,7 @@ class RedisQueue final : public Queue {
   absl::StatusOr<int> MaintainOnce(bool& more);
 
   const QueueOptions options_;
-  const std::string prefix_;  // "{slipway:<shard>}:v4:"
+  const std::string prefix_;  // "{slipway:<shard>}:v5:"
   const Endpoint endpoint_;
   Pool pool_;
   Pool waiting_;  // for those who wait for work, and keep a connection for up to a second

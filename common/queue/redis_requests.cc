@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/queue/changes.h"
@@ -12,6 +13,7 @@
 namespace slipway {
 namespace {
 
+constexpr absl::Duration kAnswer = absl::Seconds(5);
 constexpr int64_t kCancelledPerCall = 2000;
 constexpr int64_t kGoesOn = -2;  // cancel.lua's: others wait for the request
 constexpr int64_t kRetriedPerCall = 1000;
@@ -95,9 +97,10 @@ absl::Status RedisQueue::Delete(const std::string& request) {
 }
 
 absl::StatusOr<RequestView> RedisQueue::GetRequest(const std::string& request) {
-  ASSIGN_OR_RETURN(Reply reply, RunCommand({"HGETALL", Key("request:" + request)}));
-  if (Elements(reply.get()).empty()) return NoRequest(request);
-  return ParseRequest(request, Elements(reply.get()));
+  ASSIGN_OR_RETURN(Reply reply, RunCommand({"HMGET", Key("request:" + request), "st", "ab", "sp", "w"}));
+  const auto fields = Elements(reply.get());
+  if (fields.empty() || IsNil(fields[0])) return NoRequest(request);
+  return ParseRequest(request, fields);
 }
 
 absl::StatusOr<std::vector<TaskView>> RedisQueue::ListTasks(const std::string& request, uint64_t since_version,
@@ -151,13 +154,15 @@ std::unique_ptr<Changes> RedisQueue::FollowChanges(Changes::OnChange on_change) 
 }
 
 absl::StatusOr<std::vector<WorkerView>> RedisQueue::ListWorkers() {
-  ASSIGN_OR_RETURN(Reply reply, RunCommand({"HGETALL", Key("workers")}));
-  ASSIGN_OR_RETURN(const Reply clock, RunCommand({"TIME"}));
+  const Call calls[] = {{"", {"HGETALL", Key("workers")}}, {"", {"TIME"}}};
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(pool_, SteadyNow() + kAnswer, calls));
+  for (const absl::StatusOr<Reply>& reply : replies) RETURN_IF_ERROR(reply.status());
   int64_t now = 0;  // seconds
-  const std::string_view seconds = Elements(clock.get()).empty() ? "" : Text(Elements(clock.get())[0]);
+  const auto clock = Elements(replies[1]->get());
+  const std::string_view seconds = clock.empty() ? "" : Text(clock[0]);
   std::from_chars(seconds.data(), seconds.data() + seconds.size(), now);
   std::vector<WorkerView> workers;
-  auto elements = Elements(reply.get());
+  auto elements = Elements(replies[0]->get());
   for (size_t i = 0; i + 1 < elements.size(); i += 2) {
     ASSIGN_OR_RETURN(WorkerView worker, ParseWorker(std::string(Text(elements[i])), Text(elements[i + 1])));
     worker.silent = std::max(absl::FromUnixSeconds(now) - worker.last_seen, absl::ZeroDuration());

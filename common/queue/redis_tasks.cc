@@ -3,7 +3,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
-#include "common/metrics/metrics.h"
 #include "common/queue/plan.h"
 #include "common/queue/records.h"
 #include "common/queue/redis_queue.h"
@@ -22,7 +21,7 @@ absl::Status CheckLine(std::string_view what, std::string_view text, bool may_be
   return InvalidArgument("{} must be one line of at most 128 bytes", what);
 }
 
-absl::StatusOr<CommitOutcome> Outcome(const absl::StatusOr<Reply>& reply) {
+absl::StatusOr<CommitOutcome> Outcome(const redisReply* reply) {
   struct Row {
     std::string_view word;
     CommitOutcome outcome;
@@ -31,11 +30,10 @@ absl::StatusOr<CommitOutcome> Outcome(const absl::StatusOr<Reply>& reply) {
                                   {"ALREADY", CommitOutcome::kAlready},
                                   {"FENCED", CommitOutcome::kFenced},
                                   {"CANCELLED", CommitOutcome::kCancelled}};
-  RETURN_IF_ERROR(reply.status());
   for (const Row& row : kRows) {
-    if (row.word == Text(reply->get())) return row.outcome;
+    if (row.word == Text(reply)) return row.outcome;
   }
-  return Internal("Redis: a script answered \"{}\"", Text(reply->get()));
+  return Internal("Redis: a script answered \"{}\"", Text(reply));
 }
 
 template <typename T>
@@ -45,10 +43,9 @@ T ToNumber(std::string_view text) {
   return number;
 }
 
-absl::StatusOr<std::optional<LeasedTask>> Leased(const absl::StatusOr<Reply>& reply, const std::string& token) {
-  RETURN_IF_ERROR(reply.status());
-  if (IsNil(reply->get())) return std::optional<LeasedTask>();
-  auto elements = Elements(reply->get());
+absl::StatusOr<std::optional<LeasedTask>> Leased(const redisReply* reply, const std::string& token) {
+  if (IsNil(reply)) return std::optional<LeasedTask>();
+  auto elements = Elements(reply);
   if (elements.size() != 8) return Internal("Redis: lease.lua answered {} elements", elements.size());
   LeasedTask task;
   task.request = Text(elements[0]);
@@ -87,7 +84,8 @@ absl::StatusOr<RedisQueue::Call> RedisQueue::CommitCall(const TaskCommit& commit
 
 absl::StatusOr<std::optional<LeasedTask>> RedisQueue::Lease(const LeaseRequest& request) {
   ASSIGN_OR_RETURN(Call call, LeaseCall(request));
-  return Leased(RunScript(call.script, std::move(call.arguments)), request.token);
+  ASSIGN_OR_RETURN(const Reply reply, RunScript(call.script, std::move(call.arguments)));
+  return Leased(reply.get(), request.token);
 }
 
 absl::StatusOr<std::optional<LeasedTask>> RedisQueue::AwaitLease(const LeaseRequest& request) {
@@ -99,8 +97,8 @@ absl::StatusOr<std::optional<LeasedTask>> RedisQueue::AwaitLease(const LeaseRequ
   // The server runs the second command when the first, that blocks, has its answer.
   const Call calls[] = {std::move(wait), std::move(lease)};
   ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, SteadyNow() + kLongestWait + kAnswer, calls));
-  RETURN_IF_ERROR(replies[0].status());  // else who cannot wait would ask without a pause
-  return Leased(replies[1], request.token);
+  for (const auto& reply : replies) RETURN_IF_ERROR(reply.status());  // who cannot wait must not ask without a pause
+  return Leased(replies[1]->get(), request.token);
 }
 
 absl::Status RedisQueue::Rouse(const std::string& worker, int waits) {
@@ -114,19 +112,20 @@ absl::Status RedisQueue::Rouse(const std::string& worker, int waits) {
 
 absl::StatusOr<CommitOutcome> RedisQueue::Commit(const TaskCommit& commit) {
   ASSIGN_OR_RETURN(Call call, CommitCall(commit));
-  return Outcome(RunScript(call.script, std::move(call.arguments)));
+  ASSIGN_OR_RETURN(const Reply reply, RunScript(call.script, std::move(call.arguments)));
+  return Outcome(reply.get());
 }
 
 CommittedAndLeased RedisQueue::CommitAndLease(const TaskCommit& commit, const LeaseRequest& next) {
   const auto both = [](const absl::Status& status) { return CommittedAndLeased{status, status}; };
-  absl::StatusOr<Call> committing = CommitCall(commit), leasing = LeaseCall(next);
-  if (!committing.ok() || !leasing.ok()) return both(committing.ok() ? leasing.status() : committing.status());
-  const Call calls[] = {*std::move(committing), *std::move(leasing)};
-  const absl::Time start = metrics::Histogram::Now();
-  const absl::StatusOr<Replies> replies = RunTogether(pool_, SteadyNow() + kAnswer, calls);
-  Measure("commit", start, replies.status());
-  if (!replies.ok()) return both(replies.status());
-  return {Outcome((*replies)[0]), Leased((*replies)[1], next.token)};
+  absl::StatusOr<Call> call = CommitCall(commit), leasing = LeaseCall(next);
+  if (!call.ok() || !leasing.ok()) return both(call.ok() ? leasing.status() : call.status());
+  std::ranges::move(leasing->arguments, std::back_inserter(call->arguments));
+  const absl::StatusOr<Reply> reply = RunScript("commit_and_lease", std::move(call->arguments));
+  if (!reply.ok()) return both(reply.status());
+  const auto answers = Elements(reply->get());
+  if (answers.size() != 2) return both(Internal("Redis: commit_and_lease.lua answered {} elements", answers.size()));
+  return {Outcome(answers[0]), Leased(answers[1], next.token)};
 }
 
 absl::StatusOr<CommitOutcome> RedisQueue::Return(const LeasedTask& task, const TaskReturn& how) {
@@ -136,10 +135,12 @@ absl::StatusOr<CommitOutcome> RedisQueue::Return(const LeasedTask& task, const T
         absl::ToInt64Milliseconds(std::clamp<absl::Duration>(duration, absl::ZeroDuration(), absl::Hours(24))));
   };
   auto flag = [](bool set) { return set ? "1" : "0"; };
-  return Outcome(RunScript(
-      "return", {task.request, std::to_string(task.index), task.token, milliseconds(how.delay), flag(how.count_attempt),
-                 std::to_string(options_.max_attempts), RecordField(how.reason), milliseconds(how.elsewhere),
-                 flag(how.killed), flag(how.more_memory), milliseconds(options_.lease)}));
+  ASSIGN_OR_RETURN(const Reply reply,
+                   RunScript("return", {task.request, std::to_string(task.index), task.token, milliseconds(how.delay),
+                                        flag(how.count_attempt), std::to_string(options_.max_attempts),
+                                        RecordField(how.reason), milliseconds(how.elsewhere), flag(how.killed),
+                                        flag(how.more_memory), milliseconds(options_.lease)}));
+  return Outcome(reply.get());
 }
 
 absl::Status RedisQueue::Progress(const LeasedTask& task, const std::string& progress) {

@@ -177,15 +177,16 @@ class Farm:
         """(request, task) → the fields of its record."""
         prefix = self.redis.prefix()
         records = {}
-        for key in self.redis.lines("KEYS", prefix.replace("{", "[{]") + "tasks:*"):
+        for key in self.redis.lines("KEYS", prefix.replace("{", "[{]") + "request:*"):
             fields = json.loads(self.redis.command("EVAL", "return cjson.encode(redis.call('HGETALL', KEYS[1]))", "1", key))
             for task, record in zip(fields[::2], fields[1::2]):
-                records[key.rpartition(":")[2], task] = record.split("\n")
+                if task.isdigit():
+                    records[key.rpartition(":")[2], task] = record.split("\n")
         return records
 
     def open_tasks(self):
-        script = ("local n = 0 for _, k in ipairs(redis.call('KEYS', '{slipway:0}:v*:request:*')) do n = n + tonumber(redis.call('HGET', k, 'o')) end "
-                  "return n")
+        script = ("local n = 0 for _, k in ipairs(redis.call('KEYS', '{slipway:0}:v*:request:*')) do "
+                  "n = n + string.match(redis.call('HGET', k, 'st'), '^%a %S+ %d+ (%d+)') end return n")
         text = self.redis.command("EVAL", script, "0")
         return int(text) if text.isdigit() else -1
 

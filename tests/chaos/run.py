@@ -197,7 +197,7 @@ class Run:
           for _, key in ipairs(redis.call('KEYS', '{slipway:0}:v*:ready:*')) do
             local prefix, id = string.match(key, '^(.*:)ready:[^:]+:([^:]+)$')
             for _, index in ipairs(redis.call('ZRANGE', key, 0, -1)) do
-              local attempts = string.match(redis.call('HGET', prefix .. 'tasks:' .. id, index) or '', '^%a\n%d+\n(%d+)')
+              local attempts = string.match(redis.call('HGET', prefix .. 'request:' .. id, index) or '', '^%a\n%d+\n(%d+)')
               if attempts and attempts ~= '0' and tonumber(redis.call('ZSCORE', key, index)) >= 0 then return id .. ' ' .. index end
             end
           end

@@ -225,7 +225,10 @@ TEST_F(FarmClientTest, WatchMissesNoEndWhenRedisLostItsLastChanges) {
     farm.StopCoordinator();
     const absl::Time deadline = absl::Now() + absl::Seconds(60);
     const Endpoint redis = MakeEndpoint({.address = farm.redis.address()}).value();
-    const std::vector<std::string> forget = {"HSET", "{slipway:0}:v4:request:" + id, "v", "0"};  // it was 3
+    const std::string script =
+        "local status = string.gsub(redis.call('HGET', KEYS[1], 'st'), '^(%a %d+) 3 ', '%1 0 ') "
+        "redis.call('HSET', KEYS[1], 'st', status)";  // its version
+    const std::vector<std::string> forget = {"EVAL", script, "1", "{slipway:0}:v5:request:" + id};
     ASSERT_TRUE(Connection::Open(redis, deadline).value()->Call(forget, deadline).ok());
     farm.CommitAll(TaskState::kPassed);  // each two changes
     farm.StartCoordinator();

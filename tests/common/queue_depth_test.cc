@@ -59,7 +59,7 @@ TEST_F(DepthTest, TellsTheAgeOfTheOldestRequest) {
   Submit(Request("old"));
   Submit(Request("new"));
   const int64_t created = absl::ToUnixMillis(absl::Now() - absl::Minutes(5));
-  Redis({"HSET", Key("request:0-old"), "c", std::to_string(created)});
+  Rewrite("0-old", "ab", "\n[0-9]{13}\n", "\n" + std::to_string(created) + "\n");
   const absl::Duration oldest = Depth().classes.at("any").oldest;
   EXPECT_GE(oldest, absl::Minutes(5) - absl::Seconds(1));
   EXPECT_LT(oldest, absl::Minutes(6));

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,7 @@ class QueueTest : public ::testing::Test {
   }
   std::unique_ptr<Queue> Connect() const { return ConnectQueue(Options()).value(); }
 
-  static std::string Key(std::string_view name) { return "{slipway:0}:v4:" + std::string(name); }
+  static std::string Key(std::string_view name) { return "{slipway:0}:v5:" + std::string(name); }
 
   // A way past the queue.
   std::unique_ptr<Connection> Open() const {
@@ -87,6 +88,29 @@ class QueueTest : public ::testing::Test {
   }
   TaskState StateOf(const std::string& request, uint32_t index) { return Task(request, index).state; }
   RequestView View(const std::string& request) { return queue_->GetRequest(request).value(); }
+
+  // Changes a field of the request's hash as nobody but a script would.
+  void Rewrite(const std::string& request, const std::string& field, const std::string& pattern,
+               const std::string& with) {
+    const std::string key = Key("request:" + request);
+    const std::string before(Text(Redis({"HGET", key, field}).get()));
+    const std::string after = std::regex_replace(before, std::regex(pattern), with);
+    ASSERT_NE(after, before);
+    Redis({"HSET", key, field, after});
+  }
+
+  // Sums MEMORY USAGE.
+  double MemoryOfAllKeys() const {
+    const std::unique_ptr<Connection> redis = Open();
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    const Reply keys = redis->Call(std::vector<std::string>{"KEYS", "*"}, deadline).value();
+    int64_t sum = 0;
+    for (const redisReply* key : Elements(keys.get())) {
+      const std::vector<std::string> usage = {"MEMORY", "USAGE", std::string(Text(key)), "SAMPLES", "0"};
+      sum += Number(redis->Call(usage, deadline).value().get());
+    }
+    return static_cast<double>(sum);
+  }
 
   // Makes the lease look as if its time were over. Maintain must have run before: its first run gives grace.
   void ExpireLease(const std::string& token) { Redis({"ZADD", Key("leases"), "XX", "1", token}); }

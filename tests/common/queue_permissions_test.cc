@@ -120,7 +120,7 @@ TEST_F(PermissionsTest, WhatIsNotTheFarmsIsRefused) {
   const std::unique_ptr<Connection> connection = Connection::Open(endpoint, deadline).value();
   const std::vector<std::vector<std::string>> commands = {
       {"GET", "others"},
-      {"GET", "{slipway:1}:v4:meta"},
+      {"GET", "{slipway:1}:v5:meta"},
       {"KEYS", "*"},
       {"FLUSHALL"},
       {"CONFIG", "GET", "*"},

@@ -44,11 +44,11 @@ class SentinelTest : public ::testing::Test {
     return result;
   }
   bool IsAt(const RedisServer& server, const std::string& request) const {
-    return redis_.Ask(server, {"EXISTS", "{slipway:0}:v4:request:" + request}).starts_with("1");
+    return redis_.Ask(server, {"EXISTS", "{slipway:0}:v5:request:" + request}).starts_with("1");
   }
   // Whether somebody is told there of the request's changes.
   bool Hears(const RedisServer& server, const std::string& request) const {
-    return redis_.Ask(server, {"PUBLISH", "{slipway:0}:v4:changes:" + request, "1"}).starts_with("1");
+    return redis_.Ask(server, {"PUBLISH", "{slipway:0}:v5:changes:" + request, "1"}).starts_with("1");
   }
 
   ReplicatedRedis redis_;
@@ -65,7 +65,7 @@ TEST_F(SentinelTest, WhatTheReplicaLacksDoesNoHarm) {
   ASSERT_TRUE(queue->Maintain().ok());
   const LeasedTask first = **Lease(*queue, "token-1");
   // As if it had ended long ago.
-  redis_.Ask(redis_.master(), {"ZADD", "{slipway:0}:v4:leases", "XX", "1", "token-1"});
+  redis_.Ask(redis_.master(), {"ZADD", "{slipway:0}:v5:leases", "XX", "1", "token-1"});
   redis_.AwaitReplicated();
   redis_.BreakReplication();
   // All of this is told to its caller, and lost.

@@ -14,32 +14,32 @@ if not r then return redis.error_reply('GONE the request is not there') end
 if r.open == 0 then return -1 end
 
 if ARGV[5] ~= '' and from == 0 and r.state ~= 'C' then
-  local own, all, others = 'w:' .. ARGV[5], waiters(r.id), false
-  for name in pairs(all) do others = others or name ~= own end
+  local all, others = waiters(r), false
+  for name in pairs(all) do others = others or name ~= ARGV[5] end
   if others then
-    if all[own] then
-      call('HDEL', r.key, own)
-      forget_key(r.id, r.tenant, ARGV[5])
-      agree(r)
+    if all[ARGV[5]] then
+      all[ARGV[5]] = nil
+      forget_key(r, ARGV[5])
+      agree(r, all)
+      flush()
     end
     return -2
   end
 end
 
 if r.state ~= 'C' then
-  leave(r.id, r.tenant, call('HGET', r.key, 'cl'), r.priority)
+  leave(r)
   call('UNLINK', P .. 'blocked:' .. r.id)
-  r.state = 'C'
+  r.state, r.changed = 'C', true
 end
 
 local last = math.min(from + count, r.tasks) - 1
-local indexes = {}
-for i = from, last do indexes[#indexes + 1] = string.format('%d', i) end
-local records = #indexes > 0 and call('HMGET', P .. 'tasks:' .. r.id, unpack(indexes)) or {}
-for i, index in ipairs(indexes) do
+load_tasks(r, from, last)
+for i = from, last do
+  local index = string.format('%d', i)
   -- A task that was never written (the plan was cut short) ends as well.
-  local t = records[i] and decode(records[i]) or {attempts = '0', class = '', cost = '', blocked_by = '', worker = '', token = '',
-                                               result = '', kills = '0'}
+  local t = task(r, index) or {attempts = '0', class = '', cost = '', blocked_by = '', worker = '', token = '', result = '',
+                               kills = '0'}
   if not ENDED[t.state] then
     if t.state == 'R' then release(t.token) end
     if t.state == 'D' then undelay(r, index, t) end
@@ -54,6 +54,6 @@ if more then
 else
   call('ZREM', P .. 'unfinished', r.id)
 end
-save(r)
+flush()
 if from == 0 then call('PUBLISH', P .. 'cancelled', r.id) end
 return more and last + 1 or -1

@@ -2,8 +2,8 @@
 -- cluster slot. Answers the error SCHEMA unless the farm's keys are of the schema that these scripts know.
 local P = string.sub(KEYS[1], 1, -5)
 local call = redis.call
-if call('HGET', KEYS[1], 'schema') ~= '4' then
-  return redis.error_reply('SCHEMA this farm is not of schema 4')
+if call('HGET', KEYS[1], 'schema') ~= '5' then
+  return redis.error_reply('SCHEMA this farm is not of schema 5')
 end
 
 -- Milliseconds of the server's clock: the only clock of the queue. It stands still while a script runs.

@@ -3,10 +3,10 @@
 -- Returns 1, or 0 when the task is no longer this token's (nothing changes).
 --!include farm.lua
 --!include task.lua
-local r = request(ARGV[1])
+local r = request(ARGV[1], ARGV[2])
 local t = r and task(r, ARGV[2])
 if not t or not owns(t, ARGV[3]) then return 0 end
 t.progress = ARGV[4]
 step(r, ARGV[2], t, 'R')
-save(r)
+flush()
 return 1

@@ -26,12 +26,12 @@ end
 call('HSET', KEYS[1], 'run_id', ARGV[1], 'seen', time, 'full', (most > 0 and used > 0.8 * most) and '1' or '0')
 
 local function due(key) return call('ZRANGE', key, '-inf', time, 'BYSCORE', 'LIMIT', 0, limit) end
-local touched, moved = {}, 0
+local moved = 0
 
 local expired = due(P .. 'leases')
 for _, token in ipairs(expired) do
   local index, id = string.match(call('HGET', P .. 'tokens', token) or '', '^(%d+):(.*)$')
-  local r = id and request(id)
+  local r = id and request(id, index)
   local t = r and task(r, index)
   release(token)
   if t and owns(t, token) then
@@ -43,7 +43,6 @@ for _, token in ipairs(expired) do
       give_back(r, index, t, {delay = 0, counted = true, max_attempts = max_attempts, elsewhere = 0,
                               reason = 'worker ' .. t.worker .. ' lost its lease'})
     end
-    touched[id] = r
     moved = moved + 1
   end
 end
@@ -51,24 +50,24 @@ end
 local promoted = due(P .. 'delayed')
 for _, member in ipairs(promoted) do
   local index, id = string.match(member, '^(%d+):(.*)$')
-  local r = request(id)
+  local r = request(id, index)
   local t = r and task(r, index)
   call('ZREM', P .. 'delayed', member)
   if t then undelay(r, index, t) end
   if t and t.state == 'D' and r.state == 'A' then
-    make_ready(r, index, t, true)
-    touched[id] = r
+    make_ready(r, index, t)
     moved = moved + 1
   end
 end
-for _, r in pairs(touched) do save(r) end
+flush()
 
 local ended = due(P .. 'ended')
 for _, id in ipairs(ended) do drop(id) end
 
 local answer = {moved, (#expired == limit or #promoted == limit or #ended == limit) and '1' or '0'}
 for _, id in ipairs(due(P .. 'unfinished')) do
-  if call('HGET', P .. 'request:' .. id, 's') == 'C' then
+  local r = request(id)
+  if r and r.state == 'C' then
     answer[#answer + 1] = id
   else
     drop(id)
@@ -78,8 +77,8 @@ end
 -- "; no worker offers litert: 3 tasks waited", or "".
 local function unserved(r)
   local words = {}
-  for class in string.gmatch(call('HGET', r.key, 'cl'), '[^,]+') do
-    local count = call('ZCARD', P .. 'ready:' .. class .. ':' .. r.id)
+  for class in string.gmatch(r.classes, '[^,]+') do
+    local count = count_ready(r, class)
     if count > 0 and not offers(lease)[class] then
       words[#words + 1] = string.format('%s: %d task%s waited', class, count, count == 1 and '' or 's')
     end
@@ -94,7 +93,7 @@ for _, id in ipairs(due(P .. 'deadlines')) do
     call('ZREM', P .. 'deadlines', id)
   elseif r.state ~= 'P' then
     if r.state == 'A' then
-      local asked = r.deadline - tonumber(call('HGET', r.key, 'c'))
+      local asked = r.deadline - r.created_at
       call('HSET', r.key, 'cr', string.format('cancelled: not finished within its timeout of %g s%s', asked / 1000,
                                                unserved(r)))
     end

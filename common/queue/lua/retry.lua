@@ -14,7 +14,11 @@ local before = call('HMGET', r.key, 'rt', 'rn', 'ro')
 local from, opened = 0, 0
 if before[1] == ARGV[2] then from, opened = tonumber(before[2]), tonumber(before[3]) end
 if from < 0 then return {-1, opened} end
-for name, waiter in pairs(from == 0 and waiters(r.id) or {}) do call('HSET', r.key, name, waiter.priority .. ' 0') end
+if from == 0 then
+  local all = waiters(r)
+  for _, waiter in pairs(all) do waiter.deadline = 0 end
+  if next(all) then call('HSET', r.key, 'w', waiter_lines(all)) end
+end
 
 local function reopen(index)
   local t = task(r, index)
@@ -28,15 +32,17 @@ local function reopen(index)
   call('HDEL', P .. 'history:' .. r.id, index)
   r.open, opened = r.open + 1, opened + 1
   if not opener or opener.state == 'P' or opener.state == 'U' then
-    make_ready(r, index, t, false)
+    make_ready(r, index, t)
   else
     step(r, index, t, 'B')
+    if not r.large then return end
     local cells = call('HGET', P .. 'blocked:' .. r.id, t.blocked_by)
     call('HSET', P .. 'blocked:' .. r.id, t.blocked_by, (cells and cells .. ',' or '') .. index)
   end
 end
 
 local last = math.min(from + tonumber(ARGV[3]), r.tasks)
+load_tasks(r, from, last - 1)
 for index = from, last - 1 do reopen(string.format('%d', index)) end
 if r.open > 0 then
   r.state, r.deadline = 'A', 0
@@ -44,7 +50,7 @@ if r.open > 0 then
   call('ZREM', P .. 'ended', r.id)
   call('ZREM', P .. 'deadlines', r.id)
 end
-local next = last < r.tasks and last or -1
-for _, value in ipairs({'rt', ARGV[2], 'rn', next, 'ro', opened}) do table.insert(r.extra, value) end
-save(r)
-return {next, opened}
+local rest = last < r.tasks and last or -1
+r.fields.rt, r.fields.rn, r.fields.ro, r.changed = ARGV[2], rest, opened, true
+flush()
+return {rest, opened}

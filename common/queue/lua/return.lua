@@ -8,7 +8,7 @@
 --!include task.lua
 --!include workers.lua
 local index, token = ARGV[2], ARGV[3]
-local r = request(ARGV[1])
+local r = request(ARGV[1], index)
 local t = r and task(r, index)
 if not t then return 'FENCED' end
 if t.state ~= 'R' and t.token == token then return 'ALREADY' end
@@ -41,12 +41,12 @@ local how = {delay = tonumber(ARGV[4]), counted = ARGV[5] == '1', max_attempts =
              elsewhere = tonumber(ARGV[8]), killed = ARGV[9] == '1', class = ARGV[10] == '1' and larger(t.class) or nil}
 if how.elsewhere > 0 and not others() then how.elsewhere = 0 end
 if how.class then
-  local classes = call('HGET', r.key, 'cl')
-  if not string.find(',' .. classes .. ',', ',' .. how.class .. ',', 1, true) then
-    call('HSET', r.key, 'cl', classes .. ',' .. how.class)
+  if not string.find(',' .. r.classes .. ',', ',' .. how.class .. ',', 1, true) then
+    r.classes = r.classes .. ',' .. how.class
+    r.fields.ab = about(r)
   end
 end
 release(token)
 give_back(r, index, t, how)
-save(r)
+flush()
 return 'COMMITTED'

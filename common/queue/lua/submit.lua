@@ -17,11 +17,12 @@ local id, digest, create, open, tenant, key = ARGV[1], ARGV[2], ARGV[3] == '1', 
 
 local share, shared = ARGV[19], P .. 'shared:' .. ARGV[5] .. ':' .. ARGV[2]
 
-local function deadline(time) return ARGV[13] == '0' and 0 or time + tonumber(ARGV[13]) end
+local function deadline() return ARGV[13] == '0' and 0 or now() + tonumber(ARGV[13]) end
 
-local function wait_for(request_id, time)
-  call('HSET', P .. 'request:' .. request_id, 'w:' .. (key ~= '' and key or '#' .. id),
-       string.format('%d %d', ARGV[8], deadline(time)))
+-- Adds this caller to those who wait.
+local function wait_for(all)
+  all[key ~= '' and key or '#' .. id] = {priority = tonumber(ARGV[8]), deadline = deadline()}
+  return all
 end
 
 -- An equal request that is under way, or that is known to have made everything.
@@ -66,12 +67,12 @@ local r  -- the request, once it is there
 if create then
   local idempotency = P .. 'idempotency:' .. tenant .. ':' .. key
   local earlier = key ~= '' and call('GET', idempotency) or id
-  local found = call('HMGET', P .. 'request:' .. earlier, 'd', 's', 't')
-  if found[1] then
-    if found[1] ~= digest or found[3] ~= tenant then
+  local found = request(earlier)
+  if found then
+    if found.digest ~= digest or found.tenant ~= tenant then
       return redis.error_reply('EXISTS this key was used for another request, ' .. earlier)
     end
-    if earlier ~= id or found[2] ~= 'P' then return {earlier, found[2]} end
+    if earlier ~= id or found.state ~= 'P' then return {earlier, found.state} end
   else
     if earlier ~= id and call('EXISTS', P .. 'request:' .. id) == 1 then
       return redis.error_reply('EXISTS this id was used for another request, ' .. id)
@@ -79,8 +80,8 @@ if create then
     local other = equal()
     if other then
       if other.open > 0 then
-        wait_for(other.id, now())
-        agree(other)
+        agree(other, wait_for(waiters(other)))
+        flush()
         if key ~= '' then call('SET', idempotency, other.id) end
       else
         call('ZADD', P .. 'ended', now() + other.retain, other.id)
@@ -92,22 +93,22 @@ if create then
     local held = {open = tonumber(quotas[1] or 0), bytes = tonumber(quotas[2] or 0)}
     local refused = over_quota(held)
     if refused then return redis.error_reply('QUOTA ' .. refused) end
-    local sequence, created, tasks = call('HINCRBY', KEYS[1], 'sequence', 1), now(), tonumber(ARGV[9])
-    r = add_request({id = id, key = P .. 'request:' .. id, tenant = tenant, state = 'P', spec = ARGV[7],
-                     priority = tonumber(ARGV[8]), version = 0, open = tasks, tasks = tasks, retain = tonumber(ARGV[10]),
-                     deadline = 0, bytes = tonumber(ARGV[14]), why = 'cancelled', created = true,
-                     extra = {'t', tenant, 'sp', ARGV[7], 'p', ARGV[8], 'n', ARGV[9], 're', ARGV[10], 'd', digest, 'ik', key,
-                              'cl', ARGV[12], 'q', sequence, 'c', created, 'by', ARGV[14]}})
+    local sequence, tasks = call('HINCRBY', KEYS[1], 'sequence', 1), tonumber(ARGV[9])
+    r = add_request({id = id, tenant = tenant, state = 'P', spec = ARGV[7], priority = tonumber(ARGV[8]), version = 0,
+                     open = tasks, tasks = tasks, retain = tonumber(ARGV[10]), deadline = deadline(),
+                     bytes = tonumber(ARGV[14]), why = 'cancelled', created_at = now(), sequence = sequence,
+                     classes = ARGV[12], digest = digest, idempotency = key, counts = {}, new = true})
+    for _, letter in ipairs(LETTERS) do r.counts[letter] = 0 end
+    r.fields.ab, r.fields.sp = about(r), r.spec
     call('HINCRBY', KEYS[1], 'open', tasks)
     call('HSET', P .. 'tenant:' .. tenant, 'w', ARGV[15], 'o', held.open + tasks, 'by', held.bytes + r.bytes)
     take_turn()
-    if ARGV[13] ~= '0' then
-      r.deadline = deadline(created)
-      call('HSET', P .. 'request:' .. id, 'dl', r.deadline)
+    if r.deadline > 0 then
+      r.fields.dl = r.deadline
       call('ZADD', P .. 'deadlines', r.deadline, id)
     end
     if share ~= '' then
-      wait_for(id, created)
+      r.fields.w = waiter_lines(wait_for({}))
       call('SET', shared, id)
     end
     call('ZADD', P .. 'requests:' .. tenant, sequence, id)
@@ -120,53 +121,44 @@ if not r then return redis.error_reply('GONE the request is not there') end
 if r.state ~= 'P' then return {id, r.state} end
 if not open then call('ZADD', P .. 'unfinished', now() + tonumber(ARGV[11]), id) end
 
-local records, versions, ready, blocked = {}, {}, {}, {}
-local known = {}
-if not r.created and #ARGV >= FIRST and call('EXISTS', P .. 'tasks:' .. id) == 1 then
-  local indexes = {}
-  for i = FIRST, #ARGV do indexes[#indexes + 1] = string.match(ARGV[i], '^%d+') end
-  known = call('HMGET', P .. 'tasks:' .. id, unpack(indexes))
+if not r.new then  -- those of an earlier call of the same
+  local first, last = string.match(ARGV[FIRST] or '', '^%d+'), string.match(ARGV[#ARGV], '^%d+')
+  if first then load_tasks(r, first, last) end
 end
+local waiting, blocked = {}, {}
 for i = FIRST, #ARGV do
-  if not known[i - FIRST + 1] then
-    local index, class, cost, by = string.match(ARGV[i], '^(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)$')
-    local state = by == '' and 'Q' or 'B'
-    r.version = r.version + 1
-    r.counts[state] = r.counts[state] + 1
-    r.changed[state] = true
-    records[#records + 1] = index
-    records[#records + 1] = encode({state = state, version = string.format('%d', r.version), attempts = '0',
-      class = class, cost = cost, blocked_by = by, worker = '', token = '', result = '', reason = '', progress = '',
-      kills = '0'})
-    versions[#versions + 1] = r.version
-    versions[#versions + 1] = index
-    if by == '' then
-      ready[class] = ready[class] or {}
-      table.insert(ready[class], index)
-      table.insert(ready[class], index)
-    else
-      blocked[by] = blocked[by] or {}
-      table.insert(blocked[by], index)
-    end
+  local index, class, cost, by = string.match(ARGV[i], '^(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)$')
+  if r.new or not task(r, index) then
+    local t = {attempts = '0', class = class, cost = cost, blocked_by = by, worker = '', token = '', result = '', reason = '',
+               progress = '', kills = '0'}
+    step(r, index, t, by == '' and 'Q' or 'B')
+    local group, name = by == '' and waiting or blocked, by == '' and class or by
+    group[name] = group[name] or {}
+    table.insert(group[name], index)
   end
 end
-if #records > 0 then
-  call('HSET', P .. 'tasks:' .. id, unpack(records))
-  call('ZADD', P .. 'versions:' .. id, unpack(versions))
-end
-for class, scores in pairs(ready) do call('ZADD', P .. 'ready:' .. class .. ':' .. id, unpack(scores)) end
-for by, cells in pairs(blocked) do
-  local before = call('HGET', P .. 'blocked:' .. id, by)
-  call('HSET', P .. 'blocked:' .. id, by, (before and before .. ',' or '') .. table.concat(cells, ','))
+if r.large then
+  for class, indexes in pairs(waiting) do
+    local scores = {}
+    for _, index in ipairs(indexes) do
+      scores[#scores + 1] = index
+      scores[#scores + 1] = index
+    end
+    call('ZADD', P .. 'ready:' .. class .. ':' .. id, unpack(scores))
+  end
+  for by, cells in pairs(blocked) do
+    local before = call('HGET', P .. 'blocked:' .. id, by)
+    call('HSET', P .. 'blocked:' .. id, by, (before and before .. ',' or '') .. table.concat(cells, ','))
+  end
 end
 
 if open then
-  r.state = 'A'
-  if not r.created then call('ZREM', P .. 'unfinished', id) end
+  r.state, r.changed = 'A', true
+  if not r.new then call('ZREM', P .. 'unfinished', id) end
   for class in string.gmatch(ARGV[12], '[^,]+') do
-    local count = r.created and #(ready[class] or {}) / 2 or call('ZCARD', P .. 'ready:' .. class .. ':' .. id)
+    local count = r.new and #(waiting[class] or {}) or count_ready(r, class)
     if count > 0 then r.woken[class] = count end
   end
 end
-save(r)
+flush()
 return {id, r.state}

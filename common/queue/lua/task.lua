@@ -1,39 +1,28 @@
 -- Requests and tasks in memory, and every step between task states. States: B blocked, Q ready, D delayed, R running;
 -- ended: P passed, U unverified, G parity failed, F failed, C cancelled, S skipped. Requests: P planning, A active,
--- D done, C cancelled. A script loads a request, takes steps, and saves it once.
+-- D done, C cancelled. A script loads requests, takes steps, and writes what changed once, by flush().
 local BAND = 1099511627776  -- 2^40: distance between priorities in virtual time
-local HEAD = 4294967296     -- 2^32: a returned task's lead over those never served
+local HEAD = 4294967296     -- 2^32: a task's lead, once it has been served, over those never served
+local SMALL = 16            -- most tasks of a request whose records are looked through instead of indexes being kept
 local WAKES = 256           -- most wake-ups kept a class
 local KILLS = 3             -- a task that killed so many processes is isolated
 local HISTORY = 8           -- attempts whose reasons are kept
+local FIELDS = 2000         -- most arguments of one command
 local LETTERS = {'B', 'Q', 'D', 'R', 'P', 'U', 'G', 'F', 'C', 'S'}
 local ENDED = {P = true, U = true, G = true, F = true, C = true, S = true}
 local RECORD = '^(%a)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)$'
+local STATUS = '^(%a) (%-?%d+) (%d+) (%d+)' .. string.rep(' (%d+)', #LETTERS) .. '$'
+local ABOUT = '^([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)$'
 
-local loaded = {}
+local loaded = {}  -- id → request, or false
 
--- A request as read, or as it is to be written: what save() and the steps keep account of.
+-- A request as read, or as it is to be written: what the steps and flush() keep account of.
 local function add_request(r)
-  r.counts, r.changed, r.woken, r.extra, r.was_open = r.counts or {}, {}, {}, r.extra or {}, r.open
-  for _, letter in ipairs(LETTERS) do r.counts[letter] = r.counts[letter] or 0 end
+  r.key, r.large = P .. 'request:' .. r.id, r.tasks > SMALL
+  r.known, r.written, r.fields, r.woken = {}, {}, {}, {}  -- tasks; of those the changed ones; other fields; ready tasks by class
+  r.was_open, r.told = r.open, r.version
   loaded[r.id] = r
   return r
-end
-
--- The request, or nil. Loaded once a script.
-local function request(id)
-  if loaded[id] ~= nil then return loaded[id] or nil end
-  local key = P .. 'request:' .. id
-  local f = call('HMGET', key, 't', 's', 'sp', 'p', 'v', 'o', 'n', 're', 'dl', 'by', 'cr',
-                 'B', 'Q', 'D', 'R', 'P', 'U', 'G', 'F', 'C', 'S')
-  loaded[id] = false
-  if not f[1] then return nil end
-  local counts = {}
-  for i, letter in ipairs(LETTERS) do counts[letter] = tonumber(f[11 + i] or 0) end
-  return add_request({id = id, key = key, tenant = f[1], state = f[2], spec = f[3], priority = tonumber(f[4]),
-                      version = tonumber(f[5]), open = tonumber(f[6]), tasks = tonumber(f[7]), retain = tonumber(f[8]),
-                      deadline = tonumber(f[9] or 0), bytes = tonumber(f[10] or 0), why = f[11] or 'cancelled',
-                      counts = counts})
 end
 
 local function decode(record)
@@ -48,50 +37,119 @@ local function encode(t)
                        t.reason, t.progress, t.kills}, '\n')
 end
 
+-- The request, or nil. Loaded once a script; its task `index` along with it.
+local function request(id, index)
+  if loaded[id] ~= nil then return loaded[id] or nil end
+  local f = call('HMGET', P .. 'request:' .. id, 'st', 'ab', 'sp', 'dl', 'cr', index or '0')
+  loaded[id] = false
+  if not f[1] then return nil end
+  local r = {id = id, spec = f[3], deadline = tonumber(f[4] or 0), why = f[5] or 'cancelled', counts = {}}
+  local s = {string.match(f[1], STATUS)}
+  r.state, r.priority, r.version, r.open = s[1], tonumber(s[2]), tonumber(s[3]), tonumber(s[4])
+  for i, letter in ipairs(LETTERS) do r.counts[letter] = tonumber(s[4 + i]) end
+  r.tenant, r.tasks, r.bytes, r.created_at, r.retain, r.sequence, r.classes, r.digest, r.idempotency =
+    string.match(f[2], ABOUT)
+  r.tasks, r.bytes, r.retain = tonumber(r.tasks), tonumber(r.bytes), tonumber(r.retain)
+  add_request(r)
+  r.known[index or '0'] = f[6] and decode(f[6])
+  return r
+end
+
+local function status(r)
+  local words = {r.state, string.format('%d %d %d', r.priority, r.version, r.open)}
+  for _, letter in ipairs(LETTERS) do words[#words + 1] = r.counts[letter] end
+  return table.concat(words, ' ')
+end
+
+local function about(r)
+  return table.concat({r.tenant, r.tasks, string.format('%d', r.bytes), r.created_at, string.format('%d', r.retain),
+                       r.sequence, r.classes, r.digest, r.idempotency}, '\n')
+end
+
+-- Loads tasks `from` to `to`, those that are there.
+local function load_tasks(r, from, to)
+  local indexes = {}
+  for i = from, to do
+    local index = string.format('%d', i)
+    if r.known[index] == nil then indexes[#indexes + 1] = index end
+  end
+  if not indexes[1] then return end
+  local records = call('HMGET', r.key, unpack(indexes))
+  for i, index in ipairs(indexes) do r.known[index] = records[i] and decode(records[i]) or false end
+end
+
+-- The task, or nil: one table a script.
 local function task(r, index)
-  local record = call('HGET', P .. 'tasks:' .. r.id, index)
-  return record and decode(record) or nil
+  if r.known[index] == nil then
+    local record = call('HGET', r.key, index)
+    r.known[index] = record and decode(record) or false
+  end
+  return r.known[index] or nil
 end
 
 -- One step of one task: its record, its version, the request's counts.
 local function step(r, index, t, to)
-  local from = t.state
-  if from then
-    r.counts[from] = r.counts[from] - 1
-    r.changed[from] = true
-  end
+  if t.state then r.counts[t.state] = r.counts[t.state] - 1 end
   r.counts[to] = r.counts[to] + 1
-  r.changed[to] = true
   if ENDED[to] then r.open = r.open - 1 end
   r.version = r.version + 1
   t.state, t.version = to, string.format('%d', r.version)
-  call('HSET', P .. 'tasks:' .. r.id, index, encode(t))
-  call('ZADD', P .. 'versions:' .. r.id, r.version, index)
+  r.known[index], r.written[index], r.changed = t, t, true
 end
 
-local function make_ready(r, index, t, at_head)
-  local score = tonumber(index)
-  if at_head then score = score - HEAD end
+-- Where a ready task stands in its flow.
+local function place(index, t)
+  return tonumber(index) - (t.attempts ~= '0' and HEAD or 0)
+end
+
+-- The first ready tasks of a class: two, or all.
+local function ready(r, class)
+  if r.large then return call('ZRANGE', P .. 'ready:' .. class .. ':' .. r.id, 0, 1) end
+  local found = {}
+  load_tasks(r, 0, r.tasks - 1)
+  for index, t in pairs(r.known) do
+    if t and t.state == 'Q' and t.class == class then found[#found + 1] = index end
+  end
+  table.sort(found, function(a, b) return place(a, r.known[a]) < place(b, r.known[b]) end)
+  return found
+end
+
+local function count_ready(r, class)
+  return r.large and call('ZCARD', P .. 'ready:' .. class .. ':' .. r.id) or #ready(r, class)
+end
+
+local function make_ready(r, index, t)
   step(r, index, t, 'Q')
-  call('ZADD', P .. 'ready:' .. t.class .. ':' .. r.id, score, index)
+  if r.large then call('ZADD', P .. 'ready:' .. t.class .. ':' .. r.id, place(index, t), index) end
   r.woken[t.class] = (r.woken[t.class] or 0) + 1
+end
+
+-- The tasks that task `index` holds up; they are forgotten to be so.
+local function unblock(r, index)
+  local cells = {}
+  if not r.large then
+    load_tasks(r, 0, r.tasks - 1)
+    for i = 0, r.tasks - 1 do
+      local cell = string.format('%d', i)
+      if task(r, cell) and task(r, cell).blocked_by == index then cells[#cells + 1] = cell end
+    end
+    return cells
+  end
+  for cell in string.gmatch(call('HGET', P .. 'blocked:' .. r.id, index) or '', '%d+') do cells[#cells + 1] = cell end
+  if cells[1] then call('HDEL', P .. 'blocked:' .. r.id, index) end
+  return cells
 end
 
 -- Ends a task. What it blocks opens if it passed or is unverified, and else fails for the same reason.
 local function finish(r, index, t, to, result, reason)
-  local blocked_by = t.blocked_by
   t.result, t.reason, t.progress = result, reason, ''
   step(r, index, t, to)
-  if blocked_by ~= '' or r.counts.B == 0 then return end
-  local key = P .. 'blocked:' .. r.id
-  local cells = call('HGET', key, index)
-  if not cells then return end
-  call('HDEL', key, index)
-  for cell in string.gmatch(cells, '%d+') do
+  if t.blocked_by ~= '' or r.counts.B == 0 then return end
+  for _, cell in ipairs(unblock(r, index)) do
     local c = task(r, cell)
     if c and c.state == 'B' then
       if to == 'P' or to == 'U' then
-        make_ready(r, cell, c, false)
+        make_ready(r, cell, c)
       else
         c.reason = reason
         step(r, cell, c, 'F')
@@ -169,7 +227,7 @@ local function give_back(r, index, t, how)
       step(r, index, t, 'D')
       call('ZADD', P .. 'delayed', now() + how.delay, index .. ':' .. r.id)
     else
-      make_ready(r, index, t, true)
+      make_ready(r, index, t)
     end
   end
 end
@@ -187,8 +245,8 @@ end
 -- there, and wakes `count` workers.
 local function join(r, class, count)
   local flows, tenants, tenant = P .. 'flows:' .. class .. ':' .. r.tenant, P .. 'tenants:' .. class, P .. 'tenant:' .. r.tenant
-  if r.created or not call('ZSCORE', flows, r.id) then
-    local own = tonumber(not r.created and call('HGET', r.key, 'vt:' .. class) or 0)
+  if r.new or not call('ZSCORE', flows, r.id) then
+    local own = tonumber(not r.new and call('HGET', r.key, 'vt:' .. class) or 0)
     call('ZADD', flows, math.max(flow_time(flows, tenant, class, r.priority), own) - r.priority * BAND, r.id)
   end
   if not call('ZSCORE', tenants, r.tenant) then
@@ -211,75 +269,107 @@ local function count_open(r, was, is)
   end
 end
 
-local function save(r)
-  if r.open == 0 then
+-- What the steps so far mean for the farm: the request may have ended, tasks may have become ready.
+local function settle(r)
+  if r.open == 0 and r.was_open > 0 then
     if r.state == 'A' then r.state = 'D' end
     call('ZADD', P .. 'ended', now() + r.retain, r.id)
     if r.deadline > 0 then call('ZREM', P .. 'deadlines', r.id) end
   end
   count_open(r, r.was_open, r.open)
-  local set = {'v', r.version, 'o', r.open, 's', r.state}
-  for letter in pairs(r.changed) do
-    set[#set + 1] = letter
-    set[#set + 1] = r.counts[letter]
-  end
-  for _, value in ipairs(r.extra) do set[#set + 1] = value end
-  call('HSET', r.key, unpack(set))
+  r.was_open = r.open
   if r.state == 'A' then
     for class, count in pairs(r.woken) do join(r, class, count) end
   end
-  -- Nobody knows of a request that this script made.
-  if not r.created then call('PUBLISH', P .. 'changes:' .. r.id, r.version) end
+  r.woken = {}
 end
 
--- Takes a request's flows from those served.
-local function leave(id, tenant, classes, priority)
-  for class in string.gmatch(classes, '[^,]+') do
-    local score = call('ZSCORE', P .. 'flows:' .. class .. ':' .. tenant, id)
-    if score then
-      call('HSET', P .. 'tenant:' .. tenant, 'c:' .. class .. ':' .. priority, score + priority * BAND)
-      call('ZREM', P .. 'flows:' .. class .. ':' .. tenant, id)
+local function call_in_parts(command, key, values)
+  for from = 1, #values, FIELDS do call(command, key, unpack(values, from, math.min(from + FIELDS - 1, #values))) end
+end
+
+-- Settles and writes every request that changed: the last thing a script does.
+local function flush()
+  for _, r in pairs(loaded) do
+    if r and r.changed then
+      settle(r)
+      local fields, versions = {'st', status(r)}, {}
+      for field, value in pairs(r.fields) do
+        fields[#fields + 1] = field
+        fields[#fields + 1] = value
+      end
+      for index, t in pairs(r.written) do
+        fields[#fields + 1] = index
+        fields[#fields + 1] = encode(t)
+        versions[#versions + 1] = t.version
+        versions[#versions + 1] = index
+      end
+      call_in_parts('HSET', r.key, fields)
+      if r.large then call_in_parts('ZADD', P .. 'versions:' .. r.id, versions) end
+      -- Nobody knows of a request that this script made.
+      if not r.new and r.version > r.told then call('PUBLISH', P .. 'changes:' .. r.id, r.version) end
+      r.changed, r.written, r.fields, r.told, r.new = false, {}, {}, r.version, false
     end
-    call('UNLINK', P .. 'ready:' .. class .. ':' .. id)
   end
 end
 
--- Who waits for a shared request, by field of its hash: {priority, deadline (0: none)}.
-local function waiters(id)
-  local found = {}
-  local fields = call('HGETALL', P .. 'request:' .. id)
-  for i = 1, #fields, 2 do
-    if string.sub(fields[i], 1, 2) == 'w:' then
-      local priority, deadline = string.match(fields[i + 1], '^(%S+) (%S+)$')
-      found[fields[i]] = {priority = tonumber(priority), deadline = tonumber(deadline)}
+-- The last flow of a priority leaves its time behind for those that come.
+local function leave_time(tenant, class, priority, time)
+  call('HSET', P .. 'tenant:' .. tenant, 'c:' .. class .. ':' .. priority, time)
+end
+
+-- Takes a request's flows from those served.
+local function leave(r)
+  for class in string.gmatch(r.classes, '[^,]+') do
+    local flows = P .. 'flows:' .. class .. ':' .. r.tenant
+    local score = call('ZSCORE', flows, r.id)
+    if score then
+      leave_time(r.tenant, class, r.priority, score + r.priority * BAND)
+      call('ZREM', flows, r.id)
     end
+    if r.large then call('UNLINK', P .. 'ready:' .. class .. ':' .. r.id) end
+  end
+end
+
+-- Who waits for a shared request, by key: {priority, deadline (0: none)}.
+local function waiters(r)
+  local found = {}
+  for priority, deadline, name in string.gmatch(call('HGET', r.key, 'w') or '', '(%S+) (%S+) ([^\n]*)\n') do
+    found[name] = {priority = tonumber(priority), deadline = tonumber(deadline)}
   end
   return found
 end
 
+local function waiter_lines(all)
+  local lines = {}
+  for name, waiter in pairs(all) do
+    lines[#lines + 1] = string.format('%d %d %s\n', waiter.priority, waiter.deadline, name)
+  end
+  return table.concat(lines)
+end
+
 -- The idempotency key stands for the request no more.
-local function forget_key(id, tenant, key)
-  local name = P .. 'idempotency:' .. tenant .. ':' .. key
-  if key ~= '' and call('GET', name) == id then call('UNLINK', name) end
+local function forget_key(r, key)
+  local name = P .. 'idempotency:' .. r.tenant .. ':' .. key
+  if key ~= '' and call('GET', name) == r.id then call('UNLINK', name) end
 end
 
 -- Forgets a request, and its tenant with the last one.
 local function drop(id)
-  local f = call('HMGET', P .. 'request:' .. id, 't', 'ik', 'cl', 'd')
   call('ZREM', P .. 'ended', id)
   call('ZREM', P .. 'unfinished', id)
   call('ZREM', P .. 'deadlines', id)
-  if not f[1] then return end
   local r = request(id)
+  if not r then return end
   count_open(r, r.open, 0)
-  leave(id, f[1], f[3], r.priority)
-  forget_key(id, f[1], f[2])
-  for name in pairs(waiters(id)) do forget_key(id, f[1], string.sub(name, 3)) end
-  local shared = P .. 'shared:' .. f[1] .. ':' .. f[4]
+  leave(r)
+  forget_key(r, r.idempotency)
+  for name in pairs(waiters(r)) do forget_key(r, name) end
+  local shared = P .. 'shared:' .. r.tenant .. ':' .. r.digest
   if call('GET', shared) == id then call('UNLINK', shared) end
-  call('ZREM', P .. 'requests:' .. f[1], id)
-  if call('EXISTS', P .. 'requests:' .. f[1]) == 0 then call('UNLINK', P .. 'tenant:' .. f[1]) end
-  call('UNLINK', P .. 'request:' .. id, P .. 'tasks:' .. id, P .. 'versions:' .. id, P .. 'blocked:' .. id,
-       P .. 'history:' .. id)
+  call('ZREM', P .. 'requests:' .. r.tenant, id)
+  if call('EXISTS', P .. 'requests:' .. r.tenant) == 0 then call('UNLINK', P .. 'tenant:' .. r.tenant) end
+  call('UNLINK', r.key, P .. 'versions:' .. id, P .. 'blocked:' .. id, P .. 'history:' .. id)
   call('PUBLISH', P .. 'changes:' .. id, 0)
+  loaded[id] = false
 end

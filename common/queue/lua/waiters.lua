@@ -1,8 +1,9 @@
--- What those who wait for a shared request want together, after one has come or gone: the highest priority, and the latest
--- deadline unless one of them has none.
-local function agree(r)
+-- Keeps `all` who wait for a shared request, after one has come or gone, and gives it what they want together: the highest priority, and
+-- the latest deadline unless one of them has none.
+local function agree(r, all)
   local priority, deadline
-  for _, waiter in pairs(waiters(r.id)) do
+  call('HSET', r.key, 'w', waiter_lines(all))
+  for _, waiter in pairs(all) do
     priority = math.max(priority or waiter.priority, waiter.priority)
     if waiter.deadline == 0 or deadline == 0 then
       deadline = 0
@@ -20,15 +21,14 @@ local function agree(r)
   end
   r.deadline = deadline
   if priority == r.priority then return end
-  for class in string.gmatch(call('HGET', r.key, 'cl'), '[^,]+') do
+  for class in string.gmatch(r.classes, '[^,]+') do
     local flows = P .. 'flows:' .. class .. ':' .. r.tenant
     local score = tonumber(call('ZSCORE', flows, r.id) or nil)
     if score then
       local tenant, time = P .. 'tenant:' .. r.tenant, score + r.priority * BAND
-      call('HSET', tenant, 'c:' .. class .. ':' .. r.priority, time)
+      leave_time(r.tenant, class, r.priority, time)
       call('ZADD', flows, math.max(flow_time(flows, tenant, class, priority), time) - priority * BAND, r.id)
     end
   end
-  r.priority = priority
-  call('HSET', r.key, 'p', priority)
+  r.priority, r.changed = priority, true
 end
