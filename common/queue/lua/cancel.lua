@@ -7,6 +7,7 @@
 -- Returns the index to go on from, -1 when all is done, or -2: it goes on for others who wait for it. Error: GONE.
 --!include farm.lua
 --!include task.lua
+--!include leave.lua
 --!include waiters.lua
 local from, count = tonumber(ARGV[2]), tonumber(ARGV[3])
 local r = request(ARGV[1])

@@ -4,6 +4,7 @@
 -- Returns COMMITTED, ALREADY, CANCELLED or FENCED (commit_task.lua).
 --!include farm.lua
 --!include task.lua
+--!include note.lua
 --!include commit_task.lua
 local outcome = commit_task(unpack(ARGV))
 flush()

@@ -3,6 +3,7 @@
 -- KEYS: 1 meta. ARGV: 1 to 6 of commit.lua, 7… of lease.lua. Returns {answer to the commit, the leased task or nil}.
 --!include farm.lua
 --!include task.lua
+--!include note.lua
 --!include commit_task.lua
 --!include lease_task.lua
 local outcome = commit_task(unpack(ARGV, 1, 6))

@@ -9,7 +9,7 @@ local open = tonumber(call('HGET', KEYS[1], 'open') or 0)
 local answer = {open, call('ZCARD', P .. 'leases'), call('ZCARD', P .. 'delayed')}
 for _, class in ipairs(call('HKEYS', P .. 'clock')) do
   local waiting, oldest = 0, time
-  for _, tenant in ipairs(call('ZRANGE', P .. 'tenants:' .. class, 0, -1)) do
+  for _, tenant in ipairs(call('ZRANGE', P .. 'tenants:' .. class, '0', '-1')) do
     if left <= 0 then break end
     for _, id in ipairs(call('ZRANGE', P .. 'flows:' .. class .. ':' .. tenant, 0, left - 1)) do
       left = left - 1

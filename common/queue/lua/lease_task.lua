@@ -13,7 +13,7 @@ end
 
 -- A task that another worker failed, without a turn in its flow: it had one. Returns request, index, task, or nil.
 local function from_elsewhere(class, worker)
-  for _, member in ipairs(call('ZRANGE', P .. 'elsewhere:' .. class, 0, 7)) do
+  for _, member in ipairs(call('ZRANGE', P .. 'elsewhere:' .. class, '0', '7')) do
     local index, id = string.match(member, '^(%d+):(.*)$')
     local r = request(id, index)
     local t = r and task(r, index)
@@ -57,14 +57,14 @@ end
 -- The same of the class' flows.
 local function from_flows(class)
   while true do
-    local tenants = call('ZRANGE', P .. 'tenants:' .. class, 0, 1, 'WITHSCORES')
+    local tenants = call('ZRANGE', P .. 'tenants:' .. class, '0', '1', 'WITHSCORES')
     local tenant = tenants[1]
     if not tenant then
       call('ZREM', P .. 'live', class)
       call('UNLINK', P .. 'wake:' .. class)  -- wake-ups still waiting are stale
       return nil
     end
-    local flows = call('ZRANGE', P .. 'flows:' .. class .. ':' .. tenant, 0, 1, 'WITHSCORES')
+    local flows = call('ZRANGE', P .. 'flows:' .. class .. ':' .. tenant, '0', '1', 'WITHSCORES')
     local r = flows[1] and request(flows[1])
     local waiting = r and r.state == 'A' and ready(r, class) or {}
     local index = waiting[1]
@@ -99,7 +99,7 @@ local function lease_task(worker, token, lease, ...)
   end
   local offered = {}
   for _, class in ipairs({...}) do offered[class] = true end
-  local live = call('ZRANGE', P .. 'live', 0, -1)
+  local live = call('ZRANGE', P .. 'live', '0', '-1')
   for _, name in ipairs(live) do
     local failed = string.match(name, '^!(.*)')
     local r, index, t

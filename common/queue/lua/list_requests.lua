@@ -5,7 +5,7 @@
 --!include farm.lua
 local before = ARGV[2] == '+inf' and '+inf' or '(' .. ARGV[2]
 local answer = {}
-for _, id in ipairs(call('ZRANGE', P .. 'requests:' .. ARGV[1], before, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[3])) do
+for _, id in ipairs(call('ZRANGE', P .. 'requests:' .. ARGV[1], before, '-inf', 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[3])) do
   local f = call('HMGET', P .. 'request:' .. id, 'st', 'ab', 'sp', 'w')
   if f[1] then answer[#answer + 1] = {id, f[1], f[2], f[3], f[4]} end
 end

@@ -9,7 +9,7 @@ if not r then return redis.error_reply('GONE the request is not there') end
 if r.version <= since then return {} end
 local indexes = {}
 if r.large then
-  indexes = call('ZRANGE', P .. 'versions:' .. r.id, string.format('(%d', since), '+inf', 'BYSCORE', 'LIMIT', 0, most)
+  indexes = call('ZRANGE', P .. 'versions:' .. r.id, string.format('(%d', since), '+inf', 'BYSCORE', 'LIMIT', '0', most)
 else
   load_tasks(r, 0, r.tasks - 1)
   for index, t in pairs(r.known) do

@@ -8,6 +8,11 @@
 -- Returns {tasks moved, "1" if more is due, requests to cancel: theirs was cut short, or their deadline has passed…}.
 --!include farm.lua
 --!include task.lua
+--!include note.lua
+--!include give_back.lua
+--!include leave.lua
+--!include waiters.lua
+--!include drop.lua
 --!include workers.lua
 local lease, max_attempts, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
 local used, most = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -16,16 +21,16 @@ local time = now()
 local before = call('HMGET', KEYS[1], 'run_id', 'seen')
 local gap = time - tonumber(before[2] or 0)
 if before[1] ~= ARGV[1] or gap > lease / 3 or gap < 0 then
-  local held = call('ZRANGE', P .. 'leases', 0, -1)
+  local held = call('ZRANGE', P .. 'leases', '0', '-1')
   for _, token in ipairs(held) do call('ZADD', P .. 'leases', time + lease, token) end
   if gap < 0 then  -- the clock went back: what is delayed keeps the pause that it had left
-    local delayed = call('ZRANGE', P .. 'delayed', 0, -1, 'WITHSCORES')
+    local delayed = call('ZRANGE', P .. 'delayed', '0', '-1', 'WITHSCORES')
     for i = 1, #delayed, 2 do call('ZADD', P .. 'delayed', delayed[i + 1] + gap, delayed[i]) end
   end
 end
 call('HSET', KEYS[1], 'run_id', ARGV[1], 'seen', time, 'full', (most > 0 and used > 0.8 * most) and '1' or '0')
 
-local function due(key) return call('ZRANGE', key, '-inf', time, 'BYSCORE', 'LIMIT', 0, limit) end
+local function due(key) return call('ZRANGE', key, '-inf', time, 'BYSCORE', 'LIMIT', '0', limit) end
 local moved = 0
 
 local expired = due(P .. 'leases')
@@ -101,7 +106,7 @@ for _, id in ipairs(due(P .. 'deadlines')) do
   end
 end
 
-for _, worker in ipairs(call('ZRANGE', P .. 'seen', '-inf', time - 40 * lease, 'BYSCORE', 'LIMIT', 0, limit)) do
+for _, worker in ipairs(call('ZRANGE', P .. 'seen', '-inf', time - 40 * lease, 'BYSCORE', 'LIMIT', '0', limit)) do
   call('HDEL', P .. 'workers', worker)
   call('ZREM', P .. 'seen', worker)
 end

@@ -5,6 +5,8 @@
 -- Errors: GONE, ENDING (its cancellation is under way).
 --!include farm.lua
 --!include task.lua
+--!include leave.lua
+--!include waiters.lua
 local r = request(ARGV[1])
 if not r then return redis.error_reply('GONE the request is not there') end
 if r.state == 'P' or (r.state == 'C' and r.open > 0) then

@@ -6,6 +6,8 @@
 -- Returns COMMITTED, ALREADY (this token gave it back and nobody has taken it since, or it ended so), CANCELLED, FENCED.
 --!include farm.lua
 --!include task.lua
+--!include note.lua
+--!include give_back.lua
 --!include workers.lua
 local index, token = ARGV[2], ARGV[3]
 local r = request(ARGV[1], index)
@@ -33,7 +35,7 @@ end
 
 -- Whether anybody but the worker that failed it has shown up within a lease.
 local function others()
-  local seen = call('ZRANGE', P .. 'seen', now() - tonumber(ARGV[11]), '+inf', 'BYSCORE', 'LIMIT', 0, 2)
+  local seen = call('ZRANGE', P .. 'seen', now() - tonumber(ARGV[11]), '+inf', 'BYSCORE', 'LIMIT', '0', 2)
   return seen[2] or (seen[1] and seen[1] ~= t.worker)
 end
 

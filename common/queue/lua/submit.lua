@@ -11,6 +11,7 @@
 -- stands for something else), FULL (memory), QUOTA <ms> (of its tenant), GONE (not created, or dropped meanwhile).
 --!include farm.lua
 --!include task.lua
+--!include leave.lua
 --!include waiters.lua
 local FIRST = 21  -- of the tasks in ARGV
 local id, digest, create, open, tenant, key = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', ARGV[5], ARGV[6]
@@ -93,7 +94,7 @@ if create then
     local held = {open = tonumber(quotas[1] or 0), bytes = tonumber(quotas[2] or 0)}
     local refused = over_quota(held)
     if refused then return redis.error_reply('QUOTA ' .. refused) end
-    local sequence, tasks = call('HINCRBY', KEYS[1], 'sequence', 1), tonumber(ARGV[9])
+    local sequence, tasks = call('HINCRBY', KEYS[1], 'sequence', '1'), tonumber(ARGV[9])
     r = add_request({id = id, tenant = tenant, state = 'P', spec = ARGV[7], priority = tonumber(ARGV[8]), version = 0,
                      open = tasks, tasks = tasks, retain = tonumber(ARGV[10]), deadline = deadline(),
                      bytes = tonumber(ARGV[14]), why = 'cancelled', created_at = now(), sequence = sequence,

@@ -5,13 +5,11 @@ local BAND = 1099511627776  -- 2^40: distance between priorities in virtual time
 local HEAD = 4294967296     -- 2^32: a task's lead, once it has been served, over those never served
 local SMALL = 16            -- most tasks of a request whose records are looked through instead of indexes being kept
 local WAKES = 256           -- most wake-ups kept a class
-local KILLS = 3             -- a task that killed so many processes is isolated
-local HISTORY = 8           -- attempts whose reasons are kept
 local FIELDS = 2000         -- most arguments of one command
 local LETTERS = {'B', 'Q', 'D', 'R', 'P', 'U', 'G', 'F', 'C', 'S'}
 local ENDED = {P = true, U = true, G = true, F = true, C = true, S = true}
 local RECORD = '^(%a)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)$'
-local STATUS = '^(%a) (%-?%d+) (%d+) (%d+)' .. string.rep(' (%d+)', #LETTERS) .. '$'
+local STATUS = '^(%a) (%-?%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 local ABOUT = '^([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)$'
 
 local loaded = {}  -- id → request, or false
@@ -46,7 +44,7 @@ local function request(id, index)
   local r = {id = id, spec = f[3], deadline = tonumber(f[4] or 0), why = f[5] or 'cancelled', counts = {}}
   local s = {string.match(f[1], STATUS)}
   r.state, r.priority, r.version, r.open = s[1], tonumber(s[2]), tonumber(s[3]), tonumber(s[4])
-  for i, letter in ipairs(LETTERS) do r.counts[letter] = tonumber(s[4 + i]) end
+  for i, letter in ipairs(LETTERS) do r.counts[letter] = s[4 + i] end
   r.tenant, r.tasks, r.bytes, r.created_at, r.retain, r.sequence, r.classes, r.digest, r.idempotency =
     string.match(f[2], ABOUT)
   r.tasks, r.bytes, r.retain = tonumber(r.tasks), tonumber(r.bytes), tonumber(r.retain)
@@ -56,9 +54,9 @@ local function request(id, index)
 end
 
 local function status(r)
-  local words = {r.state, string.format('%d %d %d', r.priority, r.version, r.open)}
-  for _, letter in ipairs(LETTERS) do words[#words + 1] = r.counts[letter] end
-  return table.concat(words, ' ')
+  local c = r.counts
+  return string.format('%s %d %d %d %d %d %d %d %d %d %d %d %d %d', r.state, r.priority, r.version, r.open, c.B, c.Q, c.D,
+                       c.R, c.P, c.U, c.G, c.F, c.C, c.S)
 end
 
 local function about(r)
@@ -104,7 +102,7 @@ end
 
 -- The first ready tasks of a class: two, or all.
 local function ready(r, class)
-  if r.large then return call('ZRANGE', P .. 'ready:' .. class .. ':' .. r.id, 0, 1) end
+  if r.large then return call('ZRANGE', P .. 'ready:' .. class .. ':' .. r.id, '0', '1') end
   local found = {}
   load_tasks(r, 0, r.tasks - 1)
   for index, t in pairs(r.known) do
@@ -144,7 +142,7 @@ end
 local function finish(r, index, t, to, result, reason)
   t.result, t.reason, t.progress = result, reason, ''
   step(r, index, t, to)
-  if t.blocked_by ~= '' or r.counts.B == 0 then return end
+  if t.blocked_by ~= '' or tonumber(r.counts.B) == 0 then return end
   for _, cell in ipairs(unblock(r, index)) do
     local c = task(r, cell)
     if c and c.state == 'B' then
@@ -168,24 +166,6 @@ local function owns(t, token)
   return t.state == 'R' and t.token == token
 end
 
--- At most 160 bytes of one reason, UTF-8 kept whole.
-local function short(text)
-  if #text <= 160 then return text end
-  local last = 157
-  while last > 0 and string.byte(text, last + 1) >= 128 and string.byte(text, last + 1) < 192 do last = last - 1 end
-  return string.sub(text, 1, last) .. '...'
-end
-
--- Keeps the reason why an attempt ended: the last HISTORY of a task.
-local function note(r, index, t, reason)
-  local key = P .. 'history:' .. r.id
-  local lines = {}
-  for line in string.gmatch(call('HGET', key, index) or '', '[^\n]+') do lines[#lines + 1] = line end
-  lines[#lines + 1] = 'attempt ' .. t.attempts .. ' on ' .. t.worker .. ': ' .. short(reason)
-  while #lines > HISTORY do table.remove(lines, 1) end
-  call('HSET', key, index, table.concat(lines, '\n'))
-end
-
 -- A task that waits for its time waits no more.
 local function undelay(r, index, t)
   call('ZREM', P .. 'delayed', index .. ':' .. r.id)
@@ -194,7 +174,7 @@ end
 
 -- A class that has tasks is last in turn from now on.
 local function go_last(class)
-  call('ZADD', P .. 'live', call('HINCRBY', KEYS[1], 'turn', 1), class)
+  call('ZADD', P .. 'live', call('HINCRBY', KEYS[1], 'turn', '1'), class)
 end
 
 local function wake(class, count)
@@ -203,40 +183,11 @@ local function wake(class, count)
   if entries[1] then call('LPUSH', P .. 'wake:' .. class, unpack(entries)) end
 end
 
--- A worker's task goes back: to the head of its flow, after `how.delay` ms if that is more than 0; or for `how.elsewhere`
--- ms to other workers only; or ends failed when its attempts are used up or it has killed too often. `how.class` is the
--- class from now on. The caller decides what becomes of the token in the record.
-local function give_back(r, index, t, how)
-  t.reason, t.progress = how.reason, ''
-  note(r, index, t, how.reason)
-  if how.killed then t.kills = string.format('%d', t.kills + 1) end
-  if not how.counted then t.attempts = string.format('%d', t.attempts - 1) end
-  if tonumber(t.kills) >= KILLS then
-    finish(r, index, t, 'F', '', 'isolated after killing ' .. t.kills .. ' processes: ' .. how.reason)
-  elseif how.counted and tonumber(t.attempts) >= how.max_attempts then
-    finish(r, index, t, 'F', '', how.reason)
-  else
-    t.class = how.class or t.class
-    if how.elsewhere > 0 then
-      step(r, index, t, 'D')
-      call('ZADD', P .. 'delayed', now() + math.max(how.delay, how.elsewhere), index .. ':' .. r.id)
-      call('ZADD', P .. 'elsewhere:' .. t.class, now(), index .. ':' .. r.id)
-      call('ZADD', P .. 'live', 0, '!' .. t.class)
-      wake(t.class, 2)
-    elseif how.delay > 0 then
-      step(r, index, t, 'D')
-      call('ZADD', P .. 'delayed', now() + how.delay, index .. ':' .. r.id)
-    else
-      make_ready(r, index, t)
-    end
-  end
-end
-
 -- Where a flow joins those of its tenant, class and priority: one task behind the first, so that whoever waits is served before all who come later.
 -- Where there is none, at the time that the last one left behind.
 local function flow_time(flows, tenant, class, priority)
   local band = -priority * BAND
-  local first = call('ZRANGE', flows, band, string.format('(%.0f', band + BAND), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  local first = call('ZRANGE', flows, band, string.format('(%.0f', band + BAND), 'BYSCORE', 'LIMIT', '0', '1', 'WITHSCORES')[2]
   if first then return first - band + 1 end
   return tonumber(call('HGET', tenant, 'c:' .. class .. ':' .. priority) or 0)
 end
@@ -250,7 +201,7 @@ local function join(r, class, count)
     call('ZADD', flows, math.max(flow_time(flows, tenant, class, r.priority), own) - r.priority * BAND, r.id)
   end
   if not call('ZSCORE', tenants, r.tenant) then
-    local clock = call('ZRANGE', tenants, 0, 0, 'WITHSCORES')[2] or call('HGET', P .. 'clock', class)
+    local clock = call('ZRANGE', tenants, '0', '0', 'WITHSCORES')[2] or call('HGET', P .. 'clock', class)
     local own = tonumber(call('HGET', tenant, 'vt:' .. class) or 0)
     call('ZADD', tenants, math.max(tonumber(clock or 0), own), r.tenant)
     if not clock then call('HSET', P .. 'clock', class, 0) end  -- depth.lua finds the classes there
@@ -313,63 +264,3 @@ local function flush()
   end
 end
 
--- The last flow of a priority leaves its time behind for those that come.
-local function leave_time(tenant, class, priority, time)
-  call('HSET', P .. 'tenant:' .. tenant, 'c:' .. class .. ':' .. priority, time)
-end
-
--- Takes a request's flows from those served.
-local function leave(r)
-  for class in string.gmatch(r.classes, '[^,]+') do
-    local flows = P .. 'flows:' .. class .. ':' .. r.tenant
-    local score = call('ZSCORE', flows, r.id)
-    if score then
-      leave_time(r.tenant, class, r.priority, score + r.priority * BAND)
-      call('ZREM', flows, r.id)
-    end
-    if r.large then call('UNLINK', P .. 'ready:' .. class .. ':' .. r.id) end
-  end
-end
-
--- Who waits for a shared request, by key: {priority, deadline (0: none)}.
-local function waiters(r)
-  local found = {}
-  for priority, deadline, name in string.gmatch(call('HGET', r.key, 'w') or '', '(%S+) (%S+) ([^\n]*)\n') do
-    found[name] = {priority = tonumber(priority), deadline = tonumber(deadline)}
-  end
-  return found
-end
-
-local function waiter_lines(all)
-  local lines = {}
-  for name, waiter in pairs(all) do
-    lines[#lines + 1] = string.format('%d %d %s\n', waiter.priority, waiter.deadline, name)
-  end
-  return table.concat(lines)
-end
-
--- The idempotency key stands for the request no more.
-local function forget_key(r, key)
-  local name = P .. 'idempotency:' .. r.tenant .. ':' .. key
-  if key ~= '' and call('GET', name) == r.id then call('UNLINK', name) end
-end
-
--- Forgets a request, and its tenant with the last one.
-local function drop(id)
-  call('ZREM', P .. 'ended', id)
-  call('ZREM', P .. 'unfinished', id)
-  call('ZREM', P .. 'deadlines', id)
-  local r = request(id)
-  if not r then return end
-  count_open(r, r.open, 0)
-  leave(r)
-  forget_key(r, r.idempotency)
-  for name in pairs(waiters(r)) do forget_key(r, name) end
-  local shared = P .. 'shared:' .. r.tenant .. ':' .. r.digest
-  if call('GET', shared) == id then call('UNLINK', shared) end
-  call('ZREM', P .. 'requests:' .. r.tenant, id)
-  if call('EXISTS', P .. 'requests:' .. r.tenant) == 0 then call('UNLINK', P .. 'tenant:' .. r.tenant) end
-  call('UNLINK', r.key, P .. 'versions:' .. id, P .. 'blocked:' .. id, P .. 'history:' .. id)
-  call('PUBLISH', P .. 'changes:' .. id, 0)
-  loaded[id] = false
-end

@@ -1,3 +1,26 @@
+-- Who waits for a shared request, by key: {priority, deadline (0: none)}.
+local function waiters(r)
+  local found = {}
+  for priority, deadline, name in string.gmatch(call('HGET', r.key, 'w') or '', '(%S+) (%S+) ([^\n]*)\n') do
+    found[name] = {priority = tonumber(priority), deadline = tonumber(deadline)}
+  end
+  return found
+end
+
+local function waiter_lines(all)
+  local lines = {}
+  for name, waiter in pairs(all) do
+    lines[#lines + 1] = string.format('%d %d %s\n', waiter.priority, waiter.deadline, name)
+  end
+  return table.concat(lines)
+end
+
+-- The idempotency key stands for the request no more.
+local function forget_key(r, key)
+  local name = P .. 'idempotency:' .. r.tenant .. ':' .. key
+  if key ~= '' and call('GET', name) == r.id then call('UNLINK', name) end
+end
+
 -- Keeps `all` who wait for a shared request, after one has come or gone, and gives it what they want together: the highest priority, and
 -- the latest deadline unless one of them has none.
 local function agree(r, all)

@@ -4,7 +4,7 @@ local known
 local function offers(lease)
   if known then return known end
   known = {}
-  local seen = call('ZRANGE', P .. 'seen', now() - lease, '+inf', 'BYSCORE', 'LIMIT', 0, 4000)
+  local seen = call('ZRANGE', P .. 'seen', now() - lease, '+inf', 'BYSCORE', 'LIMIT', '0', 4000)
   local records = seen[1] and call('HMGET', P .. 'workers', unpack(seen)) or {}
   for _, record in ipairs(records) do
     local classes = record and string.match(record, '^' .. string.rep('[^\n]*\n', 5) .. '([^\n]*)')
