@@ -244,27 +244,32 @@ class Player {
       slot.request.clear();
       slot.token = Token();
     }
-    if (!slot.request.empty()) {
-      Add(
-          [this, number](const redisReply& reply) {
-            SimulatedSlot& slot = slots_[number];
-            const std::string_view outcome = Text(&reply);
-            if (outcome == "COMMITTED") shard_.Committed(slot.request, slot.index);
-            if (outcome == "FENCED") ++shard_.fenced;
-          },
-          "commit", {slot.request, std::to_string(slot.index), slot.token, "P", std::string(64, 'b') + "/1000", ""});
-    }
-    std::string next = Token();
-    Add([this, number, next](const redisReply& reply) { OnLease(number, next, reply); }, "lease",
-        {Worker(slot.worker), next, Lease(), "any"});
+    const std::string next = Token();
+    const std::vector<std::string> lease = {Worker(slot.worker), next, Lease(), "any"};
+    if (slot.request.empty())
+      return Add([this, number, next](const redisReply& reply) { OnLease(number, next, &reply); }, "lease", lease);
+    std::vector<std::string> both = {slot.request, std::to_string(slot.index),     slot.token,
+                                     "P",          std::string(64, 'b') + "/1000", ""};
+    both.insert(both.end(), lease.begin(), lease.end());
+    Add(
+        [this, number, next](const redisReply& reply) {
+          const auto answers = Elements(&reply);
+          if (answers.size() != 2) return shard_.Fail(Internal("commit_and_lease: {} elements", answers.size()));
+          const SimulatedSlot& slot = slots_[number];
+          const std::string_view outcome = Text(answers[0]);
+          if (outcome == "COMMITTED") shard_.Committed(slot.request, slot.index);
+          if (outcome == "FENCED") ++shard_.fenced;
+          OnLease(number, next, answers[1]);
+        },
+        "commit_and_lease", std::move(both));
   }
 
-  void OnLease(size_t number, const std::string& token, const redisReply& reply) {
+  void OnLease(size_t number, const std::string& token, const redisReply* reply) {
     SimulatedSlot& slot = slots_[number];
     slot.token = token;
     slot.request.clear();
     const absl::Time now = absl::Now();
-    const auto elements = Elements(&reply);
+    const auto elements = Elements(reply);
     if (elements.size() < 2) {
       due_.push({now + kIdle, number});
       return;
