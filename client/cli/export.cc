@@ -77,14 +77,11 @@ class Export {
     if (status.ok()) status = Follow();
     interrupts_.Stop();
     RunEnd end = Conclude(status, plan_, *run_, out_, *reporter_);
-    if (run_->detached() && end.manifest.empty()) {
+    if ((run_->detached() && end.manifest.empty()) || (run_->goes_on() && settings_.Has("server"))) {
       reporter_->Note(fmt::format("slipway: the farm works on: `slipway fetch {} --wait` brings what it makes",
                                   run_->request_id()));
-    }
-    if (end.exit_code == kExitMachine && settings_.Has("server") && !run_->request_id().empty()) {
-      reporter_->Note(
-          fmt::format("slipway: the farm keeps what has passed: `slipway retry {0}`, then `slipway fetch {0} --wait`",
-                      run_->request_id()));
+    } else if (status.ok() && end.exit_code == kExitMachine && settings_.Has("server")) {
+      reporter_->Note("slipway: the farm keeps what has passed: the same command makes the rest");
     }
     // Everything is down before the last line says that it is over.
     client_.reset();

@@ -152,6 +152,7 @@ absl::Status ExportRun::Watch(FarmClient& farm, OutputFolder& out) {
     watched = absl::OkStatus();  // what has ended so far is ours
   absl::StatusOr<Outcomes> outcomes = collector.Finish();
   if (!outcomes.ok() && !(absl::IsCancelled(outcomes.status()) && !watched.ok())) return outcomes.status();
+  goes_on_ = absl::IsUnavailable(watched);
   RETURN_IF_ERROR(watched);
   outcomes_ = *std::move(outcomes);
   return absl::OkStatus();

@@ -42,6 +42,7 @@ class ExportRun {
   absl::Status aborted() const;  // OK: not
 
   const std::string& request_id() const { return request_id_; }
+  bool goes_on() const { return goes_on_; }  // whether Follow gave up on a farm that has the request
   const Outcomes& outcomes() const { return outcomes_; }
 
  private:
@@ -64,6 +65,7 @@ class ExportRun {
   Phase phase_ = Phase::kBefore;
   FarmClient* farm_ = nullptr;
   bool cancelled_ = false, detached_ = false;
+  bool goes_on_ = false;
   std::stop_source left_;  // the request goes on for others
   std::string cancel_reason_;
   absl::Status aborted_;

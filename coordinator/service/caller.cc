@@ -87,7 +87,7 @@ absl::StatusOr<Identity> Access::Identify(const grpc::CallbackServerContext& con
 }
 
 Call::Call(const Access& access, const Method& method, grpc::CallbackServerContext& context)
-    : context_(&context), audit_(access.audit()), method_(method) {
+    : context_(&context), audit_(access.audit()), troubles_(&access.troubles()), method_(method) {
   const absl::StatusOr<Identity> caller = access.Identify(context);
   if (!caller.ok()) {
     admitted_ = caller.status();
@@ -112,6 +112,7 @@ grpc::Status Call::End(const absl::Status& status) {
                    .subject = subject_,
                    .code = absl::StatusCodeToString(status.code())});
   }
+  troubles_->Tell(method_.name, caller_.tenant, status);
   return ToGrpc(status, *context_);
 }
 

@@ -14,6 +14,7 @@
 #include "common/access/identity.h"
 #include "common/access/tokens.h"
 #include "coordinator/service/audit_log.h"
+#include "coordinator/service/troubles.h"
 
 namespace slipway {
 
@@ -48,16 +49,19 @@ class Access {
     kToken,        // by the header "authorization: Bearer TOKEN"
   };
   // Borrows; `tokens` for kToken only, `audit` may be null.
-  Access(By by, TokenFile* tokens, AuditLog* audit) : by_(by), tokens_(tokens), audit_(audit) {}
+  Access(By by, TokenFile* tokens, AuditLog* audit, Troubles& troubles)
+      : by_(by), tokens_(tokens), audit_(audit), troubles_(troubles) {}
 
   // UNAUTHENTICATED (usage), with what to do: no, malformed, unknown or expired credentials.
   absl::StatusOr<Identity> Identify(const grpc::CallbackServerContext& context) const;
   AuditLog* audit() const { return audit_; }
+  Troubles& troubles() const { return troubles_; }
 
  private:
   const By by_;
   TokenFile* const tokens_;
   AuditLog* const audit_;
+  Troubles& troubles_;
 };
 
 // One call, from its first byte to its status.
@@ -71,12 +75,13 @@ class Call {
   const std::string& tenant() const { return caller_.tenant; }
   // For the audit log: a request's id or a digest.
   void Concerns(std::string_view subject) { subject_ = subject; }
-  // What the call's Finish() gets; writes the audit log. Once, after all else.
+  // What the call's Finish() gets; writes the audit log, and the log if it is the farm's fault. Once, after all else.
   grpc::Status End(const absl::Status& status);
 
  private:
   grpc::CallbackServerContext* context_;
   AuditLog* audit_;
+  Troubles* troubles_;
   Method method_;
   Identity caller_;
   bool known_ = false;  // somebody, even if not somebody who may

@@ -125,7 +125,7 @@ class GrpcCoordinator final : public Coordinator {
         receive_bytes_(options.receive_bytes),
         tokens_(std::move(tokens)),
         audit_(std::move(audit)),
-        access_(KnownBy(options), tokens_.get(), audit_.get()),
+        access_(KnownBy(options), tokens_.get(), audit_.get(), troubles_),
         specs_(store),
         watches_(queue, specs_),
         calls_(kCallThreads, options.max_waiting_calls),
@@ -202,6 +202,7 @@ class GrpcCoordinator final : public Coordinator {
   const size_t receive_bytes_;
   const std::unique_ptr<TokenFile> tokens_;
   const std::unique_ptr<AuditLog> audit_;
+  Troubles troubles_;
   const Access access_;
   SpecCache specs_;
   WatchHub watches_;

@@ -18,7 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class FetchTest : public ServerTest {
  protected:
@@ -68,11 +70,28 @@ TEST_F(FetchTest, LostResultsAreSaidToBeLost) {
   const Ended exported = client->Wait();
   EXPECT_EQ(exported.code, 5);
   EXPECT_THAT(exported.err, HasSubstr("the farm has lost what it made of lite: "));
-  EXPECT_THAT(exported.err, HasSubstr("--fresh"));
+  EXPECT_THAT(exported.err, AllOf(HasSubstr("--fresh"), Not(HasSubstr("the farm works on"))));
   EXPECT_FALSE(fs::exists(box_.work() / "exports"));
   const Ended fetched = Run({"fetch", request});
   EXPECT_EQ(fetched.code, 5);
   EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+}
+
+// The farm cannot heal it; who has the model can.
+TEST_F(FetchTest, AModelThatTheStoreLostIsUploadedByTheSameCommand) {
+  box_.File("m.onnx", "no model");
+  worker_->Signal(SIGSTOP);
+  const auto exporting = Start({"export", "m.onnx", "--target", "onnx", "--no-verify"});
+  ASSERT_TRUE(Eventually([&] { return !Run({"list", "--json"}).out.empty(); }));
+  for (const auto& blob : fs::recursive_directory_iterator(box_.work() / "store/t")) {
+    if (blob.is_regular_file() && ReadAll(blob.path()) == "no model") fs::remove(blob.path());
+  }
+  worker_->Signal(SIGCONT);
+  const Ended lost = exporting->Wait();
+  EXPECT_EQ(lost.code, 5) << lost.err;
+  EXPECT_THAT(lost.err, HasSubstr("is not stored"));
+  EXPECT_THAT(lost.err, HasSubstr("the same command makes the rest"));
+  EXPECT_EQ(Run({"export", "m.onnx", "--target", "onnx", "--no-verify"}).code, 1) << "it is no model";
 }
 
 TEST_F(FetchTest, WritesWhatExportWrote) {

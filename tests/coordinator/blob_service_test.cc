@@ -1,4 +1,5 @@
 // BlobService over real gRPC and a real store.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -12,6 +13,9 @@
 
 namespace slipway {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Bytes that no two offsets share by chance.
 std::string RandomBytes(size_t size) {
@@ -232,8 +236,14 @@ TEST_F(BlobServiceTest, DamagedBytesAreDataLoss) {
     file.seekp(600'000);
     file.put(static_cast<char>(bytes[600'000] ^ 1));
   }
+  ::testing::internal::CaptureStderr();
   const absl::Status status = Download(digest).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_TRUE(absl::IsNotFound(Download(digest).status()));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("a call failed method=BlobService/Download tenant=default code=DATA_LOSS"));
+  EXPECT_THAT(log, HasSubstr(digest.Hex()));
+  EXPECT_THAT(log, Not(HasSubstr("NOT_FOUND"))) << "which is no fault of the farm";
 }
 
 TEST_F(BlobServiceTest, RefusesWhatItCannotSend) {

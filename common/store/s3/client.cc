@@ -37,7 +37,8 @@ constexpr Refusal kRefusals[] = {
     {0, "RequestTimeout", absl::StatusCode::kUnavailable, true, ""},
     {404, "", absl::StatusCode::kNotFound, false, ""},
     {403, "", absl::StatusCode::kPermissionDenied, false,
-     "the credentials need s3:GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload on the bucket"},
+     "the credentials are wrong, or lack s3:GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload on "
+     "the bucket"},
     {401, "", absl::StatusCode::kPermissionDenied, false, "check the credentials"},
     {301, "", absl::StatusCode::kFailedPrecondition, false, "name the bucket's region and endpoint"},
     {307, "", absl::StatusCode::kFailedPrecondition, false, "name the bucket's region and endpoint"},
@@ -57,6 +58,7 @@ std::pair<absl::Status, bool> Refused(const HttpResponse& response, std::string_
   pugi::xml_document document;
   pugi::xml_node error = Root(document, response.body);
   std::string code = error.child_value("Code"), message = error.child_value("Message");
+  while (message.ends_with('.')) message.pop_back();
   std::string text = fmt::format("{}: HTTP {}{}{}{}{}", what, response.status, code.empty() ? "" : " ", code,
                                  message.empty() ? "" : ": ", message);
   for (const Refusal& refusal : kRefusals) {

@@ -40,8 +40,11 @@ size_t OnBody(char* data, size_t, size_t count, void* user) {
   return count;
 }
 
+// "https://host:port", which curl does not always name.
+std::string ServerOf(const std::string& url) { return url.substr(0, url.find('/', url.find("://") + 3)); }
+
 absl::Status CurlStatus(const Curl& curl, CURLcode code, const char* detail, const std::string& url) {
-  std::string text = fmt::format("{}: {}", url.substr(0, url.find('?')), *detail ? detail : curl.easy_strerror(code));
+  std::string text = fmt::format("{}: {}", ServerOf(url), *detail ? detail : curl.easy_strerror(code));
   switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
