@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "common/base/log.h"
 #include "common/rpc/digest_message.h"
 #include "common/rpc/status.h"
 #include "coordinator/service/interrupted_uploads.h"
@@ -236,6 +237,7 @@ TEST_F(BlobServiceTest, DamagedBytesAreDataLoss) {
     file.seekp(600'000);
     file.put(static_cast<char>(bytes[600'000] ^ 1));
   }
+  InitLogging("coordinator_test");
   ::testing::internal::CaptureStderr();
   const absl::Status status = Download(digest).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
