@@ -3,6 +3,8 @@
 #include <grpcpp/server.h>
 #include <gtest/gtest.h>
 
+#include <mutex>
+
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/rpc/address.h"
@@ -45,16 +47,25 @@ TEST(Address, RefusesWhatIsNone) {
 // Answers every Cancel with one status.
 class Refusing final : public v1::ExportService::CallbackService {
  public:
-  absl::Status status;
-  bool with_kind = true;
+  void Answer(const absl::Status& status, bool with_kind = true) {
+    std::lock_guard lock(mutex_);
+    status_ = status;
+    with_kind_ = with_kind;
+  }
 
   grpc::ServerUnaryReactor* Cancel(grpc::CallbackServerContext* context, const v1::CancelRequest*,
                                    v1::CancelResponse*) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(with_kind ? ToGrpc(status, *context)
-                              : grpc::Status(static_cast<grpc::StatusCode>(status.code()), Message(status)));
+    std::lock_guard lock(mutex_);
+    reactor->Finish(with_kind_ ? ToGrpc(status_, *context)
+                               : grpc::Status(static_cast<grpc::StatusCode>(status_.code()), Message(status_)));
     return reactor;
   }
+
+ private:
+  std::mutex mutex_;
+  absl::Status status_;
+  bool with_kind_ = true;
 };
 
 class StatusOverGrpc : public testing::Test {
@@ -86,13 +97,13 @@ TEST_F(StatusOverGrpc, KeepsCodeMessageAndKind) {
   for (const absl::Status& status :
        {WithKind(InvalidArgument("é {}", 1), ErrorKind::kUsage), WithKind(InvalidArgument("a"), ErrorKind::kMachine),
         WithKind(NotFound("b"), ErrorKind::kModel), WithKind(Unavailable("c"), ErrorKind::kCancelled)}) {
-    service_.status = status;
+    service_.Answer(status);
     const absl::Status received = Call();
     EXPECT_EQ(received.code(), status.code());
     EXPECT_EQ(received.message(), status.message());
     EXPECT_EQ(KindOf(received), KindOf(status));
   }
-  service_.status = absl::OkStatus();
+  service_.Answer(absl::OkStatus());
   EXPECT_EQ(Call(), absl::OkStatus());
 }
 
@@ -101,7 +112,7 @@ TEST_F(StatusOverGrpc, ALongMessageArrivesCut) {
   std::string accented;
   for (int i = 0; i < 10'000; ++i) accented += "é";
   for (const std::string& text : {ascii, accented, "x" + accented}) {
-    service_.status = WithKind(absl::NotFoundError(text), ErrorKind::kUsage);
+    service_.Answer(WithKind(absl::NotFoundError(text), ErrorKind::kUsage));
     const absl::Status received = Call();
     EXPECT_EQ(received.code(), absl::StatusCode::kNotFound) << received;
     EXPECT_EQ(KindOf(received), ErrorKind::kUsage);
@@ -111,15 +122,14 @@ TEST_F(StatusOverGrpc, ALongMessageArrivesCut) {
     EXPECT_GT(message.size(), 2000u);
     EXPECT_NE(message[message.size() - 4], '\xc3');  // no half of a character
   }
-  service_.status = absl::NotFoundError(ascii.substr(0, 7000));
+  service_.Answer(absl::NotFoundError(ascii.substr(0, 7000)));
   EXPECT_EQ(Message(Call()).size(), 7000u);
 }
 
 TEST_F(StatusOverGrpc, WithoutKindItIsTheMachines) {
-  service_.with_kind = false;
-  service_.status = absl::InvalidArgumentError("from elsewhere");
+  service_.Answer(absl::InvalidArgumentError("from elsewhere"), /*with_kind=*/false);
   EXPECT_EQ(KindOf(Call()), ErrorKind::kMachine);
-  service_.status = absl::CancelledError("from elsewhere");
+  service_.Answer(absl::CancelledError("from elsewhere"), /*with_kind=*/false);
   EXPECT_EQ(KindOf(Call()), ErrorKind::kCancelled);
 }
 

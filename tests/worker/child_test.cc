@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
@@ -220,7 +221,9 @@ TEST(Scratch, ADeadWorkersFolderIsRemovedALivingOnesStays) {
     if (!scratch.ok() || !scratch->NewFolder("child").ok()) _exit(1);
     _exit(0);  // as if killed: nothing is removed
   }
-  ASSERT_TRUE(EndsWithin(pid));
+  int status = -1;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(parent.path()), {}), 4) << "two folders, two locks";
   auto next = *WorkerScratch::Create(parent.path());
   EXPECT_TRUE(std::filesystem::exists(living.path()));

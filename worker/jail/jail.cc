@@ -22,10 +22,10 @@ absl::Status Limit(__rlimit_resource resource, rlim_t value, std::string_view wh
   return absl::OkStatus();
 }
 
-// RLIMIT_DATA for max_memory. AddressSanitizer's shadow counts, terabytes that few pages of are touched; what is executed has none, but until then no
+// RLIMIT_DATA for max_memory. A sanitizer's shadow counts, terabytes that few pages of are touched; what is executed has none, but until then no
 // mapping could be made below it.
 rlim_t DataLimit(const JailOptions& options) {
-#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+#if defined(ABSL_HAVE_ADDRESS_SANITIZER) || defined(ABSL_HAVE_THREAD_SANITIZER)
   if (options.may_exec) return RLIM_INFINITY;
   std::ifstream statm("/proc/self/statm");  // pages: size, resident, shared, text, lib, data
   rlim_t pages = 0;
