@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <thread>
+
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/queue/queue.h"
@@ -105,6 +107,22 @@ TEST_F(SpecCacheTest, KeepsNoMoreThanItMay) {
   EXPECT_EQ(cache.Get(kTenant, first.ToString()).value()->models[0].name, "first");
   for (int i = 0; i < 20; ++i) Put(cache, SpecOf("m" + std::to_string(i)));
   EXPECT_TRUE(absl::IsNotFound(cache.Get(kTenant, first.ToString()).status()));
+}
+
+// Room for a few of them, so that threads also take away what others have just found.
+TEST_F(SpecCacheTest, ThreadsShareIt) {
+  SpecCache cache(*store_, 4 * kMaxCarriedSpecBytes);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 100; ++i) {
+        const std::string model = "m" + std::to_string(i % 8);
+        const Digest digest = Put(cache, SpecOf(model));
+        EXPECT_EQ(cache.Get(kTenant, digest.ToString()).value()->models[0].name, model);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
