@@ -97,7 +97,8 @@ TEST_F(StrangersTest, KnownCallersShareABound) {
       calls.emplace_back(Address::Parse(address()).value(), "/slipway.v1.ExportService/Submit", kMessageBytes, token);
     UnfinishedCall::Send(calls, kIdleMs);
   }
-  EXPECT_LT(PeakMiB(coordinator), before + 450);  // 60 calls of 15 MiB; what has come is counted, and calls ended, in passing
+  EXPECT_LT(PeakMiB(coordinator),
+            before + 450);  // 60 calls of 15 MiB; what has come is counted, and calls ended, in passing
   EXPECT_TRUE(absl::IsInvalidArgument(Ask(Channel(address()), "/slipway.v1.ExportService/Submit", "").status()));
 }
 
@@ -111,7 +112,8 @@ TEST_F(StrangersTest, TheHealthPortHoldsLittle) {
       strangers.emplace_back(Address::Parse(health_address()).value(), "/grpc.health.v1.Health/Check", kMessageBytes);
     UnfinishedCall::Send(strangers, kIdleMs);
   }
-  EXPECT_LT(PeakMiB(coordinator), before + 450);  // 60 calls of 15 MiB; what has come is counted, and calls ended, in passing
+  EXPECT_LT(PeakMiB(coordinator),
+            before + 450);  // 60 calls of 15 MiB; what has come is counted, and calls ended, in passing
   EXPECT_EQ(Ask(Channel(health_address()), "/grpc.health.v1.Health/Check", "").status(), absl::OkStatus());
 }
 
