@@ -4,9 +4,15 @@
 
 #include "absl/time/clock.h"
 #include "client/cli/credentials.h"
+#include "client/lib/overdue.h"
 #include "common/base/error.h"
 
 namespace slipway::cli {
+namespace {
+
+constexpr absl::Duration kConnectPatience = absl::Seconds(5);
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<FarmClient>> ConnectToServer(const Settings& settings,
                                                             std::function<void(const std::string& line)> say) {
@@ -16,11 +22,20 @@ absl::StatusOr<std::unique_ptr<FarmClient>> ConnectToServer(const Settings& sett
   }
   FarmClientOptions options;
   if (!say) say = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
-  options.on_busy = [say = std::move(say)](const std::string& why, absl::Duration wait) {
+  options.on_overdue = [say, patience = options.patience](const std::string& why) {
+    say(fmt::format("slipway: {}; trying for up to {:.0f} s", why, absl::ToDoubleSeconds(patience)));
+  };
+  options.on_busy = [say](const std::string& why, absl::Duration wait) {
     say(fmt::format("slipway: {}; trying again in {:.1f} s", why, absl::ToDoubleSeconds(wait)));
   };
   ASSIGN_OR_RETURN(options.security, CredentialsOf(settings));
-  return FarmClient::Connect(settings.Text("server"), absl::Now() + absl::Seconds(5), options);
+  const std::string servers = settings.Text("server");
+  const Overdue overdue(
+      [&say](const std::string& why) {
+        say(fmt::format("slipway: {}; trying for up to {:.0f} s", why, absl::ToDoubleSeconds(kConnectPatience)));
+      },
+      servers + " has not answered yet");
+  return FarmClient::Connect(servers, absl::Now() + kConnectPatience, options);
 }
 
 }  // namespace slipway::cli

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -32,16 +33,22 @@ struct Look {
   absl::Time time = absl::Now();
   std::vector<v1::Worker> workers;
   v1::GetQueueResponse queue;
-  std::vector<v1::RequestInfo> open;  // the newest requests that have not ended
+  std::vector<v1::RequestInfo> open;  // requests that have not ended, the oldest first
+  size_t more = 0;                    // of them, newer
+  bool all = true;                    // no older one can have been missed
 };
 
-absl::StatusOr<Look> LookAt(FarmClient& farm, uint32_t limit) {
+absl::StatusOr<Look> LookAt(FarmClient& farm, size_t limit) {
   Look look;
   ASSIGN_OR_RETURN(look.workers, farm.ListWorkers());
   ASSIGN_OR_RETURN(look.queue, farm.GetQueue());
-  ASSIGN_OR_RETURN(std::vector<v1::RequestInfo> requests, farm.List(limit));
-  for (v1::RequestInfo& info : requests) {
-    if (info.open() > 0) look.open.push_back(std::move(info));
+  ASSIGN_OR_RETURN(OpenRequests open, farm.ListOpen());
+  look.open = std::move(open.requests);
+  look.all = open.all;
+  std::reverse(look.open.begin(), look.open.end());
+  if (look.open.size() > limit) {
+    look.more = look.open.size() - limit;
+    look.open.resize(limit);
   }
   return look;
 }
@@ -66,7 +73,11 @@ Json AsJson(const Look& look) {
   Json workers = Json::array(), requests = Json::array();
   for (const v1::Worker& worker : look.workers) workers.push_back(ToJson(worker));
   for (const v1::RequestInfo& info : look.open) requests.push_back(ToJson(info));
-  return {{"time", Clock(look.time)}, {"queue", ToJson(look.queue)}, {"workers", workers}, {"requests", requests}};
+  return {{"time", Clock(look.time)},
+          {"queue", ToJson(look.queue)},
+          {"workers", workers},
+          {"requests", requests},
+          {"more_requests", look.more}};
 }
 
 std::vector<std::string> Page(const Look& look) {
@@ -83,6 +94,8 @@ std::vector<std::string> Page(const Look& look) {
   rows = {{"request", "state", "ended", "created"}};
   for (const v1::RequestInfo& info : look.open) rows.push_back(Row(info));
   if (rows.size() > 1) add(std::move(rows));
+  if (look.more > 0) lines.push_back(fmt::format("and {} more, newer", look.more));
+  if (!look.all) lines.push_back("and perhaps older ones: there are too many requests to look at all");
   return lines;
 }
 
@@ -116,7 +129,7 @@ int RunTop(const Settings& settings, const Arguments&) {
   const absl::StatusOr<std::unique_ptr<FarmClient>> farm = ConnectToServer(settings);
   if (!farm.ok()) return Fail(farm.status());
   const bool json = settings.Switch("json"), once = settings.Switch("once");
-  const auto limit = static_cast<uint32_t>(settings.Integer("limit", kRequests));
+  const auto limit = static_cast<size_t>(settings.Integer("limit", kRequests));
   const absl::Duration every = settings.Duration("every").value_or(kEvery);
   std::stop_source stop;
   Interrupts interrupts;

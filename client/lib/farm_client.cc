@@ -20,6 +20,8 @@ namespace {
 
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kMaxBackoff = absl::Milliseconds(500);
+constexpr uint32_t kOpenPage = 500;
+constexpr int kOpenPages = 10;
 constexpr absl::Duration kFullPatience = absl::Seconds(3);  // a crowd of calls passes by then; a full disk does not
 
 }  // namespace
@@ -36,7 +38,14 @@ void Patience::Begin(absl::Time now) {
   told_ = false;
 }
 
-void Patience::Reset() { failing_since_ = absl::InfiniteFuture(); }
+void Patience::Expect(const std::string& server) {
+  overdue_.emplace(options_.on_overdue, "the farm at " + server + " has not answered yet");
+}
+
+void Patience::Reset() {
+  failing_since_ = absl::InfiniteFuture();
+  overdue_.reset();
+}
 
 bool Patience::TryElsewhere(size_t others) {
   Begin(absl::Now());
@@ -47,6 +56,8 @@ bool Patience::TryAgain(const absl::Status& status) {
   if (!absl::IsUnavailable(status) && !absl::IsResourceExhausted(status)) return false;
   const absl::Time now = absl::Now();
   Begin(now);
+  if (!overdue_) overdue_.emplace(options_.on_overdue, "");
+  overdue_->Because(Message(status));
   const std::optional<absl::Duration> asked = RetryAfterOf(status);
   const absl::Duration patience =
       absl::IsResourceExhausted(status) && !asked ? std::min(options_.patience, kFullPatience) : options_.patience;
@@ -58,6 +69,7 @@ bool Patience::TryAgain(const absl::Status& status) {
   if (asked) {
     wait = *asked * (1 + 0.25 * jitter.Uniform());
     if (wait > left) return false;  // what it would then hear is the same
+    overdue_.reset();               // it is said here, and at once
     if (options_.on_busy && !std::exchange(told_, true)) options_.on_busy(Message(status), wait);
   } else {
     wait = std::min(backoff_ * (0.5 + 0.5 * jitter.Uniform()), left);
@@ -194,6 +206,27 @@ absl::StatusOr<std::vector<v1::RequestInfo>> GrpcFarmClient::List(uint32_t limit
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty() && requests.size() < limit);
   return requests;
+}
+
+absl::StatusOr<OpenRequests> GrpcFarmClient::ListOpen() {
+  OpenRequests open;
+  v1::ListRequest request;
+  request.set_page_size(kOpenPage);
+  request.set_open_only(true);
+  for (int pages = 0; pages == 0 || !request.page_token().empty(); ++pages) {
+    if (pages == kOpenPages) {
+      open.all = false;
+      break;
+    }
+    v1::ListResponse page;
+    RETURN_IF_ERROR(Repeat(
+        [&](const Door& door, grpc::ClientContext& context) { return door.exports->List(&context, request, &page); }));
+    for (v1::RequestInfo& info : *page.mutable_requests()) {
+      if (info.open() > 0) open.requests.push_back(std::move(info));  // an older farm tells of all
+    }
+    request.set_page_token(page.next_page_token());
+  }
+  return open;
 }
 
 absl::StatusOr<std::vector<v1::Worker>> GrpcFarmClient::ListWorkers() {

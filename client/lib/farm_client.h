@@ -45,6 +45,8 @@ struct FarmClientOptions {
   int parallel_transfers = 4;  // blobs on their way at once, up or down
   // Told, from any thread, when the farm has sent a call away and said when to come again: why, and how long the call waits.
   std::function<void(const std::string& why, absl::Duration wait)> on_busy;
+  // Told, from any thread, once a call, when there has been no answer, or no good one, for two seconds: why.
+  std::function<void(const std::string& why)> on_overdue;
   // The farm's store, where this process shares it: blobs are then read from there. Must outlive the client.
   const SharedStore* shared_store = nullptr;
 };
@@ -55,6 +57,11 @@ struct RequestStatus {
   // What was asked for, RequestSpec: its JSON, or the blob that has it.
   std::string spec_json;
   Digest spec;
+};
+
+struct OpenRequests {
+  std::vector<v1::RequestInfo> requests;
+  bool all = true;  // none was left out
 };
 
 // A blob and the file that it is to become.
@@ -118,6 +125,8 @@ class FarmClient {
   // Forgets an ended request. FAILED_PRECONDITION (usage) while cells are open.
   virtual absl::Status Delete(const std::string& request_id) = 0;
   virtual absl::StatusOr<std::vector<v1::RequestInfo>> List(uint32_t limit) = 0;  // newest first
+  // Those that have not ended, newest first: all of them, or where there are too many requests, those among the thousands of newest.
+  virtual absl::StatusOr<OpenRequests> ListOpen() = 0;
 
   // --- fleet
   virtual absl::StatusOr<std::vector<v1::Worker>> ListWorkers() = 0;

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -14,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "client/lib/doors.h"
 #include "client/lib/farm_client.h"
+#include "client/lib/overdue.h"
 #include "common/rpc/status.h"
 
 namespace slipway {
@@ -28,6 +30,8 @@ class Patience {
   bool TryAgain(const absl::Status& status);
   // Whether a row may go on without a wait, at another coordinator: `others` times.
   bool TryElsewhere(size_t others);
+  // From now on an answer is waited for; else from the first error on.
+  void Expect(const std::string& server);
   // The farm answered: the row is broken.
   void Reset();
 
@@ -40,6 +44,7 @@ class Patience {
   absl::Duration backoff_;
   size_t elsewhere_ = 0;  // of this row
   bool told_ = false;     // options_.on_busy, in this row
+  std::optional<Overdue> overdue_;
 };
 
 class GrpcFarmClient final : public FarmClient {
@@ -65,6 +70,7 @@ class GrpcFarmClient final : public FarmClient {
   absl::StatusOr<uint32_t> Retry(const std::string& request_id) override;
   absl::Status Delete(const std::string& request_id) override;
   absl::StatusOr<std::vector<v1::RequestInfo>> List(uint32_t limit) override;
+  absl::StatusOr<OpenRequests> ListOpen() override;
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers() override;
   absl::StatusOr<v1::GetQueueResponse> GetQueue() override;
 
@@ -106,6 +112,7 @@ class GrpcFarmClient final : public FarmClient {
 template <typename Call>
 absl::Status GrpcFarmClient::Repeat(const Call& call, bool repeatable) {
   Patience patience(options_, shutdown_.get_token());
+  patience.Expect(doors_->current().address);
   while (true) {
     const Door& door = doors_->current();
     grpc::ClientContext context;

@@ -127,7 +127,12 @@ absl::Status ErrorReply(std::string_view text) {
     return wait > 0 ? WithRetryAfter(std::move(refused), absl::Milliseconds(wait)) : refused;
   }
   if (word == "FULL" || word == "OOM") {
-    return WithRetryAfter(WithKind(ResourceExhausted("Redis: {}", text), ErrorKind::kMachine), kRetryWhenFull);
+    const absl::Status full = ResourceExhausted(
+        "the farm's queue is full ({}): it takes no new requests until some have ended and are deleted (slipway "
+        "delete); "
+        "its keeper can raise the maxmemory of its Redis",
+        word == "OOM" ? "Redis: OOM" : "above 80 % of its memory");
+    return WithRetryAfter(WithKind(full, ErrorKind::kMachine), kRetryWhenFull);
   }
   if (IsPermissionError(text))
     return WithKind(absl::PermissionDeniedError(fmt::format("Redis: {}", text)), ErrorKind::kMachine);

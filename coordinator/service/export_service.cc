@@ -24,6 +24,7 @@ namespace {
 
 constexpr size_t kMissingNamed = 100;  // digests in the message; FindMissing tells all
 constexpr uint32_t kDefaultListPage = 100;
+constexpr uint32_t kLookedAtForOpen = 2000;  // in one call
 
 const metrics::Counter kRequests("slipway_requests_submitted_total",
                                  "Requests taken: new, or joined to an earlier one by their idempotency key.",
@@ -200,10 +201,20 @@ absl::Status ExportService::DoDelete(Call& call, const v1::DeleteRequest& reques
 }
 
 absl::Status ExportService::DoList(Call& call, const v1::ListRequest& request, v1::ListResponse& response) {
-  ASSIGN_OR_RETURN(const auto page, queue_.ListRequests(call.tenant(), PageSize(request.page_size(), kDefaultListPage),
-                                                        request.page_token()));
-  for (const RequestView& view : page.first) SetRequestInfo(view, *response.add_requests());
-  response.set_next_page_token(page.second);
+  const uint32_t size = PageSize(request.page_size(), kDefaultListPage);
+  std::string token = request.page_token();
+  uint32_t looked = 0;
+  do {
+    const uint32_t found = static_cast<uint32_t>(response.requests_size());
+    ASSIGN_OR_RETURN(const auto page, queue_.ListRequests(call.tenant(), size - found, token));
+    for (const RequestView& view : page.first) {
+      if (!request.open_only() || view.open > 0) SetRequestInfo(view, *response.add_requests());
+    }
+    looked += size - found;
+    token = page.second;
+  } while (request.open_only() && !token.empty() && looked < kLookedAtForOpen &&
+           static_cast<uint32_t>(response.requests_size()) <= size / 2);
+  response.set_next_page_token(token);
   return absl::OkStatus();
 }
 

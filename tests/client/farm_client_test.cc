@@ -12,6 +12,7 @@
 
 #include "common/queue/connection.h"
 #include "proto/slipway/v1/blob.grpc.pb.h"
+#include "proto/slipway/v1/export.grpc.pb.h"
 #include "tests/support/farm.h"
 
 namespace slipway {
@@ -158,6 +159,31 @@ TEST_F(FarmClientTest, ListsNewestFirstUpToTheLimit) {
   EXPECT_EQ(two[1].request_id(), ids[1]);
   EXPECT_EQ(client->List(10).value().size(), 3u);
   EXPECT_EQ(client->ListWorkers().value().size(), 0u);
+}
+
+// Far behind requests that have ended.
+TEST_F(FarmClientTest, FindsWhatIsOpenHoweverOldItIs) {
+  const std::string oldest = client->Submit(NoopRequest(2)).value().request_id();
+  for (int i = 0; i < 40; ++i)
+    ASSERT_EQ(client->Cancel(client->Submit(NoopRequest(1)).value().request_id()), absl::OkStatus());
+  const std::string newest = client->Submit(NoopRequest(1)).value().request_id();
+  const OpenRequests open = client->ListOpen().value();
+  ASSERT_EQ(open.requests.size(), 2u);
+  EXPECT_EQ(open.requests[0].request_id(), newest);
+  EXPECT_EQ(open.requests[1].request_id(), oldest);
+  EXPECT_TRUE(open.all);
+
+  // A page has them although most of what it looks at has ended.
+  const auto exports = v1::ExportService::NewStub(farm.OpenChannel());
+  v1::ListRequest request;
+  request.set_page_size(4);
+  request.set_open_only(true);
+  v1::ListResponse page;
+  grpc::ClientContext context;
+  ASSERT_TRUE(exports->List(&context, request, &page).ok());
+  ASSERT_EQ(page.requests_size(), 2);
+  EXPECT_EQ(page.requests(1).request_id(), oldest);
+  EXPECT_EQ(page.next_page_token(), "");
 }
 
 TEST_F(FarmClientTest, ErrorsKeepTheirKind) {

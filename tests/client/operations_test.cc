@@ -149,14 +149,18 @@ TEST_F(OperationsTest, TopShowsWhatWaits) {
   EXPECT_EQ(look["workers"][0]["slots"], 2);
   EXPECT_GT(look["workers"][0]["memory_bytes"], 1'000'000);
   ASSERT_EQ(look["requests"].size(), 2u);
-  EXPECT_EQ(look["requests"][0]["open"], 3);
+  EXPECT_EQ(look["requests"][0]["open"], 2);  // the oldest first
+  EXPECT_EQ(look["more_requests"], 0);
   EXPECT_EQ(ScrapeOf(*coordinator_)["slipway_queue_open_tasks"], 5);
 
-  const std::string request = look["requests"][1]["request_id"];
+  const std::string request = look["requests"][0]["request_id"];
   const Ended page = Slipway({"top", "--once"});
   EXPECT_THAT(page.out, AllOf(HasSubstr("1 workers"), HasSubstr("5 open"), HasSubstr("3 blocked"), HasSubstr(request),
                               HasSubstr(look["workers"][0]["id"].get<std::string>())));
   EXPECT_THAT(page.out, testing::Not(HasSubstr("\x1b")));
+  EXPECT_THAT(page.out, testing::Not(HasSubstr("more, newer")));
+  const Ended short_page = Slipway({"top", "--once", "--limit", "1"});
+  EXPECT_THAT(short_page.out, AllOf(HasSubstr(request), HasSubstr("and 1 more, newer")));
   worker_->Signal(SIGCONT);
   EXPECT_EQ(Slipway({"watch", request}).code, 0);
 }
@@ -188,6 +192,32 @@ TEST_F(OperationsTest, ScrapesGoOnWithoutRedis) {
   EXPECT_EQ(scrape["slipway_queue_up"], 0);
   EXPECT_EQ(scrape.samples.count("slipway_queue_open_tasks"), 0u);
   EXPECT_GT(scrape.Sum("slipway_redis_errors_total", "code=\"UNAVAILABLE\""), 0);
+}
+
+// Who waits is told for what, and not where scripts read.
+TEST_F(OperationsTest, CallsThatWaitForRedisSaySo) {
+  redis_.Kill9();
+  std::vector<std::unique_ptr<Running>> waiting;
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"list", "--json"},
+                                                  {"workers", "--json"},
+                                                  {"top", "--once", "--json"},
+                                                  {"status", "0-0"}}) {
+    waiting.push_back(box_.Start(command, {{"SLIPWAY_SERVER", server()}}));
+  }
+  for (const auto& command : waiting) {
+    EXPECT_TRUE(Eventually([&] { return !command->ErrorsSoFar().empty(); }));
+    EXPECT_THAT(command->ErrorsSoFar(), AllOf(HasSubstr("slipway: farm at " + server()), HasSubstr("Redis"),
+                                              HasSubstr("trying for up to 30 s\n")));
+    EXPECT_EQ(command->OutputSoFar(), "");
+  }
+  redis_.Restart();
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    const Ended ended = waiting[i]->Wait();
+    EXPECT_EQ(ended.code, i == 3 ? 2 : 0) << ended.err;  // the request went with Redis
+    EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), i == 3 ? 2 : 1) << ended.err;
+    std::istringstream lines(ended.out);
+    for (std::string line; std::getline(lines, line);) EXPECT_TRUE(json::accept(line)) << line;
+  }
 }
 
 // A usage error names the flag; a port in use is the machine's fault.

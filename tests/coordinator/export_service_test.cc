@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "common/base/retry_after.h"
+#include "common/queue/connection.h"
 #include "common/rpc/status.h"
 #include "common/task/task.h"
 #include "coordinator/service/class_service.h"
@@ -380,6 +382,20 @@ TEST_F(ExportServiceTest, ListWorkersGivesPages) {
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   EXPECT_EQ(seen, (std::vector<std::string>{"w1", "w2", "w3"}));
+}
+
+// Redis is nobody to those who submit.
+TEST_F(ExportServiceTest, AFullQueueSaysWhatToDo) {
+  const auto deadline = absl::Now() + absl::Seconds(20);
+  const Endpoint redis = MakeEndpoint({.address = farm.redis.address()}).value();
+  const std::vector<std::string> fill = {"CONFIG", "SET", "maxmemory", "100kb"};
+  ASSERT_TRUE(Connection::Open(redis, deadline).value()->Call(fill, deadline).ok());
+  const absl::Status full = Submit(NoopRequest(1)).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  EXPECT_EQ(KindOf(full), ErrorKind::kMachine);
+  EXPECT_TRUE(RetryAfterOf(full).has_value());
+  EXPECT_THAT(Message(full), testing::AllOf(HasSubstr("the farm's queue is full"), HasSubstr("slipway delete")));
+  EXPECT_THAT(Message(full), testing::Not(HasSubstr("command not allowed")));
 }
 
 }  // namespace
