@@ -32,6 +32,13 @@ TEST(RetryRule, ACrashIsTriedOnceAndElsewhere) {
   EXPECT_FALSE(After(Failure::kCrash, 2, /*kills=*/1));
 }
 
+// A worker whose disk is full must not use up the attempts; a store that is away must not be asked three times in a row.
+TEST(RetryRule, AMachinesFaultIsTriedElsewhereFirstAndThenLater) {
+  EXPECT_GT(After(Failure::kMachine, 1)->elsewhere, absl::ZeroDuration());
+  EXPECT_EQ(After(Failure::kMachine, 2)->elsewhere, absl::ZeroDuration());
+  EXPECT_GT(After(Failure::kMachine, 2)->delay, absl::ZeroDuration());
+}
+
 TEST(RetryRule, OutOfMemoryAsksForMore) {
   const auto how = After(Failure::kOutOfMemory, 2, /*kills=*/1);
   ASSERT_TRUE(how);

@@ -7,24 +7,26 @@ namespace {
 
 constexpr absl::Duration kLongestDelay = absl::Minutes(1);
 constexpr absl::Duration kForOthers = absl::Seconds(30);   // busy ones included; then the same worker tries once more
+constexpr absl::Duration kForAnother = absl::Seconds(10);  // the same, where waiting may mend this one as well
 constexpr absl::Duration kForUpgrade = absl::Seconds(10);  // until the same worker looks again, as often as it takes
 
 struct Rule {
   Failure failure;
   int most_kills;  // retried while it has killed at most so many processes before; -1: never
-  bool counted, backoff, killed, elsewhere, more_memory;
+  bool counted, backoff, killed, more_memory;
+  absl::Duration elsewhere = absl::ZeroDuration();
   absl::Duration delay = absl::ZeroDuration();
 };
 constexpr int kAny = 1 << 30;
 constexpr Rule kRules[] = {
-    //                      kills counted backoff killed elsewhere more_memory
-    {Failure::kModel, /*     */ -1, true, false, false, false, false},
-    {Failure::kCrash, /*     */ 0, true, false, true, true, false},
-    {Failure::kOutOfMemory, kAny, true, true, true, false, true},
-    {Failure::kMemoryLimit, kAny, true, false, false, false, true},
-    {Failure::kMachine, /*  */ kAny, true, true, false, false, false},
-    {Failure::kDrained, /*  */ kAny, false, false, false, false, false},
-    {Failure::kVersion, /*  */ kAny, false, false, false, true, false, kForUpgrade},
+    //                      kills counted backoff killed more_memory elsewhere
+    {Failure::kModel, /*     */ -1, true, false, false, false},
+    {Failure::kCrash, /*     */ 0, true, false, true, false, kForOthers},
+    {Failure::kOutOfMemory, kAny, true, true, true, true},
+    {Failure::kMemoryLimit, kAny, true, false, false, true},
+    {Failure::kMachine, /*  */ kAny, true, true, false, false, kForAnother},
+    {Failure::kDrained, /*  */ kAny, false, false, false, false},
+    {Failure::kVersion, /*  */ kAny, false, false, false, false, kForOthers, kForUpgrade},
 };
 
 absl::Duration Backoff(absl::Duration base, int attempt, Random& jitter) {
@@ -44,7 +46,8 @@ std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const
   how.killed = rule.killed;
   how.more_memory = rule.more_memory;
   how.reason = reason;
-  if (rule.elsewhere) how.elsewhere = kForOthers;
+  // What failed on two machines is something that they share: then only time helps.
+  if (!rule.backoff || task.attempt == 1) how.elsewhere = rule.elsewhere;
   how.delay = rule.delay * (0.5 + jitter.Uniform());
   if (rule.backoff) how.delay = Backoff(base, task.attempt, jitter);
   return how;

@@ -21,7 +21,8 @@ enum class Failure {
 
 // How the task goes back; nullopt: it is failed. A task that has killed a process before is not tried again after a crash.
 // kMemoryLimit goes back only for a worker with more memory: whether there is one the caller knows.
-// Machines' failures wait `base`, doubled with each attempt up to a minute, times 0.5 to 1.5 from `jitter`.
+// Machines' failures go to another worker at once; from the second on, or where there is no other, they wait `base`, doubled with each attempt up to a
+// minute, times 0.5 to 1.5 from `jitter`.
 std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason,
                                   absl::Duration base, Random& jitter);
 
