@@ -43,11 +43,11 @@ void Collector::Run() {
     }
     absl::StatusOr<CellOutcome> outcome = Fetch(cell);
     if (!outcome.ok()) {
-      // No reason to submit once more: the request is there, and would have the same blobs.
-      error_ = !absl::IsNotFound(outcome.status())
-                   ? outcome.status()
-                   : DataLoss("the farm has lost what it made of {}: {}; export with --fresh to make it again",
-                              cell.model(), Message(outcome.status()));
+      // No reason to submit once more: the request is there, and would have the same blobs. Damaged ones go when they are found.
+      const bool lost = absl::IsNotFound(outcome.status()) || absl::IsDataLoss(outcome.status());
+      error_ = !lost ? outcome.status()
+                     : DataLoss("the farm has lost what it made of {}: {}; export with --fresh to make it again",
+                                cell.model(), Message(outcome.status()));
       on_error_();
       return;
     }

@@ -45,10 +45,10 @@ class TransferSlot {
 };
 
 // One upload. Its steps follow each other: at most one read or one job is under way, so nothing here needs a lock but the end of the call.
-class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
+class UploadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
  public:
   UploadReactor(Store& store, InterruptedUploads& interrupted, Executor& executor, grpc::CallbackServerContext& context,
-                Call call, v1::UploadResponse& response, std::atomic<int>& transfers)
+                Call call, grpc::ByteBuffer& response, std::atomic<int>& transfers)
       : store_(store),
         interrupted_(interrupted),
         executor_(executor),
@@ -57,7 +57,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
         response_(response),
         slot_(transfers) {
     const absl::Status status = slot_.Check();
-    status.ok() ? StartRead(&chunk_) : End(status);
+    status.ok() ? StartRead(&message_) : End(status);
   }
 
   void OnReadDone(bool ok) override {
@@ -69,16 +69,15 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   void TakeChunk() {
     absl::StatusOr<bool> existed = Accept();
     if (!existed.ok()) return End(existed.status());
-    if (*existed) {
-      response_.set_committed_bytes(digest_.bytes);
-      response_.set_existed(true);
-      return End(absl::OkStatus());
-    }
-    StartRead(&chunk_);
+    if (*existed) return EndWith(/*existed=*/true);
+    StartRead(&message_);
   }
 
   // Whether the blob is already there, in which case nothing more is read.
   absl::StatusOr<bool> Accept() {
+    if (!grpc::SerializationTraits<v1::UploadRequest>::Deserialize(&message_, &chunk_).ok())
+      return Usage(
+          InvalidArgument("what was sent is no message that {} takes (proto/slipway/v1)", method::kUpload.name));
     if (writer_ == nullptr) {
       if (!chunk_.has_digest()) return Usage(InvalidArgument("digest: the first message has none"));
       ASSIGN_OR_RETURN(digest_, DigestField("digest", chunk_.digest()));
@@ -128,8 +127,17 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
           Usage(InvalidArgument("data: it ended after {} of {} bytes; nothing was stored", received_, digest_.bytes)));
     }
     const absl::Status status = writer_->Commit();
-    if (status.ok()) response_.set_committed_bytes(digest_.bytes);
+    if (status.ok()) return EndWith(/*existed=*/false);
     End(absl::IsInvalidArgument(status) ? Usage(status) : status);
+  }
+
+  void EndWith(bool existed) {
+    v1::UploadResponse response;
+    response.set_committed_bytes(digest_.bytes);
+    response.set_existed(existed);
+    bool own = false;  // of the buffer's; always, of a new one
+    grpc::SerializationTraits<v1::UploadResponse>::Serialize(response, &response_, &own);
+    End(absl::OkStatus());
   }
 
   void End(const absl::Status& status) {
@@ -143,8 +151,9 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   Executor& executor_;
   grpc::CallbackServerContext& context_;
   Call call_;
-  v1::UploadResponse& response_;
+  grpc::ByteBuffer& response_;
   const TransferSlot slot_;
+  grpc::ByteBuffer message_;
   v1::UploadRequest chunk_;
   Digest digest_;
   std::unique_ptr<BlobWriter> writer_;
@@ -231,10 +240,10 @@ grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* 
       });
 }
 
-grpc::ServerReadReactor<v1::UploadRequest>* BlobService::Upload(grpc::CallbackServerContext* context,
-                                                                v1::UploadResponse* response) {
+grpc::ServerReadReactor<grpc::ByteBuffer>* BlobService::Upload(grpc::CallbackServerContext* context,
+                                                               grpc::ByteBuffer* response) {
   Call call(access_, method::kUpload, *context);
-  if (!call.admitted().ok()) return new Refused<grpc::ServerReadReactor<v1::UploadRequest>>(std::move(call));
+  if (!call.admitted().ok()) return new Refused<grpc::ServerReadReactor<grpc::ByteBuffer>>(std::move(call));
   return new UploadReactor(store_, interrupted_, executor_, *context, std::move(call), *response, transfers_);
 }
 

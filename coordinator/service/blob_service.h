@@ -11,7 +11,12 @@
 
 namespace slipway {
 
-class BlobService final : public v1::BlobService::CallbackService {
+// Upload is raw: of a message that is none, gRPC would say that the stream has ended.
+using BlobServiceBase = v1::BlobService::WithCallbackMethod_FindMissing<
+    v1::BlobService::WithRawCallbackMethod_Upload<v1::BlobService::WithCallbackMethod_QueryUpload<
+        v1::BlobService::WithCallbackMethod_Download<v1::BlobService::Service>>>>;
+
+class BlobService final : public BlobServiceBase {
  public:
   static constexpr int kMaxDigests = 10'000;  // of one FindMissing
   static constexpr int kMaxTransfers = 256;   // uploads and downloads at once; more are RESOURCE_EXHAUSTED
@@ -21,8 +26,8 @@ class BlobService final : public v1::BlobService::CallbackService {
 
   grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context, const v1::FindMissingRequest* request,
                                         v1::FindMissingResponse* response) override;
-  grpc::ServerReadReactor<v1::UploadRequest>* Upload(grpc::CallbackServerContext* context,
-                                                     v1::UploadResponse* response) override;
+  grpc::ServerReadReactor<grpc::ByteBuffer>* Upload(grpc::CallbackServerContext* context,
+                                                    grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* QueryUpload(grpc::CallbackServerContext* context, const v1::QueryUploadRequest* request,
                                         v1::QueryUploadResponse* response) override;
   grpc::ServerWriteReactor<v1::DownloadResponse>* Download(grpc::CallbackServerContext* context,

@@ -1,6 +1,7 @@
 // Requests that outlive their client: --detach, --on-interrupt detach, fetch, and what watch makes of them.
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "absl/time/clock.h"
@@ -75,6 +76,21 @@ TEST_F(FetchTest, LostResultsAreSaidToBeLost) {
   const Ended fetched = Run({"fetch", request});
   EXPECT_EQ(fetched.code, 5);
   EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+}
+
+// The advice that helps is the first one given.
+TEST_F(FetchTest, DamagedResultsAreSaidToBeLost) {
+  ASSERT_EQ(Run({"export", "lite", "--dummy", "--target", "onnx", "--no-verify"}).code, 0);
+  const std::string request = json::parse(Run({"list", "--json"}).out).value("request_id", "");
+  for (const auto& blob : fs::recursive_directory_iterator(box_.work() / "store/t")) {
+    if (blob.is_regular_file()) std::fstream(blob.path(), std::ios::in | std::ios::out).put('?');
+  }
+  for (int i = 0; i < 2; ++i) {
+    const Ended fetched = Run({"fetch", request, "--out", "fetched"});
+    EXPECT_EQ(fetched.code, 5);
+    EXPECT_THAT(fetched.err, AllOf(HasSubstr("the farm has lost what it made of lite: "), HasSubstr("--fresh")));
+  }
+  EXPECT_EQ(Run({"export", "lite", "--dummy", "--target", "onnx", "--no-verify", "--fresh"}).code, 0);
 }
 
 // The farm cannot heal it; who has the model can.

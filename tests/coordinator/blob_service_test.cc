@@ -10,6 +10,7 @@
 #include "common/rpc/status.h"
 #include "coordinator/service/interrupted_uploads.h"
 #include "proto/slipway/v1/blob.grpc.pb.h"
+#include "tests/support/ask.h"
 #include "tests/support/farm.h"
 
 namespace slipway {
@@ -142,6 +143,17 @@ TEST_F(BlobServiceTest, MalformedUploadsStoreNothing) {
   const std::string large = RandomBytes(kMaxChunkBytes + 1);
   EXPECT_TRUE(absl::IsInvalidArgument(UploadAs(Digest::Of(large), large, large.size()).status()));
   EXPECT_EQ(FilesInStore(), 0);
+}
+
+// Not taken for the upload's end.
+TEST_F(BlobServiceTest, AMessageThatIsNoneIsSaidToBeNone) {
+  const absl::Status first = Ask(farm.OpenChannel(), "/slipway.v1.BlobService/Upload", "\xff\xff").status();
+  EXPECT_TRUE(absl::IsInvalidArgument(first)) << first;
+  EXPECT_EQ(KindOf(first), ErrorKind::kUsage);
+  EXPECT_THAT(Message(first), HasSubstr("no message that BlobService/Upload takes"));
+  const absl::Status none = Upload({}).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(none)) << none;
+  EXPECT_THAT(Message(none), HasSubstr("ended before its first message"));
 }
 
 TEST_F(BlobServiceTest, ABrokenUploadStoresNothing) {
