@@ -134,16 +134,23 @@ TEST_F(FailoverTest, AQuietWatchLeavesACoordinatorThatFellSilent) {
   const auto client = ConnectToFirst(proxy.address() + "," + Address(1));
   const std::string id = client->Submit(NoopRequest(1)).value().request_id();
   const int connections = proxy.connections();
-  std::atomic<bool> told = false;
+  std::atomic<bool> told = false, over = false;
   absl::Status ended = absl::UnknownError("");
-  std::jthread watcher([&] { ended = client->Watch(id, {}, [&](const v1::WatchResponse&) { told = true; }); });
-  const absl::Time deadline = absl::Now() + kPatience;
-  while ((!told || proxy.pings() < 3) && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+  std::jthread watcher([&] {
+    ended = client->Watch(id, {}, [&](const v1::WatchResponse&) { told = true; });
+    over = true;
+  });
+  const auto wait_until = [](const auto& condition) {
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (!condition() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+  };
+  wait_until([&] { return told && proxy.pings() >= 3; });
   EXPECT_GE(proxy.pings(), 3);
   EXPECT_EQ(proxy.connections(), connections);  // nor does the coordinator mind
   proxy.SilenceAll();
   farm_.CommitAll();
-  if (proxy.pings() < 3) client->Shutdown();
+  wait_until([&] { return over.load(); });
+  client->Shutdown();  // or it would wait for ever, if it does not leave
   watcher.join();
   EXPECT_EQ(ended, absl::OkStatus());
   EXPECT_EQ(client->server(), Address(1));
