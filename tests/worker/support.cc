@@ -4,8 +4,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -122,9 +124,13 @@ bool EndsWithin(pid_t pid, absl::Duration patience) {
         std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
         std::string text;
         if (!std::getline(file, text)) return true;
-        const size_t state = text.rfind(')');
-        return state != std::string::npos && state + 2 < text.size() &&
-               (text[state + 2] == 'Z' || text[state + 2] == 'X');
+        // Its first thread may have ended before others, which still hold its files.
+        std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+        std::string state, field;
+        fields >> state;
+        for (int skipped = 0; skipped < 16; ++skipped) fields >> field;
+        int threads = 0;
+        return fields >> threads && threads <= 1 && (state == "Z" || state == "X");
       },
       patience);
 }
