@@ -4,6 +4,7 @@
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/queue/changes.h"
 #include "common/queue/plan.h"
@@ -21,6 +22,7 @@ constexpr int kReapedPerCall = 500;
 constexpr uint32_t kTasksPerPage = 1000;
 constexpr uint32_t kRequestsPerPage = 1000;
 constexpr int kMostFlows = 10'000;  // that Depth counts
+constexpr size_t kMostTold = 10;    // lost leases of a round
 constexpr int kMostRounds = 100;    // of one Maintain; the next goes on
 
 std::string Milliseconds(absl::Duration duration) { return std::to_string(absl::ToInt64Milliseconds(duration)); }
@@ -196,9 +198,19 @@ absl::StatusOr<int> RedisQueue::MaintainOnce(bool& more) {
                               deadline);
       }));
   auto elements = Elements(reply.get());
-  if (elements.size() < 2) return Internal("Redis: reap.lua answered {} elements", elements.size());
+  if (elements.size() < 3) return Internal("Redis: reap.lua answered {} elements", elements.size());
   more = Text(elements[1]) == "1";
-  for (const redisReply* cancelled : elements.subspan(2)) {
+  const auto lost = Elements(elements[2]);
+  for (size_t i = 0; i + 2 < lost.size(); i += 3) {
+    if (i / 3 == kMostTold) {
+      LogWarning("more leases were lost", {{"leases", std::to_string((lost.size() - i) / 3)}});
+      break;
+    }
+    LogWarning("a worker lost its lease", {{"request", std::string(Text(lost[i]))},
+                                           {"task", std::string(Text(lost[i + 1]))},
+                                           {"worker", std::string(Text(lost[i + 2]))}});
+  }
+  for (const redisReply* cancelled : elements.subspan(3)) {
     absl::Status status = Cancel(std::string(Text(cancelled)));
     if (!status.ok() && status.code() != absl::StatusCode::kNotFound) return status;
   }

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "common/base/log.h"
 #include "common/queue/plan.h"
 #include "tests/common/queue_fixture.h"
 
@@ -14,11 +15,29 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class PersistentQueueTest : public QueueTest {
  protected:
   PersistentQueueTest() : QueueTest({.password = "secret", .persistent = true, .config = {}}) {}
 };
+
+// Ten of many, and how many more.
+TEST_F(QueueTest, LostLeasesAreTold) {
+  Submit(Request("a", 12));
+  Maintain();
+  for (int i = 0; i < 12; ++i) {
+    const LeasedTask task = *Lease("token-" + std::to_string(i), "w" + std::to_string(i));
+    ExpireLease(task.token);
+  }
+  InitLogging("common_test");
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(Maintain(), 12);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("a worker lost its lease request=0-a task=0 worker=w0"));
+  EXPECT_THAT(log, HasSubstr("more leases were lost leases=2"));
+  EXPECT_THAT(log, Not(HasSubstr("worker=w9")));
+}
 
 TEST_F(QueueTest, ALostLeaseIsTakenByAnotherAtTheHeadAndTheOldTokenIsFenced) {
   Submit(Request("a", 3));

@@ -5,7 +5,7 @@
 -- then first get one lease from now; those too that the clock of an earlier server let end later.
 -- KEYS: 1 meta. ARGV: 1 the server's run id, 2 lease in ms, 3 most attempts, 4 used memory, 5 memory limit (0: none),
 -- 6 how many of each at most.
--- Returns {tasks moved, "1" if more is due, requests to cancel: theirs was cut short, or their deadline has passed…}.
+-- Returns {tasks moved, "1" if more is due, {request, index, worker… of leases that were lost}, requests to cancel: theirs was cut short, or their deadline has passed…}.
 --!include farm.lua
 --!include task.lua
 --!include note.lua
@@ -31,7 +31,7 @@ end
 call('HSET', KEYS[1], 'run_id', ARGV[1], 'seen', time, 'full', (most > 0 and used > 0.8 * most) and '1' or '0')
 
 local function due(key) return call('ZRANGE', key, '-inf', time, 'BYSCORE', 'LIMIT', '0', limit) end
-local moved = 0
+local moved, lost = 0, {}
 
 local expired = due(P .. 'leases')
 for _, token in ipairs(expired) do
@@ -47,6 +47,7 @@ for _, token in ipairs(expired) do
     else
       give_back(r, index, t, {delay = 0, counted = true, max_attempts = max_attempts, elsewhere = 0,
                               reason = 'worker ' .. t.worker .. ' lost its lease'})
+      for _, value in ipairs({id, index, t.worker}) do lost[#lost + 1] = value end
     end
     moved = moved + 1
   end
@@ -69,7 +70,7 @@ flush()
 local ended = due(P .. 'ended')
 for _, id in ipairs(ended) do drop(id) end
 
-local answer = {moved, (#expired == limit or #promoted == limit or #ended == limit) and '1' or '0'}
+local answer = {moved, (#expired == limit or #promoted == limit or #ended == limit) and '1' or '0', lost}
 for _, id in ipairs(due(P .. 'unfinished')) do
   local r = request(id)
   if r and r.state == 'C' then
