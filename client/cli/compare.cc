@@ -7,11 +7,11 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "client/cli/interrupts.h"
 #include "client/cli/outcome.h"
 #include "client/cli/verb.h"
 #include "client/embedded/embedded_farm.h"
 #include "client/embedded/process.h"
+#include "client/lib/interrupts.h"
 #include "client/report/text.h"
 #include "common/base/error.h"
 #include "common/base/file.h"

@@ -7,10 +7,10 @@
 
 #include "client/cli/connect.h"
 #include "client/cli/export_run.h"
-#include "client/cli/interrupts.h"
 #include "client/cli/outcome.h"
 #include "client/cli/requests.h"
 #include "client/cli/verb.h"
+#include "client/lib/interrupts.h"
 #include "common/base/error.h"
 
 namespace slipway::cli {

@@ -6,11 +6,11 @@
 #include <string>
 
 #include "client/cli/flags.h"
-#include "client/cli/interrupts.h"
 #include "client/cli/outcome.h"
 #include "client/cli/settings.h"
 #include "client/cli/values.h"
 #include "client/cli/verb.h"
+#include "client/lib/interrupts.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 

@@ -13,10 +13,10 @@
 #include "absl/time/clock.h"
 #include "client/cli/connect.h"
 #include "client/cli/fleet.h"
-#include "client/cli/interrupts.h"
 #include "client/cli/outcome.h"
 #include "client/cli/requests.h"
 #include "client/cli/verb.h"
+#include "client/lib/interrupts.h"
 #include "client/report/text.h"
 #include "common/base/error.h"
 

@@ -4,12 +4,12 @@
 
 #include "absl/time/clock.h"
 #include "client/cli/connect.h"
-#include "client/cli/interrupts.h"
 #include "client/cli/outcome.h"
 #include "client/cli/requests.h"
 #include "client/cli/stored_plan.h"
 #include "client/cli/verb.h"
 #include "client/cli/waiting.h"
+#include "client/lib/interrupts.h"
 #include "client/report/figures.h"
 #include "client/report/reporter.h"
 #include "common/base/error.h"

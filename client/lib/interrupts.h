@@ -6,14 +6,15 @@
 
 #include "absl/time/time.h"
 
-namespace slipway::cli {
+namespace slipway {
 
 class Interrupts {
  public:
   // Holds the signals back in this and every later thread. Call before any thread starts; they wait until Start().
   static void Block();
 
-  // `first` runs at the first signal, `second` at the second (it should not return), `late` once at `deadline`.
+  // `first` runs at the first signal, `second` at the second (it should not return), `late` once at `deadline`; none waits for another, and
+  // Stop waits for all.
   void Start(std::function<void()> first, std::function<void()> second, std::function<void()> late,
              absl::Time deadline);
   void Stop();
@@ -23,4 +24,4 @@ class Interrupts {
   std::jthread thread_;
 };
 
-}  // namespace slipway::cli
+}  // namespace slipway

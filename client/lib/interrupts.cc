@@ -1,11 +1,12 @@
-#include "client/cli/interrupts.h"
+#include "client/lib/interrupts.h"
 
 #include <csignal>
 #include <ctime>
+#include <vector>
 
 #include "absl/time/clock.h"
 
-namespace slipway::cli {
+namespace slipway {
 namespace {
 
 int Wake() { return SIGRTMIN; }  // only from Stop() to our own thread
@@ -31,11 +32,13 @@ void Interrupts::Start(std::function<void()> first, std::function<void()> second
   thread_ = std::jthread([=](std::stop_token stop) {
     const sigset_t set = Signals();
     bool interrupted = false, was_late = false;
+    std::vector<std::jthread>
+        acting;  // they may ask a farm that does not answer, and who presses Ctrl-C again is not to wait for that
     while (!stop.stop_requested()) {
       const absl::Duration left = was_late ? absl::InfiniteDuration() : deadline - absl::Now();
       if (left <= absl::ZeroDuration()) {
         was_late = true;
-        late();
+        acting.emplace_back(late);
         continue;
       }
       const timespec wait = absl::ToTimespec(std::min(left, absl::Hours(1)));
@@ -43,7 +46,7 @@ void Interrupts::Start(std::function<void()> first, std::function<void()> second
       if (number < 0 || number == Wake()) continue;
       if (interrupted) second();
       interrupted = true;
-      first();
+      acting.emplace_back(first);
     }
   });
 }
@@ -55,4 +58,4 @@ void Interrupts::Stop() {
   thread_.join();
 }
 
-}  // namespace slipway::cli
+}  // namespace slipway
