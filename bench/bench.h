@@ -28,7 +28,7 @@ absl::StatusOr<nlohmann::json> BenchConvert(const ConvertBenchOptions& options);
 struct FarmBenchOptions {
   int tasks = 5000;     // in bulk, and one by one
   int latencies = 300;  // single tasks on an idle farm
-  int slots = 3;  // one more than the cores of the machine that the figures are of: one waits for Redis while the others run
+  int slots = 3;        // one more than the cores of a small machine: one waits for Redis while the others run
 };
 // {"noop_single": {"tasks_per_s", "cpu_ms_per_task"}, "noop_distinct": {same}, "noop_bulk": {same}, "start_ms": {"p50", "p99"}}
 absl::StatusOr<nlohmann::json> BenchFarm(const FarmBenchOptions& options);
