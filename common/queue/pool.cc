@@ -8,13 +8,18 @@
 
 namespace slipway {
 
-absl::Duration ReconnectDelay(int failures, Random& jitter) {
-  absl::Duration whole = std::min(absl::Seconds(1), absl::Milliseconds(10) * (1 << std::min(failures, 7)));
+absl::Duration ReconnectDelay(int failures, Random& jitter, absl::Duration longest) {
+  absl::Duration whole = std::min(longest, absl::Milliseconds(10) * (1 << std::min(failures, 7)));
   return whole * (0.5 + 0.5 * jitter.Uniform());
 }
 
-Pool::Pool(Endpoint endpoint, size_t most)
-    : endpoint_(std::move(endpoint)), most_(most), jitter_(std::stoull(RandomHex(8), nullptr, 16)) {}
+absl::Duration LongestReconnectDelay(absl::Duration lease) { return std::min(kLongestReconnectDelay, lease / 10); }
+
+Pool::Pool(Endpoint endpoint, size_t most, absl::Duration longest_delay)
+    : endpoint_(std::move(endpoint)),
+      most_(most),
+      longest_delay_(longest_delay),
+      jitter_(std::stoull(RandomHex(8), nullptr, 16)) {}
 
 absl::StatusOr<Pool::Borrowed> Pool::Borrow(absl::Time deadline) {
   absl::Time allowed;
@@ -45,7 +50,7 @@ void Pool::RecordConnect(bool succeeded) {
     return;
   }
   --used_;
-  next_attempt_ = SteadyNow() + ReconnectDelay(failures_++, jitter_);
+  next_attempt_ = SteadyNow() + ReconnectDelay(failures_++, jitter_, longest_delay_);
   freed_.notify_one();
 }
 

@@ -11,8 +11,10 @@
 
 namespace slipway {
 
+inline constexpr absl::Duration kLongestReconnectDelay = absl::Seconds(1);
+
 // At most `most` connections, made when needed. After a failure the next attempt to connect waits, twice as long each
-// time up to a second, with jitter. Thread-safe; must outlive what was borrowed.
+// time up to `longest_delay`, with jitter. Thread-safe; must outlive what was borrowed.
 class Pool {
  public:
   // A connection for one thread's use, given back on destruction, or closed if it is broken.
@@ -32,7 +34,7 @@ class Pool {
     std::unique_ptr<Connection> connection_;
   };
 
-  Pool(Endpoint endpoint, size_t most);
+  Pool(Endpoint endpoint, size_t most, absl::Duration longest_delay);
 
   // UNAVAILABLE when none is free or can be made by the deadline; errors of Connection::Open.
   absl::StatusOr<Borrowed> Borrow(absl::Time deadline);
@@ -45,6 +47,7 @@ class Pool {
 
   const Endpoint endpoint_;
   const size_t most_;
+  const absl::Duration longest_delay_;
   std::mutex mutex_;
   std::condition_variable freed_;
   std::vector<std::unique_ptr<Connection>> idle_;
@@ -54,7 +57,10 @@ class Pool {
   Random jitter_;
 };
 
-// Delay before attempt `failures` + 1: 10 ms doubled each time, at most a second, times a half to one.
-absl::Duration ReconnectDelay(int failures, Random& jitter);
+// Delay before attempt `failures` + 1: 10 ms doubled each time, at most `longest`, times a half to one.
+absl::Duration ReconnectDelay(int failures, Random& jitter, absl::Duration longest = kLongestReconnectDelay);
+
+// What those may wait whose leases of that length end unless they come back in time.
+absl::Duration LongestReconnectDelay(absl::Duration lease);
 
 }  // namespace slipway

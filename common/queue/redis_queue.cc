@@ -27,8 +27,8 @@ RedisQueue::RedisQueue(const QueueOptions& options, Endpoint endpoint)
     : options_(options),
       prefix_(KeyPrefix(options)),
       endpoint_(std::move(endpoint)),
-      pool_(endpoint_, options.connections),
-      waiting_(endpoint_, kWaiting) {}
+      pool_(endpoint_, options.connections, LongestReconnectDelay(options.lease)),
+      waiting_(endpoint_, kWaiting, LongestReconnectDelay(options.lease)) {}
 
 void RedisQueue::Measure(std::string_view call, absl::Time start, const absl::Status& status) {
   kCalls.Since(start, {call});

@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/queue/plan.h"
+#include "common/queue/pool.h"
 #include "tests/common/queue_fixture.h"
 
 namespace slipway {
@@ -21,6 +22,22 @@ class PersistentQueueTest : public QueueTest {
  protected:
   PersistentQueueTest() : QueueTest({.password = "secret", .persistent = true, .config = {}}) {}
 };
+
+// A worker that lives must be back well within the lease that its tasks get when Redis is.
+TEST(ReconnectDelay, GrowsToATenthOfALease) {
+  Random jitter(1);
+  for (const absl::Duration lease : {absl::Milliseconds(1500), absl::Seconds(5), absl::Seconds(15), absl::Minutes(5)}) {
+    const absl::Duration longest = LongestReconnectDelay(lease);
+    EXPECT_LE(longest, lease / 10);
+    EXPECT_LE(longest, absl::Seconds(1));
+    for (int failures = 0; failures < 100; ++failures) {
+      const absl::Duration delay = ReconnectDelay(failures, jitter, longest);
+      EXPECT_LE(delay, longest);
+      EXPECT_GE(delay, absl::Milliseconds(5));
+    }
+    EXPECT_GE(ReconnectDelay(100, jitter, longest), longest / 2);
+  }
+}
 
 // Ten of many, and how many more.
 TEST_F(QueueTest, LostLeasesAreTold) {

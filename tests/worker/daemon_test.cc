@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -96,6 +97,24 @@ TEST_F(DaemonTest, DrainingGivesATaskBackUncounted) {
   const LeasedTask again = LeaseForTest(absl::Milliseconds(500));
   EXPECT_EQ(again.request, request);
   EXPECT_EQ(again.attempt, 1) << "not counted";
+}
+
+// Whoever reads the request's spec waits for ever, as for a store that does not answer.
+TEST_F(DaemonTest, WhatTheStoreHoldsUpIsGivenBackAtTheEnd) {
+  const std::string request = SubmitNoops(1);
+  const Digest spec = Digest::Parse(queue_->GetRequest(request)->spec).value();
+  std::filesystem::path blob;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
+    if (entry.path().filename().string().find(spec.Hex()) != std::string::npos) blob = entry.path();
+  }
+  ASSERT_TRUE(std::filesystem::remove(blob)) << blob;
+  ASSERT_EQ(mkfifo(blob.c_str(), 0600), 0);
+  WorkerProcess worker(Arguments({"--drain-timeout", "0.05"}));
+  EXPECT_TRUE(Runs(request));
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_EQ(Tasks(request)[0].state, TaskState::kReady);
+  EXPECT_EQ(LeaseForTest(absl::Milliseconds(500)).attempt, 1) << "not counted";
 }
 
 TEST_F(DaemonTest, DrainingLetsATaskFinish) {

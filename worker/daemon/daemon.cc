@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -41,6 +42,7 @@ constexpr int kWaitingSlots = 2;                               // at Redis, each
 constexpr absl::Duration kHelloTimeout = absl::Seconds(30);    // of the first child, on a machine that is just starting
 constexpr absl::Duration kGiveBackTimeout = absl::Seconds(3);  // for returning tasks at the end, Redis willing
 constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
+constexpr char kToldToEnd[] = "the worker was told to end";
 
 std::string WorkerName() {
   char host[256] = "worker";
@@ -249,19 +251,40 @@ class Worker {
   absl::StatusOr<std::optional<LeasedTask>> Work(Slot& slot, const LeasedTask& task, LeaseRequest& next) {
     next.token = RandomHex(16);
     if (Draining()) {
-      queue_->Return(task, {.count_attempt = false, .reason = "the worker was told to end"}).status().IgnoreError();
+      queue_->Return(task, {.count_attempt = false, .reason = kToldToEnd}).status().IgnoreError();
       return std::optional<LeasedTask>();
     }
     Failpoint("worker.leased");
     kSlots.Add({"busy"}, 1);
     slot.Begin(task.token, task.request);
+    Hold(slot, &task);
     auto leased = runner_->Run(
         task, slot, [&]() -> std::optional<LeaseRequest> { return Draining() ? std::nullopt : std::optional(next); });
+    Hold(slot, nullptr);
     slot.End();
     kSlots.Add({"busy"}, -1);
     if (leased) return *std::move(leased);
     if (Draining()) return std::optional<LeasedTask>();
     return queue_->Lease(next);
+  }
+
+  void Hold(const Slot& slot, const LeasedTask* task) {
+    std::lock_guard lock(mutex_);
+    held_[&slot] = task;
+  }
+
+  // What slots still hold that something keeps from ending: a store that does not answer. What they say of it later is fenced.
+  void GiveBackHeld() {
+    std::vector<LeasedTask> held;
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& [slot, task] : held_) {
+        if (task != nullptr) held.push_back(*task);
+      }
+    }
+    for (const LeasedTask& task : held) {
+      if (!queue_->Return(task, {.count_attempt = false, .reason = kToldToEnd}).ok()) return;
+    }
   }
 
   void HeartbeatLoop() {
@@ -352,7 +375,7 @@ class Worker {
     }
     for (const auto& slot : slots_) slot->AbandonAny(Abandon::kDraining);
     if (stop_ != Stop::kParentGone) {
-      AwaitIdle(kGiveBackTimeout);
+      if (!AwaitIdle(kGiveBackTimeout)) GiveBackHeld();
       std::lock_guard signing(signing_);
       signed_off_ = true;
       if (absl::Status removed = queue_->RemoveWorker(self_.id); !removed.ok()) {
@@ -397,8 +420,9 @@ class Worker {
 
   std::mutex mutex_;
   std::condition_variable changed_, turn_;
-  int active_ = 0;   // slots between Enter and Leave
-  int waiting_ = 0;  // of those, slots whose turn it is to wait for work
+  int active_ = 0;                                 // slots between Enter and Leave
+  int waiting_ = 0;                                // of those, slots whose turn it is to wait for work
+  std::map<const Slot*, const LeasedTask*> held_;  // what each works on; null: nothing
   bool draining_ = false;
   bool ended_ = false;
   absl::Status failure_;
