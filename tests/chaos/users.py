@@ -132,12 +132,13 @@ class Users:
             time.sleep(0.1)
 
     def excused(self, told, begin, doors):
-        """Whether a client may have given up: nobody could serve it, a task's attempts were used up, or it tells of a blob that was damaged."""
+        """Whether a client may have given up: nobody could serve it, a task's attempts were used up, or it tells of a blob that was damaged or
+        gone for a moment."""
         if self.farm.troubles.excuse(begin, time.monotonic(), [self.farm.coordinators[door].name for door in doors]):
             return True
         if re.search("lost its lease|isolated after killing", told):
             return True
-        return any(re.split("[-/]", name)[0] in told for name in self.farm.damaged())
+        return any(re.split("[-/]", name)[0] in told for name in self.farm.damaged() | self.farm.store.flickering())
 
     def check(self, job, out, code, errors):
         """None: all is there. A text: the user has to run it again. Raises what must never be."""
