@@ -14,6 +14,7 @@
 #include "common/base/error.h"
 #include "common/base/installation.h"
 #include "common/queue/endpoint.h"
+#include "common/queue/redis_queue.h"
 
 namespace slipway {
 namespace {
@@ -70,7 +71,7 @@ RedisProcess::~RedisProcess() {
 
 absl::StatusOr<std::unique_ptr<Connection>> RedisProcess::Connect(const QueueOptions& options) {
   ASSIGN_OR_RETURN(Endpoint endpoint, MakeEndpoint(options));
-  endpoint.meta_key = fmt::format("{{slipway:{}}}:v5:meta", options.shard);
+  endpoint.meta_key = KeyPrefix(options) + "meta";
   return Connection::Open(endpoint, absl::Now() + kAnswer);
 }
 

@@ -19,6 +19,7 @@
 #include "common/queue/connection.h"
 #include "common/queue/plan.h"
 #include "common/queue/records.h"
+#include "common/queue/redis_queue.h"
 
 namespace slipway {
 namespace {
@@ -57,7 +58,7 @@ class Server {
     return options;
   }
   std::string shard() const { return std::to_string(shard_); }
-  std::string meta_key() const { return fmt::format("{{slipway:{}}}:v5:meta", shard_); }
+  std::string meta_key() const { return KeyPrefix(options()) + "meta"; }
   absl::StatusOr<std::unique_ptr<Connection>> Connect() const { return RedisProcess::Connect(options()); }
 
  private:

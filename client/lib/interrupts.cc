@@ -32,8 +32,8 @@ void Interrupts::Start(std::function<void()> first, std::function<void()> second
   thread_ = std::jthread([=](std::stop_token stop) {
     const sigset_t set = Signals();
     bool interrupted = false, was_late = false;
-    std::vector<std::jthread>
-        acting;  // they may ask a farm that does not answer, and who presses Ctrl-C again is not to wait for that
+    // They may ask a farm that does not answer, and who presses Ctrl-C again is not to wait for that.
+    std::vector<std::jthread> acting;
     while (!stop.stop_requested()) {
       const absl::Duration left = was_late ? absl::InfiniteDuration() : deadline - absl::Now();
       if (left <= absl::ZeroDuration()) {

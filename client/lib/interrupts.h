@@ -1,4 +1,4 @@
-// Ctrl-C, SIGTERM, SIGHUP and --timeout as calls on a thread of their own.
+// Ctrl-C, SIGTERM, SIGHUP and --timeout as calls on threads of their own.
 #pragma once
 
 #include <functional>
