@@ -128,7 +128,9 @@ Finding Server(const Settings& settings) {
   std::string missing;
   for (const auto& [name, _] : UnservedOnly({{"onnxruntime", 1}, {"litert", 1}, {"ncnn", 1}}, *workers))
     missing += (missing.empty() ? "; no worker offers " : ", ") + name;
-  return {"server", true, fmt::format("{}: {} workers{}", settings.Text("server"), workers->size(), missing)};
+  return {"server", true,
+          fmt::format("{}: {} {}{}", settings.Text("server"), workers->size(),
+                      workers->size() == 1 ? "worker" : "workers", missing)};
 }
 
 }  // namespace

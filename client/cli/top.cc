@@ -65,8 +65,8 @@ std::string Headline(const Look& look) {
     busy += worker.busy();
     memory += worker.memory_bytes();
   }
-  return fmt::format("{}  {} workers, {} of {} slots busy, {}", Clock(look.time), workers, busy, slots,
-                     HumanBytes(memory));
+  return fmt::format("{}  {} {}, {} of {} slots busy, {}", Clock(look.time), workers,
+                     workers == 1 ? "worker" : "workers", busy, slots, HumanBytes(memory));
 }
 
 Json AsJson(const Look& look) {

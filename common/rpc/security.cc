@@ -37,7 +37,7 @@ absl::Status CheckSecurity(const Address& address, const ChannelSecurity& securi
         address.ToString()));
   }
   if (!security.UsesTls()) return absl::OkStatus();
-  return LoadTlsFiles(security.files).status();
+  return LoadTlsFiles(security.files, TlsSide::kClient).status();
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientCredentials(const ChannelSecurity& security) {

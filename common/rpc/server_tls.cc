@@ -53,7 +53,7 @@ class Reloaded {
 
  private:
   absl::StatusOr<grpc_ssl_server_certificate_config*> Read(const Stamps& stamps) const {
-    RETURN_IF_ERROR(LoadTlsFiles(files_).status());
+    RETURN_IF_ERROR(LoadTlsFiles(files_, TlsSide::kServer).status());
     ASSIGN_OR_RETURN(const std::string certificate, ReadFile(files_.certificate));
     ASSIGN_OR_RETURN(const std::string key, ReadFile(files_.key));
     // gRPC insists on some, even where nobody is asked for a certificate.
@@ -104,10 +104,13 @@ class ReloadedCredentials final : public grpc::ServerCredentials {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerTlsCredentials(const TlsFiles& files) {
-  RETURN_IF_ERROR(LoadTlsFiles(files).status());
+  RETURN_IF_ERROR(LoadTlsFiles(files, TlsSide::kServer).status());
   if (files.certificate.empty()) {
-    return WithKind(InvalidArgument("TLS needs a certificate: name it and its key, --tls-cert and --tls-key"),
-                    ErrorKind::kUsage);
+    return WithKind(
+        InvalidArgument(
+            "--tls-client-ca {}: TLS needs a certificate of this server: name it and its key, --tls-cert and --tls-key",
+            files.ca),
+        ErrorKind::kUsage);
   }
   return std::make_shared<ReloadedCredentials>(files);
 }

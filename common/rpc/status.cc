@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/retry_after.h"
+#include "common/base/told.h"
 
 namespace slipway {
 namespace {
@@ -34,7 +35,9 @@ grpc::Status ToGrpc(const absl::Status& status, grpc::CallbackServerContext& con
   context.AddTrailingMetadata(kKindKey, std::string(Name(KindOf(status))));
   if (const auto wait = RetryAfterOf(status))
     context.AddTrailingMetadata(kRetryKey, std::to_string(absl::ToInt64Milliseconds(*wait)));
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), Fitting(Message(status)));
+  const bool same_machine = context.peer().starts_with("unix:");
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                      Fitting(same_machine ? Message(status) : Told(status)));
 }
 
 absl::Status FromGrpc(const grpc::Status& status, const grpc::ClientContext& context) {

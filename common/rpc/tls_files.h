@@ -18,8 +18,10 @@ struct FreeOpenSsl {
 using SslContext = std::unique_ptr<SSL_CTX, FreeOpenSsl>;
 using SslConnection = std::unique_ptr<SSL, FreeOpenSsl>;
 
-// A context with the files loaded; without files.ca the machine's authorities. INVALID_ARGUMENT or NOT_FOUND (usage).
-absl::StatusOr<SslContext> LoadTlsFiles(const TlsFiles& files);
+enum class TlsSide { kClient, kServer };  // whose flags the files are
+
+// A context with the files loaded; without files.ca the machine's authorities. Errors are usage, name flag and file, and say what to do.
+absl::StatusOr<SslContext> LoadTlsFiles(const TlsFiles& files, TlsSide side);
 
 // Why OpenSSL's last call of this thread failed, in its words. Clears them.
 std::string OpenSslReason();

@@ -150,7 +150,7 @@ std::string BadCertificate(long verdict, X509* certificate, const Address& addre
 
 std::string WhyNotConnected(const Address& address, const ChannelSecurity& security, absl::Time deadline) {
   if (address.is_unix()) return "";
-  const absl::StatusOr<SslContext> context = LoadTlsFiles(security.files);
+  const absl::StatusOr<SslContext> context = LoadTlsFiles(security.files, TlsSide::kClient);
   if (!context.ok()) return Message(context.status());
   const UniqueFd socket = Connect(address, std::max(deadline - absl::Now(), kLeast));
   if (!socket.valid()) return "";

@@ -10,6 +10,7 @@
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
 #include "common/base/random.h"
+#include "common/base/told.h"
 
 namespace slipway {
 namespace {
@@ -84,10 +85,15 @@ absl::Status StoreLayout::Publish(int fd, const std::filesystem::path& file, std
 }
 
 absl::Status StoreErrno(int error_number, std::string_view what) {
-  absl::Status status = ErrnoStatus(error_number, what);
   bool no_space = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
+  absl::Status status = WithTold(
+      ErrnoStatus(error_number, what),
+      Message(ErrnoStatus(error_number, no_space ? "the farm's store is full" : "the farm's store does not work")) +
+          (no_space ? "; nothing was stored, its keeper has to make room"
+                    : "; its keeper finds the reason in the log"));
   if (!no_space || status.code() == absl::StatusCode::kResourceExhausted) return status;
-  return WithKind(absl::Status(absl::StatusCode::kResourceExhausted, status.message()), ErrorKind::kMachine);
+  return WithTold(WithKind(absl::Status(absl::StatusCode::kResourceExhausted, status.message()), ErrorKind::kMachine),
+                  Told(status));
 }
 
 absl::Status MakeFolders(const std::filesystem::path& folder) {

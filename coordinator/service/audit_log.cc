@@ -26,7 +26,13 @@ std::string Word(std::string_view text) { return std::string(text.substr(0, kMax
 absl::StatusOr<std::unique_ptr<AuditLog>> AuditLog::Open(const std::filesystem::path& file) {
   std::unique_ptr<AuditLog> log(new AuditLog(file));
   log->out_ = OpenToAppend(file);
-  if (!log->out_.valid()) return WithKind(ErrnoStatus(errno, file.string()), ErrorKind::kUsage);
+  if (!log->out_.valid()) {
+    const absl::Status status = ErrnoStatus(errno, fmt::format("--audit-log: open {}", file.string()));
+    return WithKind(absl::Status(status.code(), fmt::format("{}; name a file in a folder that is there and that this "
+                                                            "user (id {}) may write to",
+                                                            Message(status), geteuid())),
+                    ErrorKind::kUsage);
+  }
   return log;
 }
 

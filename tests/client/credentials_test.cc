@@ -189,7 +189,7 @@ TEST_F(GuardedServerTest, TheTokenComesFromAFileOrTheEnvironment) {
       {Run({"list"}, "two words"), "the token is none"},
       {Run({"list", "--token-file", "absent"}, submit_), "--token-file: open absent: No such file"},
       {Run({"list", "--token-file", "empty"}, submit_), "its first line, the token, is empty"},
-      {Run({"list", "--tls-ca", "token"}, submit_), "token: no certificates in PEM form"},
+      {Run({"list", "--tls-ca", "token"}, submit_), "--tls-ca token: no certificates in PEM form"},
       {box_.Run({"list", "--server", "farm.example:7400"}, {{"SLIPWAY_TOKEN", submit_}}), "--insecure"},
   };
   for (const auto& [ended, complaint] : cases) {

@@ -53,7 +53,7 @@ class OperationsTest : public testing::Test {
     arguments.insert(arguments.end(), {"--slots", "2", "--lease", "2"});
     worker_ = box_.StartProgram(bin + "/slipway-worker", arguments);
     EXPECT_TRUE(Eventually([&] {
-      return box_.Run({"doctor", "--server", server()}).out.find("1 workers") != std::string::npos;
+      return box_.Run({"doctor", "--server", server()}).out.find("1 worker") != std::string::npos;
     }));
   }
   std::string server() const { return "unix:" + (box_.work() / "api.sock").string(); }
@@ -155,7 +155,7 @@ TEST_F(OperationsTest, TopShowsWhatWaits) {
 
   const std::string request = look["requests"][0]["request_id"];
   const Ended page = Slipway({"top", "--once"});
-  EXPECT_THAT(page.out, AllOf(HasSubstr("1 workers"), HasSubstr("5 open"), HasSubstr("3 blocked"), HasSubstr(request),
+  EXPECT_THAT(page.out, AllOf(HasSubstr("1 worker"), HasSubstr("5 open"), HasSubstr("3 blocked"), HasSubstr(request),
                               HasSubstr(look["workers"][0]["id"].get<std::string>())));
   EXPECT_THAT(page.out, testing::Not(HasSubstr("\x1b")));
   EXPECT_THAT(page.out, testing::Not(HasSubstr("more, newer")));

@@ -53,7 +53,7 @@ TEST_F(RedisTest, ExportsGoOnAfterTheMasterIsKilled) {
       Daemon("slipway-coordinator", {"--listen", server(), "--metrics-listen", "127.0.0.1:0", "--log-level", "info"});
   const auto worker = Daemon("slipway-worker", {"--slots", "2"});
   EXPECT_TRUE(Eventually([&] {
-    return box_.Run({"doctor", "--server", server()}).out.find("1 workers") != std::string::npos;
+    return box_.Run({"doctor", "--server", server()}).out.find("1 worker") != std::string::npos;
   }));
   EXPECT_EQ(Export("calm")->Wait().code, 0);
 

@@ -30,7 +30,7 @@ class S3FarmTest : public testing::Test {
         {"--redis", redis_.address(), "--store", s3_.url(), "--store-cache", cache().string(), "--slots", "2"},
         S3Server::environment());
     EXPECT_TRUE(Eventually([&] {
-      return box_.Run({"doctor", "--server", server()}).out.find("1 workers") != std::string::npos;
+      return box_.Run({"doctor", "--server", server()}).out.find("1 worker") != std::string::npos;
     })) << coordinator_->ErrorsSoFar()
         << worker_->ErrorsSoFar();
   }

@@ -22,7 +22,7 @@ class ServerTest : public testing::Test {
     worker_ =
         box_.StartProgram(bin + "/slipway-worker", {"--redis", redis_.address(), "--store", store, "--slots", "2"});
     EXPECT_TRUE(Eventually([&] {
-      return box_.Run({"doctor", "--server", server()}).out.find("1 workers") != std::string::npos;
+      return box_.Run({"doctor", "--server", server()}).out.find("1 worker") != std::string::npos;
     }));
   }
   ~ServerTest() override {

@@ -202,7 +202,7 @@ TEST_F(UpgradeTest, WhatNobodyServesIsTold) {
   const json top = json::parse(box_.Run({"top", "--once", "--json"}, Environment()).out);
   EXPECT_EQ(top["queue"]["classes"]["onnxruntime"]["workers"], 0);
   EXPECT_THAT(box_.Run({"doctor"}, Environment()).out,
-              HasSubstr("1 workers; no worker offers litert, ncnn, onnxruntime"));
+              HasSubstr("1 worker; no worker offers litert, ncnn, onnxruntime"));
   // What needs no judge is done meanwhile.
   EXPECT_EQ(
       box_.Run({"export", "lite", "--dummy", "--target", "onnx", "--no-verify", "--out", "any"}, Environment()).code,

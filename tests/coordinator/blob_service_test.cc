@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/rpc/digest_message.h"
 #include "common/rpc/status.h"
+#include "common/store/layout.h"
 #include "coordinator/service/interrupted_uploads.h"
 #include "proto/slipway/v1/blob.grpc.pb.h"
 #include "tests/support/ask.h"
@@ -16,6 +17,7 @@
 namespace slipway {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -33,6 +35,23 @@ v1::UploadRequest Chunk(std::string_view data, uint64_t offset) {
   chunk.set_offset(offset);
   return chunk;
 }
+
+// A store whose disk is full.
+class FullStore final : public Store {
+ public:
+  absl::StatusOr<std::vector<Digest>> FindMissing(std::string_view, std::span<const Digest> wanted) override {
+    return std::vector<Digest>(wanted.begin(), wanted.end());
+  }
+  absl::StatusOr<std::unique_ptr<BlobReader>> Open(std::string_view, const Digest&, uint64_t) override {
+    return Full();
+  }
+  absl::StatusOr<std::unique_ptr<BlobWriter>> Create(std::string_view, const Digest&) override { return Full(); }
+  absl::StatusOr<UniqueFd> OpenLocal(std::string_view, const Digest&) override { return Full(); }
+  absl::StatusOr<Digest> PutFile(std::string_view, const std::filesystem::path&) override { return Full(); }
+
+ private:
+  static absl::Status Full() { return StoreErrno(ENOSPC, "write /srv/secret/t/default/tmp/1f"); }
+};
 
 class BlobServiceTest : public testing::Test {
  protected:
@@ -275,6 +294,27 @@ TEST_F(BlobServiceTest, RefusesWhatItCannotSend) {
   v1::DownloadResponse chunk;
   EXPECT_FALSE(stream->Read(&chunk));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+// Whoever sits at the farm's own machine, and its log, see the file.
+TEST_F(BlobServiceTest, AFullStoreShowsOtherMachinesNoPaths) {
+  FullStore full;
+  const std::string unix_socket = "unix:" + (farm.folder() / "full.sock").string();
+  const auto coordinator = Coordinator::Start({.listen = {"127.0.0.1:0", unix_socket}}, *farm.queue, full).value();
+  const auto upload = [&](const std::string& address) {
+    blobs = v1::BlobService::NewStub(OpenChannel(Address::Parse(address).value()));
+    return UploadAs(Digest::Of(std::string_view("bytes")), "bytes").status();
+  };
+  InitLogging("coordinator_test");
+  testing::internal::CaptureStderr();
+  const absl::Status far = upload(coordinator->addresses().at(0));
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(absl::IsResourceExhausted(far)) << far;
+  EXPECT_EQ(KindOf(far), ErrorKind::kMachine);
+  EXPECT_THAT(Message(far),
+              AllOf(HasSubstr("the farm's store is full: No space left on device"), Not(HasSubstr("/srv"))));
+  EXPECT_THAT(log, HasSubstr("/srv/secret/t/default"));
+  EXPECT_THAT(Message(upload(unix_socket)), HasSubstr("/srv/secret/t/default"));
 }
 
 TEST_F(BlobServiceTest, FindMissingNamesWhatIsAbsent) {

@@ -138,7 +138,7 @@ TEST_F(ProcessTest, SaysWhatIsWrong) {
   const struct {
     std::vector<std::string> flags;
     int exit;
-    const char* message;
+    std::string message;
   } cases[] = {
       {{}, 2, "--listen"},
       {{"--listen", "farm", "--redis", redis.address(), "--store", store}, 2, "the port is missing"},
@@ -151,11 +151,14 @@ TEST_F(ProcessTest, SaysWhatIsWrong) {
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tls-cert", "none", "--tls-key",
         "n"},
        2,
-       "none: No such file"},
+       "--tls-cert: open none: No such file or directory; name a PEM file"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tokens", "/none"}, 2, "/none"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--audit-log", "/proc/none/a"},
        2,
-       "/proc/none/a"},
+       "--audit-log: open /proc/none/a: No such file or directory; name a file in a folder that is there"},
+      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--audit-log", store},
+       2,
+       "--audit-log: open " + store + ": Is a directory"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tenant-weight", "a"},
        2,
        "TENANT=WEIGHT"},

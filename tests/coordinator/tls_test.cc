@@ -211,19 +211,26 @@ TEST_F(TlsTest, AddressesOfOthersNeedCredentials) {
 
 TEST_F(TlsTest, UselessFilesAreRefusedAtTheStart) {
   const PemFiles other = authority.Issue("other");
-  const std::string no_pem = (farm.folder() / "no.pem").string(), none = (farm.folder() / "none").string();
+  const std::string folder = farm.folder().string(), no_pem = folder + "/no.pem", none = folder + "/none";
   ASSERT_EQ(WriteFileAtomically(no_pem, "no certificate"), absl::OkStatus());
   const struct {
     TlsFiles files;
-    const char* complaint;
+    std::string complaint;
   } cases[] = {
-      {{ours.certificate, "", ""}, "a TLS certificate goes with its key"},
-      {{"", ours.key, ""}, "a TLS certificate goes with its key"},
-      {{ours.certificate, none, ""}, "none"},
-      {{no_pem, ours.key, ""}, "no certificate in PEM form"},
-      {{ours.certificate, no_pem, ""}, "not an unencrypted key"},
-      {{ours.certificate, other.key, ""}, "that fits"},
-      {{ours.certificate, ours.key, no_pem}, "no certificates in PEM form"},
+      {{ours.certificate, "", ""}, "--tls-cert " + ours.certificate.string() + ": a TLS certificate goes with its key"},
+      {{"", ours.key, ""}, "--tls-key " + ours.key.string() + ": a TLS certificate goes with its key"},
+      {{none, ours.key, ""},
+       "--tls-cert: open " + none + ": No such file or directory; name a PEM file that this user"},
+      {{ours.certificate, none, ""}, "--tls-key: open " + none},
+      {{ours.certificate, ours.key, none}, "--tls-client-ca: open " + none},
+      {{ours.certificate, folder, ""}, "--tls-key: read " + folder + ": Is a directory"},
+      {{no_pem, ours.key, ""}, "--tls-cert " + no_pem + ": no certificate in PEM form"},
+      {{ours.certificate, no_pem, ""}, "--tls-key " + no_pem + ": no unencrypted key"},
+      {{ours.key, ours.certificate, ""}, "--tls-key " + ours.certificate.string() + ": no unencrypted key"},
+      {{ours.certificate, other.key, ""},
+       "--tls-key " + other.key.string() + ": not the key of the first certificate in --tls-cert " +
+           ours.certificate.string()},
+      {{ours.certificate, ours.key, no_pem}, "--tls-client-ca " + no_pem + ": no certificates in PEM form"},
       {{"", "", authority.certificate()}, "TLS needs a certificate"},
   };
   for (const auto& wrong : cases) {
@@ -232,7 +239,9 @@ TEST_F(TlsTest, UselessFilesAreRefusedAtTheStart) {
     EXPECT_EQ(KindOf(status), ErrorKind::kUsage) << wrong.complaint;
   }
   const Address address = Address::Parse("127.0.0.1:1").value();
-  EXPECT_EQ(KindOf(CheckSecurity(address, {.files = {.ca = none}})), ErrorKind::kUsage);
+  const absl::Status clients = CheckSecurity(address, {.files = {.ca = none}});
+  EXPECT_EQ(KindOf(clients), ErrorKind::kUsage);
+  EXPECT_THAT(Message(clients), HasSubstr("--tls-ca: open " + none));
   EXPECT_EQ(KindOf(CheckSecurity(address, {.files = {.certificate = ours.certificate}})), ErrorKind::kUsage);
 }
 

@@ -207,7 +207,7 @@ absl::StatusOr<std::vector<UniqueFd>> TaskRunner::OpenBlobs(const LeasedTask& ta
   std::vector<UniqueFd> blobs;
   for (const Digest& digest : digests) {
     auto blob = store_.OpenLocal(task.tenant, digest);
-    if (!blob.ok()) return StoreTrouble(blob.status(), fmt::format("input {}", digest.ToString()));
+    if (!blob.ok()) return StoreTrouble(blob.status(), "an input");
     blobs.push_back(*std::move(blob));
   }
   return blobs;
