@@ -220,6 +220,25 @@ TEST_F(OperationsTest, CallsThatWaitForRedisSaySo) {
   }
 }
 
+// The store answers with errors, as a broken mount does.
+TEST_F(OperationsTest, AWorkerThatPausesIsSeen) {
+  EXPECT_EQ(ScrapeOf(*worker_)["slipway_worker_paused"], 0);
+  const std::filesystem::path blobs = box_.work() / "store/t", aside = box_.work() / "store/aside";
+  const std::vector<std::string> command = {"export", "lite", "--dummy", "--target", "onnx", "--no-verify"};
+  ASSERT_EQ(Slipway(command).code, 0);
+  std::filesystem::rename(blobs, aside);
+  std::filesystem::create_symlink(blobs, blobs);
+  std::vector<std::string> again = command;
+  again.push_back("--fresh");
+  EXPECT_EQ(Slipway(again).code, 5);
+  EXPECT_TRUE(Eventually([&] { return ScrapeOf(*worker_)["slipway_worker_paused"] == 1; }));
+  EXPECT_NE(Field(*worker_, "takes no task for a while: this machine fails", "reason"), "");
+  std::filesystem::remove(blobs);
+  std::filesystem::rename(aside, blobs);
+  EXPECT_EQ(Slipway(again).code, 0);
+  EXPECT_TRUE(Eventually([&] { return ScrapeOf(*worker_)["slipway_worker_paused"] == 0; }));
+}
+
 // A usage error names the flag; a port in use is the machine's fault.
 TEST_F(OperationsTest, AWrongMetricsAddressIsSaid) {
   const std::string taken = Field(*coordinator_, "metrics", "address");

@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <sstream>
+
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "tests/worker/support.h"
@@ -17,6 +19,8 @@ namespace slipway {
 namespace {
 
 using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::StartsWith;
 
 class DaemonTest : public WorkerTest {
  protected:
@@ -27,6 +31,18 @@ class DaemonTest : public WorkerTest {
     const std::string request = SubmitNoops(1);
     EXPECT_TRUE(Runs(request));
     return request;
+  }
+  // The file of its spec in the store.
+  std::filesystem::path SpecOf(const std::string& request) {
+    const Digest spec = Digest::Parse(queue_->GetRequest(request)->spec).value();
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
+      if (entry.path().filename().string().find(spec.Hex()) != std::string::npos) return entry.path();
+    }
+    return {};
+  }
+  // Tasks that wait for a while come back, too.
+  bool AllEndMaintained(const std::string& request) {
+    return Holds([&] { return queue_->Maintain().ok() && queue_->GetRequest(request)->open == 0; });
   }
   void ExpectAllEnd(const std::vector<pid_t>& processes) {
     for (const pid_t pid : processes) EXPECT_TRUE(EndsWithin(pid)) << *ReadFile(fmt::format("/proc/{}/cmdline", pid));
@@ -102,11 +118,7 @@ TEST_F(DaemonTest, DrainingGivesATaskBackUncounted) {
 // Whoever reads the request's spec waits for ever, as for a store that does not answer.
 TEST_F(DaemonTest, WhatTheStoreHoldsUpIsGivenBackAtTheEnd) {
   const std::string request = SubmitNoops(1);
-  const Digest spec = Digest::Parse(queue_->GetRequest(request)->spec).value();
-  std::filesystem::path blob;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
-    if (entry.path().filename().string().find(spec.Hex()) != std::string::npos) blob = entry.path();
-  }
+  const std::filesystem::path blob = SpecOf(request);
   ASSERT_TRUE(std::filesystem::remove(blob)) << blob;
   ASSERT_EQ(mkfifo(blob.c_str(), 0600), 0);
   WorkerProcess worker(Arguments({"--drain-timeout", "0.05"}));
@@ -115,6 +127,65 @@ TEST_F(DaemonTest, WhatTheStoreHoldsUpIsGivenBackAtTheEnd) {
   EXPECT_EQ(worker.Exit(), 0) << worker.output();
   EXPECT_EQ(Tasks(request)[0].state, TaskState::kReady);
   EXPECT_EQ(LeaseForTest(absl::Milliseconds(500)).attempt, 1) << "not counted";
+}
+
+// What it logs of tasks that it returns (R), pauses (P) and their end (E).
+std::string Course(const std::string& log) {
+  std::string course;
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("returned a task") != line.npos) course += 'R';
+    if (line.find("takes no task for a while") != line.npos) course += 'P';
+    if (line.find("takes tasks again") != line.npos) course += 'E';
+  }
+  return course;
+}
+
+TEST_F(DaemonTest, AWorkerWhoseMachineFailsPausesAndTriesOneTaskAtATime) {
+  const std::string request = SubmitNoops(40);
+  const std::filesystem::path blob = SpecOf(request), aside = folder_.path() / "aside";
+  std::filesystem::rename(blob, aside);
+  std::filesystem::create_symlink(blob, blob);  // ELOOP: a mount that answers with errors
+  WorkerProcess worker(Arguments());
+  const auto returned = [&] {
+    size_t sum = 0;
+    for (const TaskView& task : Tasks(request)) sum += task.attempt_reasons.size();
+    return sum;
+  };
+  ASSERT_TRUE(Holds([&] { return returned() >= 4; }));
+  std::filesystem::rename(aside, blob);
+  ASSERT_TRUE(AllEndMaintained(request));
+  for (const TaskView& task : Tasks(request)) EXPECT_EQ(task.state, TaskState::kPassed) << task.reason;
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_THAT(Course(worker.output()), MatchesRegex("RRRP(RP)+E")) << worker.output();
+  EXPECT_THAT(worker.output(), HasSubstr("for=1s reason=\"the request's spec: "));
+  EXPECT_THAT(worker.output(), HasSubstr("for=2s"));
+}
+
+TEST_F(DaemonTest, AWorkerThatPausesDrains) {
+  const std::string request = SubmitNoops(40);
+  const std::filesystem::path blob = SpecOf(request);
+  std::filesystem::remove(blob);
+  std::filesystem::create_symlink(blob, blob);
+  WorkerProcess worker(Arguments({"--drain-timeout", "3600"}));
+  ASSERT_TRUE(Holds([&] { return (*queue_->Depth()).delayed >= 3; }));
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_THAT(Course(worker.output()), StartsWith("RRRP"));
+}
+
+// A worker that takes all is the farm's only one.
+TEST_F(DaemonTest, TheOnlyWorkerOfAFarmDoesNotPause) {
+  const std::string request = SubmitNoops(1);
+  const std::filesystem::path blob = SpecOf(request);
+  std::filesystem::remove(blob);
+  std::filesystem::create_symlink(blob, blob);
+  WorkerProcess worker(Arguments({"--take-all"}));
+  ASSERT_TRUE(AllEndMaintained(request));
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+  EXPECT_EQ(Course(worker.output()), "RRR");
 }
 
 TEST_F(DaemonTest, DrainingLetsATaskFinish) {

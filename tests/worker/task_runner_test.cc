@@ -120,14 +120,14 @@ class TaskRunnerTest : public testing::Test {
     }));
     return task.value_or(LeasedTask{});
   }
-  void Run(const LeasedTask& task) { Run(task, *store_); }
-  void Run(const LeasedTask& task, Store& store) {
+  TaskRunner::Ended Run(const LeasedTask& task) { return Run(task, *store_); }
+  TaskRunner::Ended Run(const LeasedTask& task, Store& store) {
     TaskRunnerOptions options;
     options.worker = "worker-1";
     options.jail = JailLevel::kPartial;
     options.retry_delay = absl::ZeroDuration();
     options.cache = cache_;
-    TaskRunner(*queue_, store, options).Run(task, executor_);
+    return TaskRunner(*queue_, store, options).Run(task, executor_);
   }
   TaskView View(const std::string& request) { return queue_->ListTasks(request, 0, 10)->at(0); }
   TaskResult Result(const std::string& request) {
@@ -314,6 +314,70 @@ TEST_F(TaskRunnerTest, AMachinesFaultIsTriedAgainUntilItsAttemptsAreUsed) {
   }
   EXPECT_EQ(View(request).state, TaskState::kFailed);
   EXPECT_THAT(View(request).reason, HasSubstr("read the model"));
+}
+
+// What a task tells of the machine that it ran on: the breaker opens by it.
+class MachineTest : public TaskRunnerTest {
+ protected:
+  // Of a new task in which the child does this.
+  Health After(const ScriptedExecutor::Step& step) {
+    const std::string request = Submit();
+    executor_.steps = {step};
+    const TaskRunner::Ended ended = Run(Lease());
+    EXPECT_FALSE(ended.machine == Health::kBroken && ended.reason.empty());
+    EXPECT_TRUE(queue_->Cancel(request).ok());
+    return ended.machine;
+  }
+  static Execution Judged(absl::Status answer) {
+    Execution execution = Answers(std::move(answer));
+    execution.judged = true;
+    return execution;
+  }
+};
+
+TEST_F(MachineTest, ItIsWellWhenATaskIsRunAndStored) {
+  cache_ = false;
+  EXPECT_EQ(After(Converts()), Health::kWell);
+  EXPECT_EQ(After([](auto&&...) { return Answers(InvalidArgument("node 'x' has no input")); }), Health::kWell);
+}
+
+TEST_F(MachineTest, ItIsBrokenWhenItFails) {
+  EXPECT_EQ(After([](auto&&...) { return Answers(ErrnoStatus(ENOSPC, "write")); }), Health::kBroken);
+  EXPECT_EQ(After([](auto&&...) { return Judged(ErrnoStatus(ENOSPC, "write")); }), Health::kBroken);
+  EXPECT_EQ(After([](auto&&...) { return Answers(Unavailable("the litert judge does not answer")); }), Health::kBroken);
+  EXPECT_EQ(After([](auto&&...) { return Dies(SIGKILL); }), Health::kBroken);
+  EXPECT_EQ(After([](auto&&...) {
+              Execution unborn;
+              unborn.exit.error = "fork: Cannot allocate memory";
+              return unborn;
+            }),
+            Health::kBroken);
+}
+
+// A model that kills every judge must not stop the farm.
+TEST_F(MachineTest, JudgesThatDieAtWorkTellNothing) {
+  EXPECT_EQ(After([](auto&&...) { return Judged(Unavailable("the litert host has gone")); }), Health::kUnsaid);
+  EXPECT_EQ(After([](auto&&...) { return Judged(Internal("litert: RuntimeError")); }), Health::kUnsaid);
+  EXPECT_EQ(After([](auto&&...) { return Dies(SIGSEGV); }), Health::kUnsaid);
+}
+
+TEST_F(MachineTest, WhatIsGivenUpTellsNothing) {
+  for (const Abandon why : {Abandon::kDraining, Abandon::kLost}) {
+    Submit();
+    executor_.steps = {[&](auto&&...) {
+      executor_.abandon = why;
+      return Dies(SIGKILL);
+    }};
+    EXPECT_EQ(Run(Lease()).machine, Health::kUnsaid);
+  }
+}
+
+// Nor must a request whose blob is lost; but where the store is no farm's, a mount may be missing.
+TEST_F(MachineTest, ALostBlobTellsNothingInAFarmsStore) {
+  input_ = Digest::Of("never stored");
+  EXPECT_EQ(After(Converts()), Health::kBroken);
+  ASSERT_TRUE(store_->Bind("farm").ok());
+  EXPECT_EQ(After(Converts()), Health::kUnsaid);
 }
 
 TEST_F(TaskRunnerTest, ACrashIsTriedOnceMoreElsewhere) {

@@ -19,6 +19,7 @@
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/metrics/metrics.h"
+#include "worker/daemon/breaker.h"
 #include "worker/daemon/capabilities.h"
 #include "worker/daemon/host_pool.h"
 #include "worker/daemon/process_tree.h"
@@ -34,6 +35,8 @@ const metrics::Gauge kMemory("slipway_worker_memory_bytes",
                              "Memory of this worker and all its processes, without the files that they map.");
 const metrics::Gauge kTaskMemory("slipway_worker_task_memory_bytes", "Memory that a process of a task may take.");
 const metrics::Gauge kClasses("slipway_worker_classes", "1 for each class of tasks that this worker takes.", {"class"});
+const metrics::Gauge kPaused("slipway_worker_paused",
+                             "1 while this worker pauses because its machine fails, and until a task ends well.");
 const metrics::Counter kLost("slipway_worker_leases_lost_total",
                              "Running tasks that a heartbeat found to be another's by now, or cancelled.");
 const metrics::Counter kHeartbeats("slipway_worker_heartbeats_total", "Heartbeats, by outcome.", {"outcome"});
@@ -42,6 +45,7 @@ constexpr int kWaitingSlots = 2;                               // at Redis, each
 constexpr absl::Duration kHelloTimeout = absl::Seconds(30);    // of the first child, on a machine that is just starting
 constexpr absl::Duration kGiveBackTimeout = absl::Seconds(3);  // for returning tasks at the end, Redis willing
 constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
+constexpr absl::Duration kLookAgain = absl::Seconds(1);  // at the latest, while the breaker is open
 constexpr char kToldToEnd[] = "the worker was told to end";
 
 std::string WorkerName() {
@@ -151,6 +155,7 @@ class Worker {
     }));
     kSlots.Set({"total"}, options_.slots);
     kSlots.Set({"busy"}, 0);
+    kPaused.Set({}, 0);
     kTaskMemory.Set({}, static_cast<double>(options_.task_memory));
     for (const std::string& task_class : self_.classes) kClasses.Set({task_class}, 1);
     for (const auto& slot : slots_) std::thread([this, &slot = *slot] { SlotLoop(slot); }).detach();
@@ -182,12 +187,37 @@ class Worker {
 
   // --- work
 
-  // True: the slot may lease, and counts as active until Leave().
-  bool Enter() {
-    std::lock_guard lock(mutex_);
-    if (draining_) return false;
+  // Waits while the machine's failures keep the slot from leasing. True: it may, and counts as active until Leave(). False: draining.
+  bool Enter(const Slot& slot) {
+    std::unique_lock lock(mutex_);
+    while (!MayLease(slot)) {
+      if (draining_) return false;
+      const absl::Duration wait = std::min(breaker_.AskAgain() - SteadyNow(), kLookAgain) + absl::Milliseconds(1);
+      changed_.wait_for(lock, absl::ToChronoMilliseconds(wait));
+    }
     ++active_;
     return true;
+  }
+
+  // mutex_ held.
+  bool MayLease(const Slot& slot) { return !draining_ && breaker_.MayLease(&slot, SteadyNow()); }
+
+  // The breaker learns how a task ended. A worker that takes all is the only one: nobody else would do better, and somebody waits.
+  void Learn(const Slot& slot, const TaskRunner::Ended& ended) {
+    if (options_.take_all || ended.machine == Health::kUnsaid) return;
+    std::lock_guard lock(mutex_);
+    const bool was_open = breaker_.open();
+    if (const auto pause = breaker_.Ended(&slot, ended.machine, SteadyNow())) {
+      LogWarning(
+          "takes no task for a while: this machine fails",
+          {{"for", absl::FormatDuration(*pause)},
+           {"reason", ended.reason},
+           {"mend", "free space or memory, bring back the store or the runtimes; one task is tried after each pause"}});
+    }
+    if (was_open && !breaker_.open()) LogInfo("takes tasks again");
+    if (was_open == breaker_.open()) return;
+    kPaused.Set({}, breaker_.open() ? 1 : 0);
+    changed_.notify_all();
   }
 
   void Leave() {
@@ -201,13 +231,16 @@ class Worker {
   }
 
   // For an active slot that found nothing ready: at most kWaitingSlots of a worker wait at Redis, so that its connections
-  // do not grow with its slots; the others wait here for their turn, which ends with EndTurn(). False when draining; the slot
-  // is then active no more.
-  bool AwaitTurn() {
+  // do not grow with its slots; the others wait here for their turn, which ends with EndTurn(). False when it may lease no more; the slot
+  // is then no longer active.
+  bool AwaitTurn(const Slot& slot) {
     std::unique_lock lock(mutex_);
     if (--active_ == 0) changed_.notify_all();
     turn_.wait(lock, [this] { return draining_ || waiting_ < kWaitingSlots; });
-    if (draining_) return false;
+    if (!MayLease(slot)) {
+      turn_.notify_one();
+      return false;
+    }
     ++waiting_;
     ++active_;
     return true;
@@ -225,7 +258,7 @@ class Worker {
     // The token is chosen before asking, and kept until an answer came: a lost reply is asked for again.
     LeaseRequest next{self_.id, RandomHex(16), self_.classes};
     Backoff backoff;
-    while (Enter()) {
+    while (Enter(slot)) {
       const absl::Time asked = metrics::Histogram::Now();
       auto lease = queue_->Lease(next);
       if (lease.ok() && *lease) TaskMeter::Leased(asked);
@@ -234,11 +267,12 @@ class Worker {
         if (lease->has_value()) {
           lease = Work(slot, **lease, next);
         } else {
-          if (!AwaitTurn()) return;
+          if (!AwaitTurn(slot)) break;
           lease = queue_->AwaitLease(next);
           EndTurn();
         }
       }
+      if (lease.ok()) continue;
       Leave();
       LogWarning("cannot lease", {{"reason", Message(lease.status())}});
       if (absl::IsFailedPrecondition(lease.status())) return Fail(lease.status());
@@ -258,13 +292,19 @@ class Worker {
     kSlots.Add({"busy"}, 1);
     slot.Begin(task.token, task.request);
     Hold(slot, &task);
-    auto leased = runner_->Run(
-        task, slot, [&]() -> std::optional<LeaseRequest> { return Draining() ? std::nullopt : std::optional(next); });
+    auto ended = runner_->Run(task, slot, [&]() -> std::optional<LeaseRequest> {
+      std::lock_guard lock(mutex_);
+      return MayLease(slot) ? std::optional(next) : std::nullopt;
+    });
     Hold(slot, nullptr);
     slot.End();
     kSlots.Add({"busy"}, -1);
-    if (leased) return *std::move(leased);
-    if (Draining()) return std::optional<LeasedTask>();
+    Learn(slot, ended);
+    if (ended.leased) return *std::move(ended.leased);
+    {
+      std::lock_guard lock(mutex_);
+      if (!MayLease(slot)) return std::optional<LeasedTask>();
+    }
     return queue_->Lease(next);
   }
 
@@ -420,6 +460,7 @@ class Worker {
 
   std::mutex mutex_;
   std::condition_variable changed_, turn_;
+  Breaker breaker_;
   int active_ = 0;                                 // slots between Enter and Leave
   int waiting_ = 0;                                // of those, slots whose turn it is to wait for work
   std::map<const Slot*, const LeasedTask*> held_;  // what each works on; null: nothing

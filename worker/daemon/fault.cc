@@ -24,6 +24,11 @@ bool IsOverTaskMemory(const absl::Status& status) {
   return absl::IsResourceExhausted(status) && Message(status).find(kOverTaskMemory) != std::string::npos;
 }
 
+Failure FailureOf(const absl::Status& answer, bool judged) {
+  const bool by_judge = judged && (absl::IsUnavailable(answer) || absl::IsInternal(answer));
+  return by_judge ? Failure::kUnclear : Failure::kMachine;
+}
+
 Fault FaultOf(const Execution& execution, absl::Duration task_timeout) {
   switch (execution.end) {
     case Execution::End::kTimedOut:

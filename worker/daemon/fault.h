@@ -1,4 +1,4 @@
-// Whose fault it is that a task's process ended without a result (docs/worker.md, "Whose fault").
+// Whose fault it is that a task ended without a result (docs/worker.md, "Whose fault").
 #pragma once
 
 #include <string>
@@ -14,6 +14,9 @@ struct Fault {
   Failure failure = Failure::kMachine;
   std::string reason;  // one line
 };
+
+// Of what a child answered that is the machine's (ErrorKind). A model may make every judge die or err, on any machine.
+Failure FailureOf(const absl::Status& answer, bool judged);
 
 // Whether a child's status says that the task needs more memory than it gets.
 bool IsOverTaskMemory(const absl::Status& status);

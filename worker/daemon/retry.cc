@@ -25,6 +25,7 @@ constexpr Rule kRules[] = {
     {Failure::kOutOfMemory, kAny, true, true, true, true},
     {Failure::kMemoryLimit, kAny, true, false, false, true},
     {Failure::kMachine, /*  */ kAny, true, true, false, false, kForAnother},
+    {Failure::kUnclear, /*  */ kAny, true, true, false, false, kForAnother},
     {Failure::kDrained, /*  */ kAny, false, false, false, false},
     {Failure::kVersion, /*  */ kAny, false, false, false, false, kForOthers, kForUpgrade},
 };

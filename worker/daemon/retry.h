@@ -14,7 +14,8 @@ enum class Failure {
   kCrash,        // its process was killed by what it did; its own fault unless another worker does better
   kOutOfMemory,  // its process was killed from outside
   kMemoryLimit,  // it needs more than a task gets here
-  kMachine,      // disk, store, judges
+  kMachine,      // disk, memory, store; judges that do not start
+  kUnclear,      // the machine's, or wherever it runs: a blob that is lost, judges that die or err at work
   kDrained,      // the worker ends
   kVersion,      // its request was written in a form that this build does not know
 };

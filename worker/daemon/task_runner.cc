@@ -67,15 +67,17 @@ std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::er
 
 }  // namespace
 
-std::optional<TaskRunner::Leased> TaskRunner::Run(const LeasedTask& task, Executor& executor,
-                                                  const std::function<std::optional<LeaseRequest>()>& next) {
+TaskRunner::Ended TaskRunner::Run(const LeasedTask& task, Executor& executor,
+                                  const std::function<std::optional<LeaseRequest>()>& next) {
   const LogScope scope({{"request", task.request}, {"task", std::to_string(task.index)}});
   LogDebug("leased", {{"attempt", std::to_string(task.attempt)}});
   TaskMeter meter;
   const Settlement settlement = Decide(task, executor, meter);
+  Ended ended{settlement.machine, settlement.reason, std::nullopt};
   switch (settlement.what) {
     case Settlement::What::kCommit:
-      return Commit(task, settlement, executor, meter, next ? next() : std::nullopt);
+      ended.leased = Commit(task, settlement, executor, meter, next ? next() : std::nullopt);
+      break;
     case Settlement::What::kReturn:
       Return(task, settlement, executor);
       break;
@@ -84,25 +86,30 @@ std::optional<TaskRunner::Leased> TaskRunner::Run(const LeasedTask& task, Execut
       LogInfo("gave up a task that is no longer ours");
       break;
   }
-  return std::nullopt;
+  return ended;
 }
 
 TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter) {
   meter.Enter("fetch");
   const auto returned = [&](const std::string& reason, Failure failure = Failure::kMachine) {
     meter.Returned(failure);
-    return Settlement{Settlement::What::kReturn, TaskState::kReady, "", reason,
-                      RetryOf(failure, task, reason).value_or(TaskReturn{.reason = reason})};
+    const bool broken = failure == Failure::kMachine || failure == Failure::kOutOfMemory;
+    return Settlement{.what = Settlement::What::kReturn,
+                      .state = TaskState::kReady,
+                      .reason = reason,
+                      .how = RetryOf(failure, task, reason).value_or(TaskReturn{.reason = reason}),
+                      .machine = broken ? Health::kBroken : Health::kUnsaid};
   };
   auto spec = specs_.Get(store_, task.tenant, task.spec);
   if (absl::IsFailedPrecondition(spec.status()))
     return returned(Message(Annotate(spec.status(), "the request's spec")), Failure::kVersion);
-  if (!spec.ok()) return returned(Message(Annotate(spec.status(), "the request's spec")));
+  if (!spec.ok()) return returned(Message(Annotate(spec.status(), "the request's spec")), FailureToRead(spec.status()));
   absl::StatusOr<TaskMessage> message = Describe(task, **spec);
   if (!message.ok()) {
     if (absl::IsFailedPrecondition(message.status())) return returned(Message(message.status()), Failure::kVersion);
-    return KindOf(message.status()) == ErrorKind::kMachine ? returned(Message(message.status()))
-                                                           : Failed(task, nullptr, Message(message.status()));
+    if (KindOf(message.status()) == ErrorKind::kMachine)
+      return returned(Message(message.status()), FailureToRead(message.status()));
+    return Failed(task, nullptr, Message(message.status()));
   }
   meter.SetTask(message->task);
   const bool cached = options_.cache && !message->noop;
@@ -125,7 +132,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   std::sort(message->blobs.begin(), message->blobs.end());
   message->blobs.erase(std::unique(message->blobs.begin(), message->blobs.end()), message->blobs.end());
   auto blobs = OpenBlobs(task, message->blobs);
-  if (!blobs.ok()) return returned(Message(blobs.status()));
+  if (!blobs.ok()) return returned(Message(blobs.status()), FailureToRead(blobs.status()));
   std::vector<int> descriptors;
   for (const UniqueFd& blob : *blobs) descriptors.push_back(blob.get());
   const auto progress = [&](const std::string& step) {
@@ -141,7 +148,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
     if (!output.ok()) {
       if (IsOverTaskMemory(output.status()) && MoreMemoryIsOffered(task))
         return returned(Message(output.status()), Failure::kMemoryLimit);
-      if (KindOf(output.status()) == ErrorKind::kMachine) return returned(Message(output.status()));
+      if (KindOf(output.status()) == ErrorKind::kMachine)
+        return returned(Message(output.status()), FailureOf(output.status(), execution->judged));
       return Failed(task, &*message, Message(output.status()));
     }
     // A judge that had too little: what was made stands, but in a larger class it may be proved.
@@ -151,7 +159,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
       return returned(fmt::format("a judge needs more memory than it gets {}", kOverTaskMemory), Failure::kMemoryLimit);
     const auto state = StateOf(output->state);
     if (!state.ok()) return Failed(task, &*message, Message(state.status()));
-    if (message->noop) return {Settlement::What::kCommit, *state, "", output->reason};
+    if (message->noop)
+      return {.what = Settlement::What::kCommit, .state = *state, .reason = output->reason, .machine = Health::kWell};
     meter.Enter("store");
     auto result = StoreResult(task, *message, *output, executor.scratch());
     if (result.ok()) {
@@ -161,7 +170,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
               .state = *state,
               .result = result->digest.ToString(),
               .reason = output->reason,
-              .pins = std::move(result->pins)};
+              .pins = std::move(result->pins),
+              .machine = Health::kWell};
     }
     if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
     return Failed(task, &*message, Message(result.status()));
@@ -173,11 +183,15 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   const Fault fault = FaultOf(*execution, options_.task_timeout);
   LogWarning("a task's process ended", {{"reason", fault.reason}});
   const bool hopeless = fault.failure == Failure::kMemoryLimit && !MoreMemoryIsOffered(task);
-  if (const auto how = hopeless ? std::nullopt : RetryOf(fault.failure, task, fault.reason)) {
-    meter.Returned(fault.failure);
-    return {Settlement::What::kReturn, TaskState::kReady, "", fault.reason, *how};
-  }
+  if (!hopeless && RetryOf(fault.failure, task, fault.reason)) return returned(fault.reason, fault.failure);
   return Failed(task, &*message, fault.reason);
+}
+
+Failure TaskRunner::FailureToRead(const absl::Status& status) {
+  if (!absl::IsNotFound(status) && !absl::IsDataLoss(status)) return Failure::kMachine;
+  // Where a mount is missing, everything is; the store of a farm says whose it is.
+  const absl::StatusOr<std::string> farm = store_.Farm();
+  return farm.ok() && !farm->empty() ? Failure::kUnclear : Failure::kMachine;
 }
 
 absl::StatusOr<TaskMessage> TaskRunner::Describe(const LeasedTask& task, const RequestSpec& spec) {
@@ -300,6 +314,7 @@ TaskRunner::Settlement TaskRunner::Failed(const LeasedTask& task, const TaskMess
   if (auto result = StoreResult(task, *message, output, {}); result.ok()) {
     settlement.result = result->digest.ToString();
     settlement.pins = std::move(result->pins);
+    settlement.machine = Health::kWell;
   }
   return settlement;
 }

@@ -15,6 +15,7 @@
 #include "common/task/carried.h"
 #include "common/task/task.h"
 #include "worker/daemon/action_cache.h"
+#include "worker/daemon/breaker.h"
 #include "worker/daemon/executor.h"
 #include "worker/daemon/retry.h"
 #include "worker/daemon/task_metrics.h"
@@ -76,12 +77,15 @@ class TaskRunner {
 
   // What became of a request to lease along with a commit.
   using Leased = absl::StatusOr<std::optional<LeasedTask>>;
+  struct Ended {
+    Health machine = Health::kUnsaid;
+    std::string reason;            // of a machine that is broken
+    std::optional<Leased> leased;  // nullopt when nothing was asked
+  };
 
   // Runs `task`, unless what it would make is kept, and settles it: every blob of the result is stored and pinned first, then one commit; or it is returned to the queue; or, when it is no
-  // longer this worker's, nothing. The outcome is logged. A commit asks for `next` in the same exchange, if that is given (as it is then): its
-  // answer; nullopt when nothing was asked.
-  std::optional<Leased> Run(const LeasedTask& task, Executor& executor,
-                            const std::function<std::optional<LeaseRequest>()>& next = {});
+  // longer this worker's, nothing. The outcome is logged. A commit asks for `next` in the same exchange, if that is given (as it is then).
+  Ended Run(const LeasedTask& task, Executor& executor, const std::function<std::optional<LeaseRequest>()>& next = {});
 
  private:
   // What is to be said of a task at its end.
@@ -91,6 +95,7 @@ class TaskRunner {
     std::string result, reason;
     TaskReturn how;                  // of a task that goes back
     std::unique_ptr<BlobPins> pins;  // of a result that no request names yet
+    Health machine = Health::kUnsaid;
   };
   struct StoredResult {
     Digest digest;
@@ -98,6 +103,8 @@ class TaskRunner {
   };
 
   Settlement Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter);
+  // Of an error in reading what the task needs.
+  Failure FailureToRead(const absl::Status& status);
   absl::StatusOr<TaskMessage> Describe(const LeasedTask& task, const RequestSpec& spec);
   absl::StatusOr<std::vector<UniqueFd>> OpenBlobs(const LeasedTask& task, const std::vector<Digest>& digests);
   // Stores the files and the result blob.

@@ -30,6 +30,7 @@ class Loans {
     return loan.connection;
   }
   void EndedWell() { healthy_ = true; }
+  bool any() const { return !loans_.empty(); }
 
  private:
   HostPool& pool_;
@@ -120,6 +121,7 @@ Execution WarmChild::Run(const TaskMessage& task, const std::vector<int>& blobs,
       if (!SendHost(channel_, loans.Borrow(wanted->runtime)).ok()) return lost(Execution::End::kDied);
     } else {
       execution.end = Execution::End::kResult;
+      execution.judged = loans.any();
       execution.output = std::get<ChildResult>(std::move(*message)).output;
       loans.EndedWell();
       return execution;

@@ -27,6 +27,7 @@ struct Execution {
   End end = End::kDied;
   absl::StatusOr<TaskOutput> output = absl::UnknownError("");
   ProcessExit exit;
+  bool judged = false;     // a judge host was lent to it
   std::string last_words;  // the last line on its stderr; for messages
 };
 
