@@ -129,8 +129,7 @@ absl::Status ErrorReply(std::string_view text) {
   if (word == "FULL" || word == "OOM") {
     const absl::Status full = ResourceExhausted(
         "the farm's queue is full ({}): it takes no new requests until some have ended and are deleted (slipway "
-        "delete); "
-        "its keeper can raise the maxmemory of its Redis",
+        "delete); its keeper can raise the maxmemory of its Redis",
         word == "OOM" ? "Redis: OOM" : "above 80 % of its memory");
     return WithRetryAfter(WithKind(full, ErrorKind::kMachine), kRetryWhenFull);
   }

@@ -82,8 +82,8 @@ absl::StatusOr<Reply> RedisQueue::RunCommand(std::vector<std::string> arguments)
                  [&](Connection& connection, absl::Time deadline) { return connection.Call(arguments, deadline); });
 }
 
-absl::StatusOr<RedisQueue::Replies> RedisQueue::RunTogether(Pool& pool, absl::Time deadline,
-                                                            std::span<const Call> calls) {
+absl::StatusOr<RedisQueue::Replies> RedisQueue::RunTogether(Pool& pool, std::span<const Call> calls,
+                                                            absl::Duration blocks) {
   std::vector<std::vector<std::string>> commands;
   for (const Call& call : calls) {
     std::vector<std::string>& command = commands.emplace_back();
@@ -91,7 +91,8 @@ absl::StatusOr<RedisQueue::Replies> RedisQueue::RunTogether(Pool& pool, absl::Ti
     command.insert(command.end(), call.arguments.begin(), call.arguments.end());
   }
   Replies replies;
-  RETURN_IF_ERROR(Attempt(pool, deadline, [&](Connection& connection, absl::Time deadline) -> absl::Status {
+  const absl::Time last = SteadyNow() + blocks + kCallTimeout;
+  RETURN_IF_ERROR(Attempt(pool, last, [&](Connection& connection, absl::Time deadline) -> absl::Status {
     replies.clear();
     ASSIGN_OR_RETURN(std::vector<Reply> received, connection.CallAll(commands, deadline));
     for (size_t i = 0; i < calls.size(); ++i) {

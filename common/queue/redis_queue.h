@@ -71,9 +71,10 @@ class RedisQueue final : public Queue {
     std::string_view script;  // empty: `arguments` are the command
     std::vector<std::string> arguments;
   };
-  // Sent together, repeated together; the answer to each.
+  // Sent together, repeated together; the answer to each. `blocks`: how long they may stand at the server by intent.
   using Replies = std::vector<absl::StatusOr<Reply>>;
-  absl::StatusOr<Replies> RunTogether(Pool& pool, absl::Time deadline, std::span<const Call> calls);
+  absl::StatusOr<Replies> RunTogether(Pool& pool, std::span<const Call> calls,
+                                      absl::Duration blocks = absl::ZeroDuration());
   absl::StatusOr<Call> CommitCall(const TaskCommit& commit) const;
   absl::StatusOr<Call> LeaseCall(const LeaseRequest& request) const;
   std::string Key(std::string_view name) const { return prefix_ + std::string(name); }

@@ -14,7 +14,6 @@
 namespace slipway {
 namespace {
 
-constexpr absl::Duration kAnswer = absl::Seconds(5);
 constexpr int64_t kCancelledPerCall = 2000;
 constexpr int64_t kGoesOn = -2;  // cancel.lua's: others wait for the request
 constexpr int64_t kRetriedPerCall = 1000;
@@ -157,7 +156,7 @@ std::unique_ptr<Changes> RedisQueue::FollowChanges(Changes::OnChange on_change) 
 
 absl::StatusOr<std::vector<WorkerView>> RedisQueue::ListWorkers() {
   const Call calls[] = {{"", {"HGETALL", Key("workers")}}, {"", {"TIME"}}};
-  ASSIGN_OR_RETURN(const Replies replies, RunTogether(pool_, SteadyNow() + kAnswer, calls));
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(pool_, calls));
   for (const absl::StatusOr<Reply>& reply : replies) RETURN_IF_ERROR(reply.status());
   int64_t now = 0;  // seconds
   const auto clock = Elements(replies[1]->get());

@@ -12,7 +12,6 @@ namespace slipway {
 namespace {
 
 constexpr absl::Duration kLongestWait = absl::Seconds(1);  // what a lost wake-up costs
-constexpr absl::Duration kAnswer = absl::Seconds(5);       // for the server to answer after that
 
 // Fields of a record are lines.
 absl::Status CheckLine(std::string_view what, std::string_view text, bool may_be_empty) {
@@ -96,7 +95,7 @@ absl::StatusOr<std::optional<LeasedTask>> RedisQueue::AwaitLease(const LeaseRequ
   wait.arguments.push_back(std::to_string(absl::ToInt64Seconds(kLongestWait)));
   // The server runs the second command when the first, that blocks, has its answer.
   const Call calls[] = {std::move(wait), std::move(lease)};
-  ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, SteadyNow() + kLongestWait + kAnswer, calls));
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(waiting_, calls, kLongestWait));
   for (const auto& reply : replies) RETURN_IF_ERROR(reply.status());  // who cannot wait must not ask without a pause
   return Leased(replies[1]->get(), request.token);
 }
@@ -106,7 +105,7 @@ absl::Status RedisQueue::Rouse(const std::string& worker, int waits) {
   Call push{"", {"LPUSH", Key("rouse:" + worker)}};
   push.arguments.resize(push.arguments.size() + static_cast<size_t>(waits), "1");
   const Call calls[] = {std::move(push), {"", {"PEXPIRE", Key("rouse:" + worker), "5000"}}};
-  ASSIGN_OR_RETURN(const Replies replies, RunTogether(pool_, SteadyNow() + kAnswer, calls));
+  ASSIGN_OR_RETURN(const Replies replies, RunTogether(pool_, calls));
   return replies[0].status();
 }
 
