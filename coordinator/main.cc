@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "common/access/identity.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/number_flag.h"
 #include "common/metrics/metrics.h"
 #include "common/queue/queue.h"
 #include "common/queue/redis_flags.h"
@@ -64,6 +66,8 @@ struct Flags {
   int ready_fd = -1;
 };
 
+constexpr double kLeastReceiveBytes = 16 << 20;  // one message
+
 void DefineFlags(CLI::App& app, Flags& flags) {
   app.add_option("--listen", flags.coordinator.listen,
                  "Address of the API: unix:/PATH or HOST:PORT (port 0: any free one); repeatable")
@@ -97,7 +101,8 @@ void DefineFlags(CLI::App& app, Flags& flags) {
          "Bytes that have come and are not taken yet, of all callers together (default: 512MiB); above, calls are "
          "ended. Callers without a token take none of it where tokens are asked for")
       ->envname("SLIPWAY_RECEIVE_MEMORY")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->check(Within(kLeastReceiveBytes, kMostBytes));
   DefineRedisFlags(app, flags.redis);
   app.add_option("--store", flags.store,
                  "Blobs, shared by all of the farm: a folder, file:///FOLDER or "
@@ -110,7 +115,7 @@ void DefineFlags(CLI::App& app, Flags& flags) {
   app.add_option("--garbage-after", flags.garbage_hours,
                  "Hours after which blobs that nobody used and no request names are removed; 0: never")
       ->envname("SLIPWAY_GARBAGE_AFTER")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(Within(0, 1e6))
       ->capture_default_str();
   app.add_flag("--adopt-store", flags.adopt_store,
                "Collect garbage in the store although it was another farm's, or of a queue that is lost")
@@ -122,19 +127,21 @@ void DefineFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--lease", flags.lease_seconds, "Seconds after which a silent worker's task is given to another")
       ->envname("SLIPWAY_LEASE")
-      ->check(CLI::Range(0.1, 3600.0))
+      ->check(Within(0.1, 3600))
       ->capture_default_str();
   app.add_option("--tenant-open-tasks", flags.queue.limits.open_tasks,
                  "Quota of each tenant: tasks that have not ended")
-      ->envname("SLIPWAY_TENANT_OPEN_TASKS");
+      ->envname("SLIPWAY_TENANT_OPEN_TASKS")
+      ->check(Within(0, 1e15));
   app.add_option("--tenant-requests-per-minute", flags.queue.limits.requests_per_minute,
                  "Quota of each tenant: requests a minute")
       ->envname("SLIPWAY_TENANT_REQUESTS_PER_MINUTE")
-      ->check(CLI::Range(0, 60000));
+      ->check(Within(0, 60000));
   app.add_option("--tenant-bytes", flags.queue.limits.bytes,
                  "Quota of each tenant: input bytes of its open requests (512MiB)")
       ->envname("SLIPWAY_TENANT_BYTES")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->check(Within(0, kMostBytes));
   app.add_option("--tenant-weight", flags.weights,
                  "TENANT=WEIGHT: its share of the farm against the others' 1; repeatable")
       ->envname("SLIPWAY_TENANT_WEIGHT")
@@ -160,12 +167,15 @@ absl::Status ReadWeights(Flags& flags) {
     const char* end = text.data() + text.size();
     if (equals != std::string::npos && equals > 0) {
       const auto [stop, error] = std::from_chars(text.data() + equals + 1, end, limits.weight);
-      if (error == std::errc() && stop == end) {
+      const bool weight = error == std::errc() && stop == end && limits.weight >= 0.01 && limits.weight <= 100;
+      if (weight && IsTenantName(text.substr(0, equals))) {
         flags.queue.tenants[text.substr(0, equals)] = limits;
         continue;
       }
     }
-    return WithKind(InvalidArgument("--tenant-weight {}: must be TENANT=WEIGHT, such as research=2.5", text),
+    return WithKind(InvalidArgument("--tenant-weight {}: must be TENANT=WEIGHT, a name of a-z 0-9 _ - and a number "
+                                    "from 0.01 to 100, such as research=2.5",
+                                    text),
                     ErrorKind::kUsage);
   }
   return absl::OkStatus();
@@ -210,7 +220,9 @@ absl::Status Run(Flags flags) {
   flags.coordinator.maintain_every = std::min(flags.coordinator.maintain_every, flags.queue.lease / 10);
   flags.coordinator.shard = flags.queue.shard;
   if (flags.garbage_hours > 0) flags.store_options.garbage_after = absl::Hours(flags.garbage_hours);
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenStore(flags.store, flags.store_options));
+  const absl::StatusOr<std::unique_ptr<Store>> opened = OpenStore(flags.store, flags.store_options);
+  if (!opened.ok()) return Annotate(opened.status(), "--store");
+  Store* const store = opened->get();
   ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue, signals));
   if (queue == nullptr) return absl::OkStatus();
   std::unique_ptr<metrics::Server> metrics_server;

@@ -11,6 +11,7 @@
 #include "common/base/error.h"
 #include "common/base/installation.h"
 #include "common/base/log.h"
+#include "common/base/number_flag.h"
 #include "common/metrics/metrics.h"
 #include "common/queue/redis_flags.h"
 #include "worker/daemon/child.h"
@@ -66,11 +67,12 @@ void AddFlags(CLI::App& app, Flags& flags) {
         "SLIPWAY_STORE_CACHE");
   named(app.add_option("--store-cache-bytes", flags.store_options.cache_bytes,
                        "at most so many in it, e.g. 50G; several workers may share a folder")
-            ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false)),
+            ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+            ->check(Within(0, kMostBytes)),
         "SLIPWAY_STORE_CACHE_BYTES");
   named(app.add_option("--garbage-after", flags.garbage_hours,
                        "of an s3 store: the coordinators' hours; blobs in use are kept younger than that")
-            ->check(CLI::NonNegativeNumber)
+            ->check(Within(0, 1e6))
             ->capture_default_str(),
         "SLIPWAY_GARBAGE_AFTER");
   named(app.add_flag("--ephemeral-store", flags.store_options.ephemeral,
@@ -84,7 +86,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
                fmt::format("tasks at a time (default: one a CPU, but not more than 3/4 of the memory are enough for; "
                            "here {}: {})",
                            here.slots, here.why))
-            ->check(CLI::Range(1, 1024)),
+            ->check(Within(1, 1024)),
         "SLIPWAY_SLOTS");
   named(app.add_option("--scratch", flags.scratch, "folder for temporary files (default: $TMPDIR, else /tmp)"),
         "SLIPWAY_SCRATCH");
@@ -96,11 +98,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
             ->check(CLI::IsMember({"onnxruntime", "litert", "ncnn"})),
         "SLIPWAY_PREWARM");
   named(app.add_option("--task-timeout", flags.task_timeout, "seconds a task may take")
-            ->check(CLI::PositiveNumber)
+            ->check(Within(0.001, kMostSeconds))
             ->capture_default_str(),
         "SLIPWAY_TASK_TIMEOUT");
   named(app.add_option("--judge-timeout", flags.judge_timeout, "seconds a judge may take to load or to run an artifact")
-            ->check(CLI::PositiveNumber)
+            ->check(Within(0.001, kMostSeconds))
             ->capture_default_str(),
         "SLIPWAY_JUDGE_TIMEOUT");
   named(app.add_option("--task-memory", flags.task_memory,
@@ -108,15 +110,15 @@ void AddFlags(CLI::App& app, Flags& flags) {
                                    "shared out among the slots, at least 2G; here {})",
                                    Gibibytes(here.task_memory)))
             ->transform(CLI::AsSizeValue(false))
-            ->check(CLI::Range(uint64_t{64} << 20, uint64_t{1} << 50)),
+            ->check(Within(64 << 20, kMostBytes)),
         "SLIPWAY_TASK_MEMORY");
   named(app.add_option("--drain-timeout", flags.drain_timeout, "seconds that running tasks get after SIGTERM")
-            ->check(CLI::NonNegativeNumber)
+            ->check(Within(0, kMostSeconds))
             ->capture_default_str(),
         "SLIPWAY_DRAIN_TIMEOUT");
   named(app.add_option("--lease", flags.lease,
                        "seconds until a silent worker's tasks go to another; the same on all of a farm")
-            ->check(CLI::PositiveNumber)
+            ->check(Within(0.1, 3600))
             ->capture_default_str(),
         "SLIPWAY_LEASE");
   named(app.add_option("--metrics-listen", flags.metrics_listen,

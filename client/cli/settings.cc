@@ -7,6 +7,7 @@
 #include "client/cli/flags.h"
 #include "client/cli/values.h"
 #include "common/base/error.h"
+#include "common/base/file.h"
 
 namespace slipway::cli {
 namespace {
@@ -45,11 +46,11 @@ absl::StatusOr<std::vector<std::string>> NodeValues(const YAML::Node& node) {
 }
 
 absl::StatusOr<Values> ReadConfig(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return Annotate(text.status(), "config file");
   YAML::Node root;
   try {
-    root = YAML::LoadFile(path);
-  } catch (const YAML::BadFile&) {
-    return InvalidArgument("config file {} cannot be read", path);
+    root = YAML::Load(*text);
   } catch (const YAML::Exception& error) {
     return InvalidArgument("config file {} is no YAML: line {}: {}", path, error.mark.line + 1, error.msg);
   }

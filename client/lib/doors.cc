@@ -22,8 +22,9 @@ absl::StatusOr<std::vector<Address>> ParseServers(std::string_view servers) {
   std::set<std::string> seen;
   for (size_t begin = 0; begin <= servers.size();) {
     const size_t end = std::min(servers.find(',', begin), servers.size());
-    ASSIGN_OR_RETURN(Address address, Address::Parse(servers.substr(begin, end - begin)));
-    if (seen.insert(address.ToString()).second) addresses.push_back(std::move(address));
+    absl::StatusOr<Address> address = Address::Parse(servers.substr(begin, end - begin));
+    if (!address.ok()) return Annotate(address.status(), "--server");
+    if (seen.insert(address->ToString()).second) addresses.push_back(*std::move(address));
     begin = end + 1;
   }
   return addresses;

@@ -41,6 +41,7 @@ absl::StatusOr<Address> Address::Parse(std::string_view text) {
     if (address.path.find('\0') != std::string::npos) return NotAnAddress(text, "the path has a NUL");
     return address;
   }
+  if (text.find("://") != std::string_view::npos) return NotAnAddress(text, "it needs no scheme (nor does TLS)");
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return NotAnAddress(text, "the port is missing");
   std::string_view host = text.substr(0, colon);

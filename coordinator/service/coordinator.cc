@@ -41,8 +41,14 @@ Access::By KnownBy(const CoordinatorOptions& options) {
   return options.tls.ca.empty() ? Access::By::kNothing : Access::By::kCertificate;
 }
 
+absl::StatusOr<Address> ParseAddress(std::string_view flag, const std::string& text) {
+  absl::StatusOr<Address> address = Address::Parse(text);
+  if (!address.ok()) return Annotate(address.status(), flag);
+  return address;
+}
+
 absl::StatusOr<Address> ListenAddress(const std::string& text, const CoordinatorOptions& options) {
-  ASSIGN_OR_RETURN(Address address, Address::Parse(text));
+  ASSIGN_OR_RETURN(Address address, ParseAddress("--listen", text));
   if (address.is_unix() && KnownBy(options) == Access::By::kCertificate) {
     return Usage(
         InvalidArgument("{}: nobody shows a certificate there, so nobody could say who calls; give callers tokens "
@@ -106,7 +112,8 @@ absl::StatusOr<Listening> Listen(grpc::ServerBuilder& builder, std::vector<Addre
   builder.SetResourceQuota(grpc::ResourceQuota("received").Resize(receive_bytes));
   Listening listening{.server = builder.BuildAndStart()};
   for (size_t i = 0; i < addresses.size(); ++i) {
-    if (listening.server == nullptr || ports[i] == 0) {
+    // Those that gRPC could open before the one at which it gave up have their ports.
+    if (ports[i] == 0 || (listening.server == nullptr && i + 1 == addresses.size())) {
       if (listening.server != nullptr) listening.server->Shutdown();
       return Unavailable("cannot listen on {}: the address is in use, not this machine's, or not permitted",
                          addresses[i].ToString());
@@ -231,12 +238,19 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const Coordinato
     return WithKind(InvalidArgument("there is no address to listen on; pass --listen"), ErrorKind::kUsage);
   std::optional<Address> health_address;
   if (!options.health_listen.empty()) {
-    ASSIGN_OR_RETURN(health_address,
-                     Address::Parse(options.health_listen));  // probes come from elsewhere; it tells nothing else
+    ASSIGN_OR_RETURN(
+        health_address,
+        ParseAddress("--health-listen", options.health_listen));  // probes come from elsewhere; it tells nothing else
   }
   std::unique_ptr<TokenFile> tokens;
   if (!options.tokens.empty()) {
-    ASSIGN_OR_RETURN(tokens, TokenFile::Open(options.tokens));
+    absl::StatusOr<std::unique_ptr<TokenFile>> opened = TokenFile::Open(options.tokens);
+    if (absl::IsNotFound(opened.status())) {
+      return Usage(absl::NotFoundError(fmt::format("--tokens: {}; `slipway token new --tokens {}` makes the file",
+                                                   Message(opened.status()), options.tokens)));
+    }
+    if (!opened.ok()) return Annotate(opened.status(), "--tokens");
+    tokens = *std::move(opened);
   }
   std::unique_ptr<AuditLog> audit;
   if (!options.audit_log.empty()) {

@@ -126,7 +126,13 @@ TEST_F(UsageTest, Config) {
   box_.File("list.yaml", "- onnx\n");
   box_.File("broken.yaml", "target: [onnx\n");
   box_.File("two.yaml", "samples: [1, 2]\n");
-  ExpectUsageError({"export", "m.onnx", "--config", "missing.yaml"}, "missing.yaml cannot be read");
+  ExpectUsageError({"export", "m.onnx", "--config", "/"}, "config file: read /: Is a directory");
+  ExpectUsageError({"list", "--server", "http://farm:1"},
+                   "--server: \"http://farm:1\" is no address: it needs no scheme");
+  ExpectUsageError({"list", "--server", "farm"}, "--server: \"farm\" is no address: the port is missing");
+  ExpectUsageError({"list", "--server", "farm:1", "--tls-cert", "x"}, "--tls-cert x: a TLS certificate goes with");
+  ExpectUsageError({"export", "m.onnx", "--config", "missing.yaml"},
+                   "config file: open missing.yaml: No such file or directory");
   ExpectUsageError({"export", "m.onnx", "--config", "typo.yaml"}, "there is no flag 'tarjet': did you mean target");
   ExpectUsageError({"export", "m.onnx", "--config", "list.yaml"}, "is no map");
   ExpectUsageError({"export", "m.onnx", "--config", "broken.yaml"}, "is no YAML: line");

@@ -144,7 +144,13 @@ TEST_F(ProcessTest, SaysWhatIsWrong) {
       {{"--listen", "farm", "--redis", redis.address(), "--store", store}, 2, "the port is missing"},
       {{"--listen", "0.0.0.0:0", "--redis", redis.address(), "--store", store}, 2, "--insecure"},
       {{"--listen", "unix:/nonexistent/s", "--redis", redis.address(), "--store", store}, 5, "unix:/nonexistent/s"},
-      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", "/proc/none"}, 5, "/proc/none"},
+      // What comes before it can be served.
+      {{"--listen", "127.0.0.1:0", "--listen", "unix:/nonexistent/s", "--redis", redis.address(), "--store", store},
+       5,
+       "cannot listen on unix:/nonexistent/s"},
+      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", "/proc/none"},
+       5,
+       "--store: mkdir /proc/none"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--lease", "0"}, 2, "--lease"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--shard", "a:b"}, 2, "shard \"a:b\""},
       {{"--listen", "127.0.0.1:0", "--redis", "127.0.0.1:65536", "--store", store}, 2, "127.0.0.1:65536"},
@@ -152,7 +158,9 @@ TEST_F(ProcessTest, SaysWhatIsWrong) {
         "n"},
        2,
        "--tls-cert: open none: No such file or directory; name a PEM file"},
-      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tokens", "/none"}, 2, "/none"},
+      {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tokens", "/none"},
+       2,
+       "--tokens: /none: No such file or directory; `slipway token new --tokens /none` makes the file"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--audit-log", "/proc/none/a"},
        2,
        "--audit-log: open /proc/none/a: No such file or directory; name a file in a folder that is there"},
@@ -164,13 +172,37 @@ TEST_F(ProcessTest, SaysWhatIsWrong) {
        "TENANT=WEIGHT"},
       {{"--listen", "127.0.0.1:0", "--redis", redis.address(), "--store", store, "--tenant-weight", "a=0"},
        2,
-       "weight of a"},
+       "a number from 0.01 to 100"},
   };
   for (const auto& wrong : cases) {
     Process coordinator(wrong.flags);
     const std::string output = coordinator.Output();
     EXPECT_THAT(output, HasSubstr(wrong.message));
     EXPECT_EQ(coordinator.Wait(), wrong.exit) << output;
+  }
+}
+
+TEST_F(ProcessTest, RefusesValuesThatAreNone) {
+  const struct {
+    const char* flag;
+    std::vector<std::string> values;
+  } cases[] = {{"--lease", {"nan", "-1", "1e9", "x"}},
+               {"--garbage-after", {"nan", "-1", "1e300"}},
+               {"--receive-memory", {"-1", "0", "1X", "-1G", "99999999999999999999"}},
+               {"--tenant-bytes", {"-1", "99999999999999999999"}},
+               {"--tenant-open-tasks", {"-1", "1e300"}},
+               {"--tenant-requests-per-minute", {"-1", "nan"}},
+               {"--tenant-weight", {"a=nan", "a=-1", "A=1", "=1"}},
+               {"--health-listen", {"x", "127.0.0.1:99999"}},
+               {"--listen", {"-1", "http://127.0.0.1:1"}}};
+  for (const auto& [flag, values] : cases) {
+    for (const std::string& value : values) {
+      std::vector<std::string> flags = Flags("127.0.0.1:0");
+      flags.push_back(fmt::format("{}={}", flag, value));
+      Process coordinator(flags);
+      EXPECT_THAT(coordinator.Output(), HasSubstr(flag)) << value;
+      EXPECT_EQ(coordinator.Wait(), 2) << flag << "=" << value;
+    }
   }
 }
 

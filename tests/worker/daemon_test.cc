@@ -18,6 +18,7 @@
 namespace slipway {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::StartsWith;
@@ -363,7 +364,28 @@ TEST_F(DaemonTest, SaysWhatIsWrongWithItsArguments) {
   WorkerProcess store({"--redis", redis_.address(), "--store", "/proc/nowhere", "--scratch", folder_.path().string()},
                       false);
   EXPECT_EQ(store.Exit(), 5);
-  EXPECT_THAT(store.output(), HasSubstr("/proc/nowhere"));
+  EXPECT_THAT(store.output(), HasSubstr("--store: mkdir /proc/nowhere"));
+  WorkerProcess scratch(
+      {"--redis", redis_.address(), "--store", (folder_.path() / "store").string(), "--scratch", "/proc"}, false);
+  EXPECT_EQ(scratch.Exit(), 5);
+  EXPECT_THAT(scratch.output(), HasSubstr("--scratch: make /proc/"));
+  const struct {
+    const char* flag;
+    std::vector<const char*> values;
+  } wrong[] = {{"--lease", {"nan", "0.001", "1e300"}},
+               {"--task-timeout", {"0", "nan", "1e300"}},
+               {"--judge-timeout", {"-1", "nan"}},
+               {"--drain-timeout", {"-1", "nan"}},
+               {"--garbage-after", {"nan", "-1"}},
+               {"--task-memory", {"1", "-1", "99999999999999999999"}},
+               {"--store-cache-bytes", {"-1", "99999999999999999999"}}};
+  for (const auto& [flag, values] : wrong) {
+    for (const char* value : values) {
+      WorkerProcess worker(Arguments({fmt::format("{}={}", flag, value)}), false);
+      EXPECT_EQ(worker.Exit(), 2) << flag << "=" << value;
+      EXPECT_THAT(worker.output(), AllOf(HasSubstr(flag), HasSubstr(" is no number from "))) << value;
+    }
+  }
 }
 
 }  // namespace

@@ -134,7 +134,9 @@ class Worker {
     if (store_options.cache.empty()) {
       ASSIGN_OR_RETURN(store_options.cache, scratch_.NewFolder("blobs-"));
     }
-    ASSIGN_OR_RETURN(store_, OpenStore(options_.store, store_options));
+    absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options_.store, store_options);
+    if (!store.ok()) return Annotate(store.status(), "--store");
+    store_ = *std::move(store);
     ASSIGN_OR_RETURN(const JailLevel jail, slots_[0]->AwaitJail(SteadyNow() + kHelloTimeout));
     if (jail == JailLevel::kNone) LogWarning("running without a jail", {{"why", "the kernel has none"}});
     RETURN_IF_ERROR(Connect());
@@ -472,8 +474,9 @@ class Worker {
 }  // namespace
 
 absl::Status RunWorker(const WorkerOptions& options, ZygoteProcess zygote) {
-  ASSIGN_OR_RETURN(WorkerScratch scratch, WorkerScratch::Create(options.scratch));
-  auto* worker = new Worker(options, std::move(scratch));  // see its comment
+  absl::StatusOr<WorkerScratch> scratch = WorkerScratch::Create(options.scratch);
+  if (!scratch.ok()) return Annotate(scratch.status(), "--scratch");
+  auto* worker = new Worker(options, *std::move(scratch));  // see its comment
   return worker->Run(std::move(zygote));
 }
 
