@@ -41,9 +41,9 @@ class BlobPins {
   virtual ~BlobPins() = default;
   // Before FindMissing and Open, so that no collection comes between.
   virtual absl::Status Add(std::string_view tenant, std::span<const Digest> digests) = 0;
-  // To be called more often than GarbageOptions::untouched: a store that cannot see its users' processes takes pins older
-  // than that for a dead one's. Local stores see them.
-  virtual absl::Status Renew() = 0;
+  // How long they are sure to keep a blob, counted from when it was stored or used: a store that cannot see its users' processes takes
+  // old pins for a dead one's. Local stores see them: for ever.
+  virtual absl::Duration lasts() const = 0;
 };
 
 struct GarbageOptions {

@@ -78,6 +78,7 @@ TEST(LocalGarbageTest, PinnedBlobsStayWhileTheirPinsLive) {
       .farm = "farm 1", .referenced = [](auto, const Digest&) { return false; }, .now = absl::Now() + absl::Hours(25)};
   std::unique_ptr<BlobPins> pins = place->Open()->Pin().value();
   ASSERT_TRUE(pins->Add("default", std::vector<Digest>{pinned}).ok());
+  EXPECT_EQ(pins->lasts(), absl::InfiniteDuration());
   GarbageReport report = store->CollectGarbage(options).value();
   EXPECT_EQ(report.pinned, 1u);
   EXPECT_THAT(store->FindMissing("default", std::vector<Digest>{pinned, free}).value(), ElementsAre(free));

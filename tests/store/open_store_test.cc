@@ -56,6 +56,7 @@ TEST_F(OpenStoreTest, ABucketsBlobsInUseAreKeptYoungerThanGarbage) {
   S3Server server;
   std::unique_ptr<Store> store =
       OpenStore(server.url(), {.credentials = credentials(), .garbage_after = absl::Milliseconds(20)}).value();
+  EXPECT_EQ(store->Pin().value()->lasts(), absl::Milliseconds(10)) << "from any use on";
   const Digest digest = WriteBlob(*store, "default", "abc").value();
   s3::Client client(server.options(), S3Server::credentials());
   const auto modified = [&] { return client.Head("farm/" + BlobKey("default", digest))->modified; };

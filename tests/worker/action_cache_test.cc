@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/base/error.h"
+#include "common/store/cached_store.h"
 #include "common/store/layout.h"
 #include "tests/worker/support.h"
 #include "worker/daemon/capabilities.h"
@@ -135,6 +136,22 @@ TEST(ActionCacheTest, OnlyWholeResultsAreFound) {
   ASSERT_TRUE(WriteBlob(*store, "default", "artifact").ok());
   EXPECT_TRUE(cache.Find("default", key));
   fs::remove(folder.path() / BlobKey("default", *result.parity));
+  EXPECT_FALSE(cache.Find("default", key));
+}
+
+// A worker's copies of a bucket's blobs outlive them.
+TEST(ActionCacheTest, WhatTheStoreHasLostIsNotFoundThoughALocalCopyIsThere) {
+  const TemporaryFolder folder = *TemporaryFolder::Create("/tmp", "actions-");
+  const auto store =
+      *OpenCachedStore({.root = folder.path() / "cache"}, *OpenLocalStore({folder.path() / "store", true}));
+  ActionCache cache(*store);
+  const Digest key = Digest::Of("key");
+  TaskResult result{.entry = "{}"};
+  result.files = {{"net.tflite", *WriteBlob(*store, "default", "artifact")}};
+  cache.Keep("default", key, *WriteBlob(*store, "default", result.ToJson()));
+  EXPECT_TRUE(cache.Find("default", key));
+  fs::remove(folder.path() / "store" / BlobKey("default", result.files[0].digest));
+  ASSERT_TRUE(store->OpenLocal("default", result.files[0].digest).ok()) << "the copy";
   EXPECT_FALSE(cache.Find("default", key));
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 class ScriptedExecutor final : public Executor {
@@ -61,10 +62,9 @@ Execution Dies(int signal) {
   return execution;
 }
 
-// A store whose disk is full for files.
-class FullStore final : public Store {
+class ForwardingStore : public Store {
  public:
-  explicit FullStore(Store& store) : store_(store) {}
+  explicit ForwardingStore(Store& store) : store_(store) {}
   absl::StatusOr<std::vector<Digest>> FindMissing(std::string_view tenant, std::span<const Digest> wanted) override {
     return store_.FindMissing(tenant, wanted);
   }
@@ -78,12 +78,37 @@ class FullStore final : public Store {
   absl::StatusOr<UniqueFd> OpenLocal(std::string_view tenant, const Digest& digest) override {
     return store_.OpenLocal(tenant, digest);
   }
-  absl::StatusOr<Digest> PutFile(std::string_view, const fs::path&) override {
-    return ErrnoStatus(ENOSPC, "store the file");
+  absl::StatusOr<Digest> PutFile(std::string_view tenant, const fs::path& file) override {
+    return store_.PutFile(tenant, file);
   }
 
  private:
   Store& store_;
+};
+
+// A store whose disk is full for files.
+class FullStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  absl::StatusOr<Digest> PutFile(std::string_view, const fs::path&) override {
+    return ErrnoStatus(ENOSPC, "store the file");
+  }
+};
+
+// A store whose pins hold for this long, as a bucket's do.
+class ForgetfulStore final : public ForwardingStore {
+ public:
+  ForgetfulStore(Store& store, absl::Duration lasts) : ForwardingStore(store), lasts_(lasts) {}
+  absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return std::make_unique<Pins>(lasts_); }
+
+ private:
+  struct Pins final : BlobPins {
+    explicit Pins(absl::Duration lasts) : duration(lasts) {}
+    absl::Status Add(std::string_view, std::span<const Digest>) override { return absl::OkStatus(); }
+    absl::Duration lasts() const override { return duration; }
+    const absl::Duration duration;
+  };
+  const absl::Duration lasts_;
 };
 
 class TaskRunnerTest : public testing::Test {
@@ -467,11 +492,11 @@ TEST_F(TaskRunnerTest, AnotherWorkersLeaseFencesTheCommit) {
 class RedisAwayTest : public TaskRunnerTest {
  protected:
   RedisAwayTest() : TaskRunnerTest({.persistent = true}) {}
-  // Leaves a worker's question to the queue unanswered, and four more.
-  void Lose() {
+  // Leaves a worker's question to the queue unanswered, and some more.
+  void Lose(int questions = 5) {
     redis_.Kill9();
-    executor_.when_asked = [this] {
-      if (++asked_ == 5) redis_.Restart();
+    executor_.when_asked = [this, questions] {
+      if (++asked_ == questions) redis_.Restart();
     };
   }
   TaskState State(const std::string& request) {
@@ -490,6 +515,27 @@ TEST_F(RedisAwayTest, AResultIsCommittedWhenItIsBack) {
   }};
   Run(Lease());
   EXPECT_EQ(State(request), TaskState::kPassed);
+}
+
+TEST_F(RedisAwayTest, AResultThatPinsHoldNoLongerIsNotCommitted) {
+  const std::string request = Submit();
+  executor_.steps = {[this](const TaskMessage& task, const std::vector<int>& blobs) {
+    Lose(/*questions=*/10);
+    return Converts()(task, blobs);
+  }};
+  ForgetfulStore store(*store_, absl::Milliseconds(1));
+  Run(Lease(), store);
+  EXPECT_FALSE(IsTerminal(State(request)));
+  EXPECT_NE(State(request), TaskState::kRunning);
+  EXPECT_THAT(View(request).attempt_reasons, ElementsAre(HasSubstr("--garbage-after")));
+}
+
+TEST_F(TaskRunnerTest, AResultThatPinsHoldForAWhileIsCommitted) {
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  ForgetfulStore store(*store_, absl::Hours(12));
+  Run(Lease(), store);
+  EXPECT_EQ(View(request).state, TaskState::kPassed);
 }
 
 TEST_F(RedisAwayTest, ATaskIsReturnedWhenItIsBack) {

@@ -76,6 +76,9 @@ std::optional<KeptResult> ActionCache::Find(const std::string& tenant, const Dig
     for (const auto& more : {result.parity, result.reference, result.emitted}) {
       if (more) blobs.push_back(*more);
     }
+    // What a cache before the store still has the store may have lost; and it is used from now on.
+    ASSIGN_OR_RETURN(const std::vector<Digest> missing, store_.FindMissing(tenant, blobs));
+    if (!missing.empty()) return NotFound("blob {} is not stored", missing[0].ToString());
     for (const Digest& blob : blobs) RETURN_IF_ERROR(store_.OpenLocal(tenant, blob).status());
     return KeptResult{digest, std::move(result)};
   }();

@@ -79,7 +79,7 @@ TaskRunner::Ended TaskRunner::Run(const LeasedTask& task, Executor& executor,
       ended.leased = Commit(task, settlement, executor, meter, next ? next() : std::nullopt);
       break;
     case Settlement::What::kReturn:
-      Return(task, settlement, executor);
+      Return(task, settlement.reason, settlement.how, executor);
       break;
     case Settlement::What::kNothing:
       meter.GaveUp();
@@ -119,8 +119,9 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   const std::optional<ActionCache::Turn> turn =
       reused ? actions_.Await(task.tenant, keys.result, abandoned) : std::nullopt;
   if (reused) {
+    const absl::Time now = SteadyNow();
     if (const auto kept = actions_.Find(task.tenant, keys.result)) {
-      if (auto settlement = Kept(task, *message, *kept); settlement.ok()) return *std::move(settlement);
+      if (auto settlement = Kept(task, *message, *kept, now); settlement.ok()) return *std::move(settlement);
     }
     const auto made = keys.artifact ? actions_.Find(task.tenant, *keys.artifact) : std::nullopt;
     if (made && made->result.emitted) {
@@ -171,6 +172,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
               .result = result->digest.ToString(),
               .reason = output->reason,
               .pins = std::move(result->pins),
+              .commit_by = result->commit_by,
               .machine = Health::kWell};
     }
     if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
@@ -227,7 +229,8 @@ absl::StatusOr<std::vector<UniqueFd>> TaskRunner::OpenBlobs(const LeasedTask& ta
   return blobs;
 }
 
-absl::StatusOr<TaskRunner::StoredResult> TaskRunner::StoreAndPin(const std::string& tenant, const TaskResult& result) {
+absl::StatusOr<TaskRunner::StoredResult> TaskRunner::StoreAndPin(const std::string& tenant, const TaskResult& result,
+                                                                 absl::Time begun) {
   ASSIGN_OR_RETURN(const Digest digest, WriteBlob(store_, tenant, result.ToJson()));
   std::vector<Digest> made = {digest};
   for (const ResultFile& file : result.files) made.push_back(file.digest);
@@ -236,13 +239,15 @@ absl::StatusOr<TaskRunner::StoredResult> TaskRunner::StoreAndPin(const std::stri
   }
   ASSIGN_OR_RETURN(std::unique_ptr<BlobPins> pins, store_.Pin());
   RETURN_IF_ERROR(pins->Add(tenant, made));
-  return StoredResult{digest, std::move(pins)};
+  const absl::Time commit_by = begun + pins->lasts();
+  return StoredResult{digest, std::move(pins), commit_by};
 }
 
 absl::StatusOr<TaskRunner::StoredResult> TaskRunner::StoreResult(const LeasedTask& task, const TaskMessage& message,
                                                                  const TaskOutput& output, const fs::path& scratch) {
   json entry = json::parse(output.entry, nullptr, /*allow_exceptions=*/false);
   if (!entry.is_object()) return DataLoss("the converter process sent no manifest entry");
+  const absl::Time begun = SteadyNow();
   const auto store = [&](const fs::path& folder, const std::string& name) -> absl::StatusOr<Digest> {
     ASSIGN_OR_RETURN(const fs::path file, OutputFile(folder, name));
     auto digest = store_.PutFile(task.tenant, file);
@@ -277,14 +282,14 @@ absl::StatusOr<TaskRunner::StoredResult> TaskRunner::StoreResult(const LeasedTas
   }
   result.entry = Dump(entry);
   result.reason = output.reason;
-  auto stored = StoreAndPin(task.tenant, result);
+  auto stored = StoreAndPin(task.tenant, result, begun);
   if (!stored.ok()) return StoreTrouble(stored.status(), "store the result");
   Failpoint("worker.result_stored");
   return stored;
 }
 
 absl::StatusOr<TaskRunner::Settlement> TaskRunner::Kept(const LeasedTask& task, const TaskMessage& message,
-                                                        const KeptResult& kept) {
+                                                        const KeptResult& kept, absl::Time found) {
   Settlement settlement{Settlement::What::kCommit, TaskState::kPassed, kept.digest.ToString(), ""};
   if (message.task.kind == SpecTask::Kind::kPrepare) return settlement;
   json entry = json::parse(kept.result.entry, nullptr, /*allow_exceptions=*/false);
@@ -299,9 +304,10 @@ absl::StatusOr<TaskRunner::Settlement> TaskRunner::Kept(const LeasedTask& task, 
   entry["timings_ms"] = json::object();
   TaskResult result = kept.result;
   result.entry = Dump(entry);
-  ASSIGN_OR_RETURN(StoredResult stored, StoreAndPin(task.tenant, result));
+  ASSIGN_OR_RETURN(StoredResult stored, StoreAndPin(task.tenant, result, found));
   settlement.result = stored.digest.ToString();
   settlement.pins = std::move(stored.pins);
+  settlement.commit_by = stored.commit_by;
   return settlement;
 }
 
@@ -314,6 +320,7 @@ TaskRunner::Settlement TaskRunner::Failed(const LeasedTask& task, const TaskMess
   if (auto result = StoreResult(task, *message, output, {}); result.ok()) {
     settlement.result = result->digest.ToString();
     settlement.pins = std::move(result->pins);
+    settlement.commit_by = result->commit_by;
     settlement.machine = Health::kWell;
   }
   return settlement;
@@ -325,9 +332,11 @@ std::optional<TaskRunner::Leased> TaskRunner::Commit(const LeasedTask& task, con
   meter.Enter("commit");
   const TaskCommit commit{task.request, task.index, task.token, settlement.state, settlement.result, settlement.reason};
   std::optional<Leased> leased;
-  bool first = true;
+  bool first = true, late = false;
   // The same token may commit again after a lost reply.
   const auto outcome = WhileRedisIsAway(executor, [&]() -> absl::StatusOr<CommitOutcome> {
+    late = SteadyNow() >= settlement.commit_by;
+    if (late) return DeadlineExceeded("not committed while it was sure to be kept from the garbage (--garbage-after)");
     if (!std::exchange(first, false) || !next) return queue_.Commit(commit);
     CommittedAndLeased both = queue_.CommitAndLease(commit, *next);
     leased = std::move(both.leased);
@@ -337,6 +346,11 @@ std::optional<TaskRunner::Leased> TaskRunner::Commit(const LeasedTask& task, con
   meter.Committed(settlement.state, outcome);
   if (!outcome.ok()) {
     LogError("cannot commit", {{"reason", Message(outcome.status())}});
+    if (late) {
+      const std::string reason = "the result: " + Message(outcome.status());
+      meter.Returned(Failure::kUnclear);
+      Return(task, reason, *RetryOf(Failure::kUnclear, task, reason), executor);
+    }
     return leased;
   }
   const bool ours = *outcome == CommitOutcome::kCommitted || *outcome == CommitOutcome::kAlready;
@@ -362,11 +376,12 @@ bool TaskRunner::MoreMemoryIsOffered(const LeasedTask& task) {
   });
 }
 
-void TaskRunner::Return(const LeasedTask& task, const Settlement& settlement, const Executor& executor) {
+void TaskRunner::Return(const LeasedTask& task, const std::string& reason, const TaskReturn& how,
+                        const Executor& executor) {
   Failpoint("worker.returning");
-  const auto outcome = WhileRedisIsAway(executor, [&] { return queue_.Return(task, settlement.how); });
+  const auto outcome = WhileRedisIsAway(executor, [&] { return queue_.Return(task, how); });
   LogWarning("returned a task",
-             {{"reason", settlement.reason}, {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
+             {{"reason", reason}, {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
 }
 
 }  // namespace slipway

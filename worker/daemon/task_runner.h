@@ -93,13 +93,15 @@ class TaskRunner {
     enum class What { kCommit, kReturn, kNothing } what = What::kNothing;
     TaskState state = TaskState::kFailed;
     std::string result, reason;
-    TaskReturn how;                  // of a task that goes back
-    std::unique_ptr<BlobPins> pins;  // of a result that no request names yet
+    TaskReturn how;                                 // of a task that goes back
+    std::unique_ptr<BlobPins> pins;                 // of a result that no request names yet
+    absl::Time commit_by = absl::InfiniteFuture();  // later they may not hold
     Health machine = Health::kUnsaid;
   };
   struct StoredResult {
     Digest digest;
     std::unique_ptr<BlobPins> pins;
+    absl::Time commit_by = absl::InfiniteFuture();
   };
 
   Settlement Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter);
@@ -110,14 +112,15 @@ class TaskRunner {
   // Stores the files and the result blob.
   absl::StatusOr<StoredResult> StoreResult(const LeasedTask& task, const TaskMessage& message, const TaskOutput& output,
                                            const std::filesystem::path& scratch);
-  // Stores the result's blob and keeps all that it names from the garbage until its commit.
-  absl::StatusOr<StoredResult> StoreAndPin(const std::string& tenant, const TaskResult& result);
+  // Stores the result's blob and keeps all that it names, stored or used since `begun`, from the garbage until its commit.
+  absl::StatusOr<StoredResult> StoreAndPin(const std::string& tenant, const TaskResult& result, absl::Time begun);
   // What an earlier task made of the same, as this task's result.
-  absl::StatusOr<Settlement> Kept(const LeasedTask& task, const TaskMessage& message, const KeptResult& kept);
+  absl::StatusOr<Settlement> Kept(const LeasedTask& task, const TaskMessage& message, const KeptResult& kept,
+                                  absl::Time found);
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
   std::optional<Leased> Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor,
                                TaskMeter& meter, const std::optional<LeaseRequest>& next);
-  void Return(const LeasedTask& task, const Settlement& settlement, const Executor& executor);
+  void Return(const LeasedTask& task, const std::string& reason, const TaskReturn& how, const Executor& executor);
   std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason);
   // Whether a worker that has been heard of lately offers the task more memory.
   bool MoreMemoryIsOffered(const LeasedTask& task);

@@ -23,7 +23,7 @@ absl::StatusOr<std::string> GetWhole(Client& client, const Object& object) {
 
 class Pins final : public BlobPins {
  public:
-  Pins(Client& client, std::string key) : client_(client), key_(std::move(key)) {}
+  Pins(Client& client, std::string key, absl::Duration lasts) : client_(client), key_(std::move(key)), lasts_(lasts) {}
   ~Pins() override {
     if (absl::Status deleted = lines_.empty() ? absl::OkStatus() : client_.Delete(key_); !deleted.ok())
       LogWarning("pins left to grow old", {{"key", key_}, {"reason", Message(deleted)}});
@@ -34,14 +34,12 @@ class Pins final : public BlobPins {
     lines_ += PinLines(tenant, digests);
     return client_.Put(key_, lines_);
   }
-  absl::Status Renew() override {
-    std::lock_guard lock(mutex_);
-    return lines_.empty() ? absl::OkStatus() : client_.Put(key_, lines_);
-  }
+  absl::Duration lasts() const override { return lasts_; }
 
  private:
   Client& client_;
   const std::string key_;
+  const absl::Duration lasts_;
   std::mutex mutex_;
   std::string lines_;
 };
@@ -60,8 +58,8 @@ absl::StatusOr<std::string> ReadFarm(Client& client, const std::string& prefix) 
   return GetWhole(client, *farm);
 }
 
-std::unique_ptr<BlobPins> MakePins(Client& client, const std::string& prefix) {
-  return std::make_unique<Pins>(client, prefix + "pins/" + RandomHex(16));
+std::unique_ptr<BlobPins> MakePins(Client& client, const std::string& prefix, absl::Duration lasts) {
+  return std::make_unique<Pins>(client, prefix + "pins/" + RandomHex(16), lasts);
 }
 
 absl::StatusOr<GarbageReport> CollectGarbage(Client& client, const std::string& prefix, const GarbageOptions& options) {

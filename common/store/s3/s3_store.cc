@@ -105,7 +105,9 @@ class S3Store final : public Store {
   absl::Status Check() override { return client_.CheckBucket(options_.prefix); }
   absl::Status Bind(std::string_view farm) override { return s3::BindFarm(client_, options_.prefix, farm); }
   absl::StatusOr<std::string> Farm() override { return s3::ReadFarm(client_, options_.prefix); }
-  absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return s3::MakePins(client_, options_.prefix); }
+  absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override {
+    return s3::MakePins(client_, options_.prefix, options_.touch_after);
+  }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
     return s3::CollectGarbage(client_, options_.prefix, options);
   }

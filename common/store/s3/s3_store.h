@@ -27,7 +27,8 @@ struct S3Options {
   uint64_t part_bytes = 16 << 20;                     // larger blobs go in parts; one part at a time is in memory
   uint64_t read_bytes = 4 << 20;                      // of one ranged GET
   int parallel = 16;                                  // requests of one FindMissing
-  absl::Duration touch_after = absl::Hours(12);       // a use of an object older than this copies it onto itself
+  absl::Duration touch_after = absl::Hours(12);  // a use of an object older than this copies it onto itself; so long
+                                                 // it is then sure to stay. At most half of the garbage's age
 };
 
 // From `file` (AWS' format: aws_access_key_id = …; profile AWS_PROFILE or [default]), read again when it changes, unless empty;
