@@ -1,10 +1,20 @@
 #include "common/store/verified.h"
 
+#include <cerrno>
+
+#include "common/base/error.h"
+
 namespace slipway {
 
 FileIdentity FileIdentity::Of(const struct stat& file) {
   return {file.st_dev, file.st_ino, static_cast<uint64_t>(file.st_size),
           file.st_mtim.tv_sec * int64_t{1'000'000'000} + file.st_mtim.tv_nsec};
+}
+
+absl::StatusOr<FileIdentity> FileIdentity::Of(int fd) {
+  struct stat info;
+  if (::fstat(fd, &info) != 0) return ErrnoStatus(errno, "fstat");
+  return Of(info);
 }
 
 bool VerifiedFiles::Contains(const FileIdentity& file, const Digest& digest) const {

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
 #include "common/base/digest.h"
 
 namespace slipway {
@@ -20,6 +21,7 @@ struct FileIdentity {
   int64_t modified_ns = 0;
 
   static FileIdentity Of(const struct stat& file);
+  static absl::StatusOr<FileIdentity> Of(int fd);
   bool operator==(const FileIdentity&) const = default;
   template <typename H>
   friend H AbslHashValue(H h, const FileIdentity& id) {

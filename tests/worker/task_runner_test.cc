@@ -579,6 +579,37 @@ TEST_F(TaskRunnerTest, AMissingInputIsNoFaultOfTheModel) {
   EXPECT_EQ(Lease().attempt, 2);
 }
 
+// A disk that loses bits after the worker's look at the file: not even the child's word that the model is broken counts.
+TEST_F(TaskRunnerTest, WhatAnInputThatChangedMeanwhileGaveIsNotCommitted) {
+  const std::string request = Submit();
+  const fs::path blob = folder_.path() / "store" / BlobKey("default", Digest::Of("weights"));
+  const auto damage = [&] {
+    fs::permissions(blob, fs::perms::owner_write, fs::perm_options::add);
+    std::ofstream(blob, std::ios::in | std::ios::out) << "W";
+    fs::last_write_time(blob,
+                        fs::file_time_type::clock::now() + std::chrono::hours(1));  // the clock of files is coarse
+  };
+  executor_.steps = {[&](const TaskMessage& task, const std::vector<int>& blobs) {
+                       damage();
+                       return Converts()(task, blobs);
+                     },
+                     [&](auto&&...) {
+                       damage();
+                       return Answers(InvalidArgument("no ONNX file"));
+                     },
+                     Converts()};
+  for (int run = 1; run <= 2; ++run) {
+    Run(Lease());
+    ASSERT_EQ(executor_.runs, run);
+    ASSERT_FALSE(IsTerminal(View(request).state)) << View(request).reason;
+    ASSERT_TRUE(
+        WriteBlob(*store_, "default", "weights").ok());  // as a client does when it is told that the blob is damaged
+  }
+  Run(Lease());
+  EXPECT_EQ(View(request).state, TaskState::kPassed) << View(request).reason;
+  EXPECT_EQ(executor_.runs, 3);
+}
+
 TEST_F(TaskRunnerTest, FilesOutsideTheFolderAndLinksAreRefused) {
   const fs::path secret = folder_.path() / "secret";
   std::ofstream(secret) << "secret";

@@ -135,7 +135,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   auto blobs = OpenBlobs(task, message->blobs);
   if (!blobs.ok()) return returned(Message(blobs.status()), FailureToRead(blobs.status()));
   std::vector<int> descriptors;
-  for (const UniqueFd& blob : *blobs) descriptors.push_back(blob.get());
+  for (const Input& blob : *blobs) descriptors.push_back(blob.file.get());
   const auto progress = [&](const std::string& step) {
     meter.Enter(step);
     queue_.Progress(task, step).IgnoreError();
@@ -144,6 +144,11 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
 
   auto execution = executor.Execute(*message, descriptors, task.tenant, progress);
   Failpoint("worker.executed");
+  // Of other bytes than were asked for nothing is known: neither what was made counts, nor what is wrong with them.
+  if (executor.abandoned() != Abandon::kLost) {
+    if (const absl::Status same = CheckUnchanged(*blobs); !same.ok())
+      return returned(Message(same), FailureToRead(same));
+  }
   if (execution.ok() && execution->end == Execution::End::kResult && executor.abandoned() != Abandon::kLost) {
     const absl::StatusOr<TaskOutput>& output = execution->output;
     if (!output.ok()) {
@@ -218,15 +223,25 @@ absl::StatusOr<TaskMessage> TaskRunner::Describe(const LeasedTask& task, const R
   return message;
 }
 
-absl::StatusOr<std::vector<UniqueFd>> TaskRunner::OpenBlobs(const LeasedTask& task,
-                                                            const std::vector<Digest>& digests) {
-  std::vector<UniqueFd> blobs;
+absl::StatusOr<std::vector<TaskRunner::Input>> TaskRunner::OpenBlobs(const LeasedTask& task,
+                                                                     const std::vector<Digest>& digests) {
+  std::vector<Input> blobs;
   for (const Digest& digest : digests) {
     auto blob = store_.OpenLocal(task.tenant, digest);
     if (!blob.ok()) return StoreTrouble(blob.status(), "an input");
-    blobs.push_back(*std::move(blob));
+    ASSIGN_OR_RETURN(const FileIdentity identity, FileIdentity::Of(blob->get()));
+    blobs.push_back({digest, *std::move(blob), identity});
   }
   return blobs;
+}
+
+absl::Status TaskRunner::CheckUnchanged(const std::vector<Input>& blobs) {
+  for (const Input& blob : blobs) {
+    ASSIGN_OR_RETURN(const FileIdentity identity, FileIdentity::Of(blob.file.get()));
+    if (identity != blob.identity)
+      return DataLoss("input {}: its stored bytes changed while they were read", blob.digest.ToString());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<TaskRunner::StoredResult> TaskRunner::StoreAndPin(const std::string& tenant, const TaskResult& result,

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/queue/queue.h"
 #include "common/store/store.h"
+#include "common/store/verified.h"
 #include "common/task/carried.h"
 #include "common/task/task.h"
 #include "worker/daemon/action_cache.h"
@@ -98,6 +99,12 @@ class TaskRunner {
     absl::Time commit_by = absl::InfiniteFuture();  // later they may not hold
     Health machine = Health::kUnsaid;
   };
+  // A blob as an open file, and what it was when its bytes had just been verified.
+  struct Input {
+    Digest digest;
+    UniqueFd file;
+    FileIdentity identity;
+  };
   struct StoredResult {
     Digest digest;
     std::unique_ptr<BlobPins> pins;
@@ -108,7 +115,9 @@ class TaskRunner {
   // Of an error in reading what the task needs.
   Failure FailureToRead(const absl::Status& status);
   absl::StatusOr<TaskMessage> Describe(const LeasedTask& task, const RequestSpec& spec);
-  absl::StatusOr<std::vector<UniqueFd>> OpenBlobs(const LeasedTask& task, const std::vector<Digest>& digests);
+  absl::StatusOr<std::vector<Input>> OpenBlobs(const LeasedTask& task, const std::vector<Digest>& digests);
+  // DATA_LOSS if a file is another than OpenBlobs() found.
+  static absl::Status CheckUnchanged(const std::vector<Input>& blobs);
   // Stores the files and the result blob.
   absl::StatusOr<StoredResult> StoreResult(const LeasedTask& task, const TaskMessage& message, const TaskOutput& output,
                                            const std::filesystem::path& scratch);
