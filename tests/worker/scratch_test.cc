@@ -34,6 +34,23 @@ TEST_F(ScratchTest, NothingIsAddedToWhatIsRemoved) {
   }
 }
 
+// A cleaner of /tmp takes the folder of a worker that lives; one that has ended makes nothing again.
+TEST_F(ScratchTest, AFolderThatSomebodyRemovedIsMadeAgain) {
+  const fs::path parent = folder_.path() / "slipway";
+  WorkerScratch scratch = *WorkerScratch::Create(parent);
+  for (const fs::path& gone : {scratch.path(), parent}) {
+    fs::remove_all(gone);
+    const auto made = scratch.NewFolder("child");
+    ASSERT_TRUE(made.ok()) << made.status();
+    EXPECT_EQ(made->parent_path(), scratch.path());
+    EXPECT_EQ(fs::status(scratch.path()).permissions(), fs::perms::owner_all);
+    EXPECT_TRUE(fs::is_directory(*made));
+  }
+  scratch.Remove();
+  EXPECT_FALSE(scratch.NewFolder("child").ok());
+  EXPECT_TRUE(fs::is_empty(parent));
+}
+
 TEST_F(ScratchTest, WhoeverComesNextFinishesAnInterruptedRemoval) {
   for (const char* leftover : {"slipway-worker-1", "slipway-worker-2.removed"}) {
     fs::create_directories(folder_.path() / leftover / "child-1");

@@ -73,11 +73,21 @@ WorkerScratch::~WorkerScratch() { Remove(); }
 
 absl::StatusOr<fs::path> WorkerScratch::NewFolder(std::string_view prefix) const {
   const fs::path folder = path_ / fmt::format("{}-{}", prefix, RandomHex(8));
-  if (mkdir(folder.c_str(), 0700) != 0) return ErrnoStatus(errno, fmt::format("make {}", folder.string()));
-  return folder;
+  if (mkdir(folder.c_str(), 0700) == 0) return folder;
+  if (errno == ENOENT) {
+    // Somebody tidied up, and the worker may live for months.
+    std::lock_guard lock(mutex_);
+    std::error_code error;
+    if (lock_.valid()) fs::create_directories(path_.parent_path(), error);
+    if (lock_.valid() && !error && (mkdir(path_.c_str(), 0700) == 0 || errno == EEXIST) &&
+        mkdir(folder.c_str(), 0700) == 0)
+      return folder;
+  }
+  return ErrnoStatus(errno, fmt::format("make {}", folder.string()));
 }
 
 void WorkerScratch::Remove() {
+  std::lock_guard lock(mutex_);
   if (!lock_.valid()) return;
   RemoveFolder(path_);
   unlink(lock_path_.c_str());

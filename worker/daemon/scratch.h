@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,7 @@ class WorkerScratch {
 
   const std::filesystem::path& path() const { return path_; }
   // A new folder of mode 0700 whose name cannot be guessed: hosts may open files by name, but not list the folder
-  // above.
+  // above. Where somebody removed the worker's own folder, it is made again.
   absl::StatusOr<std::filesystem::path> NewFolder(std::string_view prefix) const;
   // Once; whoever still asks for a folder meanwhile or later gets an error.
   void Remove();
@@ -34,7 +35,8 @@ class WorkerScratch {
       : path_(std::move(path)), lock_path_(std::move(lock_path)), lock_(std::move(lock)) {}
 
   std::filesystem::path path_, lock_path_;
-  UniqueFd lock_;
+  mutable std::mutex mutex_;
+  UniqueFd lock_;  // under mutex_
 };
 
 // Removes all that a folder holds. UNAVAILABLE or RESOURCE_EXHAUSTED: do not use the folder again.
