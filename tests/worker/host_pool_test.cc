@@ -92,6 +92,19 @@ TEST_F(HostPoolTest, AHostWhoseBorrowerDiedIsKilled) {
   EXPECT_TRUE(EndsWithin(pid));
 }
 
+// Its jail would refuse it every file of a scratch folder that was made anew.
+TEST_F(HostPoolTest, AHostWhoseFolderSomebodyRemovedIsLentNoMore) {
+  auto loan = hosts().Lend("ncnn", "default");
+  ASSERT_TRUE(loan.ok()) << loan.status();
+  const pid_t pid = PidOf(*loan);
+  hosts().Return(loan->id, true);
+  std::filesystem::remove_all(farmhand_.scratch().path());
+  auto next = hosts().Lend("ncnn", "default");
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_NE(next->id, loan->id);
+  EXPECT_TRUE(EndsWithin(pid));
+}
+
 TEST_F(HostPoolTest, APrewarmedHostIsTheOneLent) {
   hosts().Prewarm({"ncnn"});
   auto loan = hosts().Lend("ncnn", "default");

@@ -610,6 +610,18 @@ TEST_F(TaskRunnerTest, WhatAnInputThatChangedMeanwhileGaveIsNotCommitted) {
   EXPECT_EQ(executor_.runs, 3);
 }
 
+// A judge that finds no file to open has nothing to say of the artifact.
+TEST_F(TaskRunnerTest, AVerdictWithoutItsFilesIsNotCommitted) {
+  const std::string request = Submit();
+  executor_.steps = {[&](auto&&...) {
+    fs::remove_all(executor_.scratch());
+    return Answers(TaskOutput{.state = "parity_failed", .entry = R"({"target":"onnx","precision":"fp32"})"});
+  }};
+  Run(Lease());
+  EXPECT_EQ(executor_.runs, 1);
+  EXPECT_FALSE(IsTerminal(View(request).state)) << View(request).reason;
+}
+
 TEST_F(TaskRunnerTest, FilesOutsideTheFolderAndLinksAreRefused) {
   const fs::path secret = folder_.path() / "secret";
   std::ofstream(secret) << "secret";

@@ -167,6 +167,13 @@ absl::StatusOr<HostPool::Loan> HostPool::Lend(std::string_view runtime, std::str
         if (SteadyNow() < missing->second.first) return NotFound("{}", missing->second.second);
         missing_.erase(missing);
       }
+      // A jail holds on to the folders that it opened: where somebody removed them, this host can read nothing that came since.
+      for (auto it = hosts_.begin(); it != hosts_.end();) {
+        std::error_code ignored;
+        const auto next = std::next(it);
+        if (it->runtime == runtime && !it->lent && !fs::exists(it->scratch, ignored)) Drop(it);
+        it = next;
+      }
       const auto free_for = [&](std::string_view owner) {
         return std::find_if(hosts_.begin(), hosts_.end(), [&](const Host& h) {
           return h.runtime == runtime && !h.lent && !h.dead && h.tenant == owner;

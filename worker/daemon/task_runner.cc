@@ -145,7 +145,9 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   auto execution = executor.Execute(*message, descriptors, task.tenant, progress);
   Failpoint("worker.executed");
   // Of other bytes than were asked for nothing is known: neither what was made counts, nor what is wrong with them.
-  if (executor.abandoned() != Abandon::kLost) {
+  if (executor.abandoned() != Abandon::kLost && !message->noop) {
+    std::error_code ignored;
+    if (!fs::exists(executor.scratch(), ignored)) return returned("somebody removed the task's scratch folder");
     if (const absl::Status same = CheckUnchanged(*blobs); !same.ok())
       return returned(Message(same), FailureToRead(same));
   }
