@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <fstream>
 
@@ -136,7 +137,15 @@ class LocalStore final : public Store {
 
   absl::Status Bind(std::string_view farm) override { return BindLocalFarm(layout_, farm); }
   absl::StatusOr<std::string> Farm() override { return LocalFarm(layout_); }
-  absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return MakeLocalPins(layout_); }
+  absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override {
+    ASSIGN_OR_RETURN(const std::string farm, Farm());
+    if (!farm.empty()) {
+      bound_ = true;
+    } else if (bound_) {
+      return Unavailable("the store is nobody's any more: its mount is missing");
+    }
+    return MakeLocalPins(layout_);
+  }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
     return CollectLocalGarbage(layout_, options);
   }
@@ -172,6 +181,7 @@ class LocalStore final : public Store {
     ::unlink(layout_.BlobPath(tenant, digest).c_str());
   }
 
+  std::atomic<bool> bound_ = false;  // has been a farm's
   StoreLayout layout_;
   const bool reserve_;
   VerifiedFiles verified_{kRememberedFiles};

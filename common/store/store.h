@@ -92,6 +92,7 @@ class Store {
   // lost begins a new epoch; collecting by an old one's references would remove what the new one needs.
   virtual absl::Status Bind(std::string_view farm);
   virtual absl::StatusOr<std::string> Farm();  // whose it is; empty: nobody's yet
+  // UNAVAILABLE where a folder that was a farm's is nobody's now: what was stored lies below a mount that went away.
   virtual absl::StatusOr<std::unique_ptr<BlobPins>> Pin();
   // Removes blobs that are untouched, unpinned and unreferenced, untouched actions, and unfinished writes nobody goes on
   // with. Finding a blob by FindMissing, opening and storing it touch it. FAILED_PRECONDITION, nothing removed, unless the store is

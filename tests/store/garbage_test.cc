@@ -86,6 +86,22 @@ TEST(LocalGarbageTest, PinnedBlobsStayWhileTheirPinsLive) {
   EXPECT_EQ(store->CollectGarbage(options)->removed, 1u);
 }
 
+// As when its mount goes away and leaves an empty folder: nobody would find there what is stored.
+TEST(LocalGarbageTest, AFolderThatWasAFarmsPinsNothingWhileItIsNobodys) {
+  const TemporaryFolder folder = *TemporaryFolder::Create("/tmp", "store-");
+  const std::filesystem::path mount = folder.path() / "mount", away = folder.path() / "away";
+  std::unique_ptr<Store> store = *OpenLocalStore({.root = mount, .ephemeral = true});
+  EXPECT_TRUE(store->Pin().ok());
+  ASSERT_TRUE(store->Bind("farm 1").ok());
+  EXPECT_TRUE(store->Pin().ok());
+  std::filesystem::rename(mount, away);
+  ASSERT_TRUE(WriteBlob(*store, "default", "abc").ok());
+  EXPECT_EQ(store->Pin().status().code(), absl::StatusCode::kUnavailable);
+  std::filesystem::remove_all(mount);
+  std::filesystem::rename(away, mount);
+  EXPECT_TRUE(store->Pin().ok());
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, GarbageTest, ::testing::Values("Local", "S3"),
                          [](const auto& info) { return std::string(info.param); });
 
