@@ -15,6 +15,11 @@
 namespace slipway {
 namespace {
 
+// What a caller may not do or does not find is another matter: here the farm may not, or lacks its folder.
+bool IsAway(int error_number) {
+  return error_number == EROFS || error_number == EACCES || error_number == EPERM || error_number == ENOTDIR;
+}
+
 // Over NFS a rename whose reply was lost is sent again and then finds nothing to rename.
 bool IsFile(int fd, const std::filesystem::path& path) {
   struct stat open_file, named;
@@ -91,9 +96,11 @@ absl::Status StoreErrno(int error_number, std::string_view what) {
       Message(ErrnoStatus(error_number, no_space ? "the farm's store is full" : "the farm's store does not work")) +
           (no_space ? "; nothing was stored, its keeper has to make room"
                     : "; its keeper finds the reason in the log"));
-  if (!no_space || status.code() == absl::StatusCode::kResourceExhausted) return status;
-  return WithTold(WithKind(absl::Status(absl::StatusCode::kResourceExhausted, status.message()), ErrorKind::kMachine),
-                  Told(status));
+  const absl::StatusCode code = no_space               ? absl::StatusCode::kResourceExhausted
+                                : IsAway(error_number) ? absl::StatusCode::kUnavailable
+                                                       : status.code();
+  if (code == status.code()) return status;
+  return WithTold(WithKind(absl::Status(code, status.message()), ErrorKind::kMachine), Told(status));
 }
 
 absl::Status MakeFolders(const std::filesystem::path& folder) {

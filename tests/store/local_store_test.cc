@@ -139,6 +139,20 @@ TEST_F(LocalStoreTest, OnAFullDiskTheWriteIsRefusedAndNothingIsLeft) {
   }
 }
 
+// Not PERMISSION_DENIED or NOT_FOUND: neither the caller's role nor a lost blob is the matter, and trying again may help.
+TEST_F(LocalStoreTest, WhatIsNoFolderAnyMoreIsAway) {
+  const Digest digest = WriteBlob(*store_, "default", "some bytes").value();
+  fs::remove_all(root_ / "t");
+  std::ofstream(root_ / "t") << "x";
+  const Digest wanted[] = {digest};
+  EXPECT_EQ(store_->FindMissing("default", wanted).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store_->Open("default", digest, 0).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store_->OpenLocal("default", digest).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(WriteBlob(*store_, "default", "other bytes").status().code(), absl::StatusCode::kUnavailable);
+  for (const int error : {EROFS, EACCES, EPERM})
+    EXPECT_EQ(StoreErrno(error, "touch it").code(), absl::StatusCode::kUnavailable) << error;
+}
+
 TEST_F(LocalStoreTest, AFolderThatCannotBeIsRefused) {
   std::ofstream(folder_.path() / "file") << "x";
   EXPECT_FALSE(OpenLocalStore({.root = folder_.path() / "file", .ephemeral = false}).ok());
