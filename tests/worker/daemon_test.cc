@@ -262,18 +262,6 @@ TEST_F(DaemonTest, AKilledZygoteEndsTheWorkerAndLosesNoTask) {
   EXPECT_FALSE(IsTerminal(Tasks(request)[0].state));
 }
 
-TEST_F(DaemonTest, ARemovedScratchFolderEndsTheWorkerWhichGivesItsTaskBack) {
-  WorkerProcess worker(Arguments({"--lease", "0.5"}));
-  const std::string request = HoldTask(worker);
-  for (const auto& entry : std::filesystem::directory_iterator(folder_.path() / "scratch")) {
-    if (entry.is_directory()) std::filesystem::rename(entry.path(), folder_.path() / "removed");
-  }
-  EXPECT_EQ(worker.Exit(), 5);
-  EXPECT_THAT(worker.output(), HasSubstr("was removed"));
-  EXPECT_EQ(Tasks(request)[0].state, TaskState::kReady);
-  EXPECT_EQ(LeaseForTest(absl::Milliseconds(500)).attempt, 1) << "not counted";
-}
-
 TEST_F(DaemonTest, RedisGoingAndComingBackLosesNothing) {
   WorkerProcess worker(Arguments());
   ASSERT_TRUE(AllEnd(SubmitNoops(1)));

@@ -336,9 +336,6 @@ class Worker {
         if (changed_.wait_for(lock, absl::ToChronoMilliseconds(options_.queue.lease / 5), [this] { return ended_; }))
           return;
       }
-      // Nothing could run here any more; who starts it again gives it another.
-      if (access(scratch_.path().c_str(), F_OK) != 0 && errno == ENOENT)
-        Fail(NotFound("the scratch folder {} was removed", scratch_.path().string()));
       std::vector<std::string> tokens;
       for (const auto& slot : slots_) {
         slot->KillIfOverdue(SteadyNow());
