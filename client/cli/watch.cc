@@ -1,4 +1,5 @@
 // slipway watch REQUEST: follows a request that somebody submitted.
+#include <algorithm>
 #include <map>
 #include <stop_token>
 
@@ -23,6 +24,11 @@ absl::StatusOr<RequestSpec> SpecOf(FarmClient& farm, const std::string& request)
   return ReadSpec(farm, status);
 }
 
+// Those that are made for the user, without their preparations.
+size_t CellsOf(const RequestSpec& spec) {
+  return std::ranges::count(spec.tasks, SpecTask::Kind::kCell, &SpecTask::kind);
+}
+
 }  // namespace
 
 int RunWatch(const Settings& settings, const Arguments& request) {
@@ -44,7 +50,7 @@ int RunWatch(const Settings& settings, const Arguments& request) {
   std::optional<WaitingNotice> notice(std::in_place, **farm, *reporter);
   const absl::Status status =
       (*farm)->Watch(request[0], {.stop = stop.get_token()}, [&](const v1::WatchResponse& change) {
-        if (!std::exchange(started, true)) reporter->Started(request[0], change.request().cells());
+        if (!std::exchange(started, true)) reporter->Started(request[0], CellsOf(*spec));
         for (const v1::Cell& cell : change.cells()) {
           cells[cell.index()] = cell;
           notice->Saw(cell);
@@ -69,7 +75,11 @@ int RunWatch(const Settings& settings, const Arguments& request) {
     end.error = MachineFailure(ended);
     end.exit_code = end.error.empty() ? ExitCodeFor(states, spec->options.verify) : kExitMachine;
   } else if (absl::IsCancelled(status)) {
-    end.exit_code = kExitCancelled;  // only the watching ends: the farm works on
+    end.exit_code = kExitCancelled;
+    reporter->Note(
+        fmt::format("slipway: watched no longer; the farm works on: `slipway watch {}` goes on, `slipway "
+                    "cancel {}` ends it",
+                    request[0], request[0]));
   } else {
     end.error = Message(status);
     end.exit_code = absl::IsNotFound(status) ? kExitUsage : kExitMachine;

@@ -40,7 +40,7 @@ absl::Status Remove(const fs::path& path) {
 absl::StatusOr<OutputFolder> OutputFolder::Open(const fs::path& path) {
   std::error_code error;
   const bool made = !fs::exists(path, error);
-  RETURN_IF_ERROR(MakeFolders(path));
+  if (const absl::Status status = MakeFolders(path); !status.ok()) return Annotate(status, "--out");
   OutputFolder folder(path, made);
   folder.lock_ = UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.lock_.valid()) return ErrnoStatus(errno, "open folder " + path.string());

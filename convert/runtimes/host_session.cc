@@ -22,7 +22,7 @@ struct Reply {
 
 absl::Status HostGone(Channel& channel, std::string_view runtime, const absl::Status& cause) {
   channel.Close();
-  return Unavailable("the {} host has gone: {}", runtime, Message(cause));
+  return Unavailable("the {} judge broke off: {}", runtime, Message(cause));
 }
 
 std::string StringOf(const json& object, const char* key) {
@@ -51,14 +51,14 @@ void LimitStalls(const Channel& channel, absl::Duration answer_timeout) {
 
 absl::StatusOr<Reply> Call(Channel& channel, std::string_view runtime, absl::Duration answer_timeout,
                            const json& request, const std::vector<int>& fds = {}) {
-  if (!channel.valid()) return Unavailable("the {} host has gone", runtime);
+  if (!channel.valid()) return Unavailable("the {} judge has gone", runtime);
   // Names come from models and may not be UTF-8.
   const std::string body = request.dump(-1, ' ', false, json::error_handler_t::replace);
   if (absl::Status sent = channel.Send(body, fds); !sent.ok()) return HostGone(channel, runtime, sent);
   absl::StatusOr<Frame> frame = channel.Receive(SteadyNow() + answer_timeout);
   if (absl::IsDeadlineExceeded(frame.status())) {
     channel.Close();
-    return Unavailable("the {} host did not answer within {}", runtime, absl::FormatDuration(answer_timeout));
+    return Unavailable("the {} judge did not answer within {}", runtime, absl::FormatDuration(answer_timeout));
   }
   if (!frame.ok()) return HostGone(channel, runtime, frame.status());
   Reply reply{json::parse(frame->body, nullptr, false), std::move(frame->fds)};
@@ -70,14 +70,14 @@ absl::StatusOr<Reply> Call(Channel& channel, std::string_view runtime, absl::Dur
 absl::StatusOr<std::vector<HostTensorInfo>> TensorInfos(const json& body, const char* key, std::string_view runtime) {
   std::vector<HostTensorInfo> infos;
   const auto list = body.find(key);
-  if (list == body.end() || !list->is_array()) return Internal("the {} host listed no {}", runtime, key);
+  if (list == body.end() || !list->is_array()) return Internal("the {} judge listed no {}", runtime, key);
   for (const json& entry : *list) {
     HostTensorInfo info{StringOf(entry, "name"), StringOf(entry, "dtype"), {}};
     const auto shape = entry.find("shape");
     if (shape == entry.end() || !shape->is_array())
-      return Internal("the {} host gave '{}' no shape", runtime, info.name);
+      return Internal("the {} judge gave '{}' no shape", runtime, info.name);
     for (const json& size : *shape) {
-      if (!size.is_number_integer()) return Internal("the {} host gave '{}' a malformed shape", runtime, info.name);
+      if (!size.is_number_integer()) return Internal("the {} judge gave '{}' a malformed shape", runtime, info.name);
       info.shape.push_back(size.get<int64_t>());
     }
     infos.push_back(std::move(info));
@@ -89,17 +89,17 @@ absl::StatusOr<std::vector<HostTensorInfo>> TensorInfos(const json& body, const 
 absl::StatusOr<Tensor> TensorFromMemory(const UniqueFd& fd, const HostTensorInfo& info, std::string_view runtime) {
   constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_WRITE;
   const int seals = fcntl(fd.get(), F_GET_SEALS);
-  if (seals < 0 || (seals & kSeals) != kSeals) return Internal("the {} host sent memory that is not sealed", runtime);
+  if (seals < 0 || (seals & kSeals) != kSeals) return Internal("the {} judge sent memory that is not sealed", runtime);
   const DataType type = DataTypeFromName(info.dtype);
   const size_t element = SizeOf(type);
-  if (element == 0) return Internal("the {} host sent '{}' as {}", runtime, info.name, info.dtype);
+  if (element == 0) return Internal("the {} judge sent '{}' as {}", runtime, info.name, info.dtype);
   for (int64_t size : info.shape) {
-    if (size < 0) return Internal("the {} host sent '{}' with a negative size", runtime, info.name);
+    if (size < 0) return Internal("the {} judge sent '{}' with a negative size", runtime, info.name);
   }
   const int64_t count = ElementCount(info.shape);
   ASSIGN_OR_RETURN(auto memory, MappedFile::Map(fd.get(), info.name));
   if (count < 0 || memory->bytes().size() != static_cast<size_t>(count) * element) {
-    return Internal("the {} host sent {} bytes for '{}' {}", runtime, memory->bytes().size(), info.name,
+    return Internal("the {} judge sent {} bytes for '{}' {}", runtime, memory->bytes().size(), info.name,
                     ToString(info.shape));
   }
   const auto bytes = memory->bytes();
@@ -163,7 +163,7 @@ absl::StatusOr<NamedTensors> HostSession::Run(const NamedTensors& inputs, const 
                                        {{"op", "run"}, {"session", id_}, {"inputs", described}, {"want", part}}, fds));
     ASSIGN_OR_RETURN(std::vector<HostTensorInfo> infos, TensorInfos(reply.body, "outputs", identity_.name));
     if (infos.size() != part.size() || reply.fds.size() != part.size()) {
-      return Internal("the {} host sent {} of {} tensors", identity_.name, reply.fds.size(), part.size());
+      return Internal("the {} judge sent {} of {} tensors", identity_.name, reply.fds.size(), part.size());
     }
     for (size_t i = 0; i < part.size(); ++i) {
       ASSIGN_OR_RETURN(Tensor tensor, TensorFromMemory(reply.fds[i], infos[i], identity_.name));

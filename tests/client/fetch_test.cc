@@ -196,6 +196,16 @@ TEST_F(FetchTest, OnInterruptDetachLeavesTheFarmWorking) {
   EXPECT_EQ(Run({"fetch", request, "--wait"}).code, 0);
 }
 
+TEST_F(FetchTest, AWatchersPatienceIsItsOwn) {
+  worker_->Signal(SIGSTOP);
+  const std::string request = Detached();
+  const Ended watched = Run({"watch", request, "--timeout", "0.1s"});
+  EXPECT_EQ(watched.code, 130);
+  EXPECT_THAT(watched.err, HasSubstr("the farm works on: `slipway watch " + request));
+  EXPECT_EQ(Status(request)["state"], "active");
+  worker_->Signal(SIGCONT);
+}
+
 // The farm keeps the deadline of a client that is gone.
 TEST_F(FetchTest, ADetachedTimeoutIsTheFarms) {
   worker_->Signal(SIGSTOP);

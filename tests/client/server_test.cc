@@ -35,6 +35,7 @@ TEST_F(ServerTest, ExportThenStatusAndWatch) {
 
   const Ended watched = box_.Run({"watch", request}, environment);
   EXPECT_EQ(watched.code, 0) << watched.err;
+  EXPECT_THAT(watched.out, HasSubstr("request " + request + ": 2 cells"));
   EXPECT_THAT(watched.out, HasSubstr("2 passed"));
   for (const char* verb : {"status", "watch"}) {
     const Ended unknown = box_.Run({verb, "0-00000000000000000000000000000000"}, environment);

@@ -2,6 +2,7 @@
 #include "worker/daemon/host_pool.h"
 
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <signal.h>
 
 #include <nlohmann/json.hpp>
@@ -73,6 +74,20 @@ TEST_F(HostPoolTest, AKilledIdleHostIsReplaced) {
   ASSERT_TRUE(next.ok()) << next.status();
   EXPECT_NE(next->id, loan->id);
   EXPECT_EQ(Hello(*next)["name"], "ncnn");
+}
+
+TEST_F(HostPoolTest, AHostThatDiedWhileLentIsReturnedWithTheReason) {
+  for (const bool healthy : {true, false}) {
+    auto loan = hosts().Lend("ncnn", "default");
+    ASSERT_TRUE(loan.ok()) << loan.status();
+    kill(PidOf(*loan), SIGSEGV);
+    pollfd state{loan->connection, POLLIN, 0};
+    ASSERT_EQ(poll(&state, 1, 30'000), 1);
+    EXPECT_EQ(hosts().Return(loan->id, healthy), "the ncnn judge was killed by SIGSEGV");
+  }
+  auto loan = hosts().Lend("ncnn", "default");
+  ASSERT_TRUE(loan.ok()) << loan.status();
+  EXPECT_EQ(hosts().Return(loan->id, /*healthy=*/false), "") << "it was only said to be broken";
 }
 
 TEST_F(HostPoolTest, AHostWhoseBorrowerDiedIsKilled) {

@@ -381,7 +381,7 @@ TEST_F(MachineTest, ItIsBrokenWhenItFails) {
 
 // A model that kills every judge must not stop the farm.
 TEST_F(MachineTest, JudgesThatDieAtWorkTellNothing) {
-  EXPECT_EQ(After([](auto&&...) { return Judged(Unavailable("the litert host has gone")); }), Health::kUnsaid);
+  EXPECT_EQ(After([](auto&&...) { return Judged(Unavailable("the litert judge broke off")); }), Health::kUnsaid);
   EXPECT_EQ(After([](auto&&...) { return Judged(Internal("litert: RuntimeError")); }), Health::kUnsaid);
   EXPECT_EQ(After([](auto&&...) { return Dies(SIGSEGV); }), Health::kUnsaid);
 }
@@ -536,6 +536,18 @@ TEST_F(TaskRunnerTest, AResultThatPinsHoldForAWhileIsCommitted) {
   ForgetfulStore store(*store_, absl::Hours(12));
   Run(Lease(), store);
   EXPECT_EQ(View(request).state, TaskState::kPassed);
+}
+
+TEST_F(TaskRunnerTest, TellsHowAJudgeDied) {
+  const std::string request = Submit();
+  executor_.steps = {[](auto&&...) {
+    Execution execution = Answers(Unavailable("the litert judge broke off"));
+    execution.judged = true;
+    execution.judge_deaths = "3 judges died in turn; the last: the litert judge was killed by SIGSEGV";
+    return execution;
+  }};
+  Run(Lease());
+  EXPECT_THAT(View(request).reason, HasSubstr("killed by SIGSEGV"));
 }
 
 TEST_F(RedisAwayTest, ATaskIsReturnedWhenItIsBack) {

@@ -196,6 +196,7 @@ absl::StatusOr<HostPool::Loan> HostPool::Lend(std::string_view runtime, std::str
     std::lock_guard lock(mutex_);
     if (greeted.ok()) {
       host->worked = true;
+      host->errors.Clear();  // what it says from now on is of this loan
       return Loan{host->id, host->connection.fd()};
     }
     kFailures.Add({host->runtime});
@@ -207,19 +208,29 @@ absl::StatusOr<HostPool::Loan> HostPool::Lend(std::string_view runtime, std::str
   }
 }
 
-void HostPool::Return(uint64_t id, bool healthy) {
-  std::lock_guard lock(mutex_);
+std::string HostPool::Return(uint64_t id, bool healthy) {
+  std::unique_lock lock(mutex_);
   const auto host = std::find_if(hosts_.begin(), hosts_.end(), [&](const Host& h) { return h.id == id; });
-  if (host == hosts_.end()) return;
+  if (host == hosts_.end()) return "";
+  std::string death;
+  pollfd state{host->connection.fd(), POLLIN, 0};
+  if (host->dead || (poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0)) {
+    lock.unlock();  // lent, it stays in the list
+    death = Message(WhyDead(*host));
+    lock.lock();
+    LogWarning("a judge died in the middle of a task", {{"runtime", host->runtime}, {"reason", death}});
+    healthy = false;
+  }
   if (!healthy || host->dead || host->uses >= options_.max_uses || !host->connection.Send(R"({"op":"hello"})").ok()) {
     const bool replace = host->worked;
     const std::string runtime = host->runtime;
     if (!healthy || host->dead) kFailures.Add({runtime});
     Drop(host);
     if (replace) Spawn(runtime).status().IgnoreError();  // the next loan tries again and reports
-    return;
+    return death;
   }
   host->lent = false;
+  return death;
 }
 
 void HostPool::OnExit(const ProcessExit& exit) {

@@ -50,8 +50,9 @@ class HostPool {
   // Blocks until a host is there and has said hello. NOT_FOUND: this machine has no such runtime (known for a minute without trying
   // again). UNAVAILABLE: it died or did not answer; another may do better.
   absl::StatusOr<Loan> Lend(std::string_view runtime, std::string_view tenant);
-  // Ends a loan. A host whose borrower died in the middle, or who says that it is broken, is killed.
-  void Return(uint64_t id, bool healthy);
+  // Ends a loan. A host whose borrower died in the middle, or who says that it is broken, is killed. Returns how one that had ended by itself did so: "the ncnn judge
+  // was killed by SIGSEGV: …", else "".
+  std::string Return(uint64_t id, bool healthy);
   // Forgets a host that ended; an idle one that had worked is replaced, so that the next loan finds a warm one.
   void OnExit(const ProcessExit& exit);
 

@@ -156,8 +156,12 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
     if (!output.ok()) {
       if (IsOverTaskMemory(output.status()) && MoreMemoryIsOffered(task))
         return returned(Message(output.status()), Failure::kMemoryLimit);
-      if (KindOf(output.status()) == ErrorKind::kMachine)
-        return returned(Message(output.status()), FailureOf(output.status(), execution->judged));
+      if (KindOf(output.status()) == ErrorKind::kMachine) {
+        // The child knows only that its judge no longer answers.
+        const bool died = absl::IsUnavailable(output.status()) && !execution->judge_deaths.empty();
+        return returned(died ? execution->judge_deaths : Message(output.status()),
+                        FailureOf(output.status(), execution->judged));
+      }
       return Failed(task, &*message, Message(output.status()));
     }
     // A judge that had too little: what was made stands, but in a larger class it may be proved.

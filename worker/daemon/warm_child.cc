@@ -5,6 +5,7 @@
 #include <sys/time.h>
 
 #include <map>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
@@ -19,24 +20,36 @@ constexpr timeval kStalled{10, 0};
 class Loans {
  public:
   Loans(HostPool& pool, const std::string& tenant) : pool_(pool), tenant_(tenant) {}
-  ~Loans() {
-    for (const auto& [runtime, id] : loans_) pool_.Return(id, healthy_);
-  }
+  ~Loans() { GiveBack(/*healthy=*/false); }
   // Asking twice means that the first one is broken.
   absl::StatusOr<int> Borrow(const std::string& runtime) {
-    if (auto earlier = loans_.extract(runtime); !earlier.empty()) pool_.Return(earlier.mapped(), /*healthy=*/false);
+    if (const auto earlier = loans_.extract(runtime); !earlier.empty()) Return(earlier.mapped(), /*healthy=*/false);
     ASSIGN_OR_RETURN(HostPool::Loan loan, pool_.Lend(runtime, tenant_));
     loans_[runtime] = loan.id;
     return loan.connection;
   }
-  void EndedWell() { healthy_ = true; }
+  void GiveBack(bool healthy) {
+    for (const auto& [runtime, id] : std::exchange(loans_, {})) Return(id, healthy);
+  }
   bool any() const { return !loans_.empty(); }
+  // Of those given back, how they died: "" if none did.
+  std::string Deaths() const {
+    return deaths_ < 2 ? last_death_ : fmt::format("{} judges died in turn; the last: {}", deaths_, last_death_);
+  }
 
  private:
+  void Return(uint64_t id, bool healthy) {
+    std::string death = pool_.Return(id, healthy);
+    if (death.empty()) return;
+    ++deaths_;
+    last_death_ = std::move(death);
+  }
+
   HostPool& pool_;
   const std::string& tenant_;
   std::map<std::string, uint64_t> loans_;
-  bool healthy_ = false;
+  int deaths_ = 0;
+  std::string last_death_;
 };
 
 }  // namespace
@@ -123,7 +136,8 @@ Execution WarmChild::Run(const TaskMessage& task, const std::vector<int>& blobs,
       execution.end = Execution::End::kResult;
       execution.judged = loans.any();
       execution.output = std::get<ChildResult>(std::move(*message)).output;
-      loans.EndedWell();
+      loans.GiveBack(/*healthy=*/true);
+      execution.judge_deaths = loans.Deaths();
       return execution;
     }
   }

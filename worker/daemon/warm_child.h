@@ -27,8 +27,9 @@ struct Execution {
   End end = End::kDied;
   absl::StatusOr<TaskOutput> output = absl::UnknownError("");
   ProcessExit exit;
-  bool judged = false;     // a judge host was lent to it
-  std::string last_words;  // the last line on its stderr; for messages
+  bool judged = false;       // a judge host was lent to it
+  std::string judge_deaths;  // how those of them died that did; for messages
+  std::string last_words;    // the last line on its stderr; for messages
 };
 
 // A converter child: spawned ahead of its first task, then one task at a time. All but Kill() from one thread.
