@@ -184,6 +184,9 @@ class Image(unittest.TestCase):
         # What the first stage leaves is what the second takes.
         self.assertIn("/src/build/package/slipway_*.deb", (ROOT / "deploy/Dockerfile").read_text())
         self.assertIn("cpack -G DEB -B package", (ROOT / "deploy/setup.sh").read_text())
+        # What the .deb generator calls beside dpkg.
+        packages = (ROOT / "deploy/requirements/build.apt").read_text().split()
+        self.assertLessEqual({"file", "dpkg-dev"}, set(packages))
         for part in re.findall(r"RUN deploy/setup.sh (\w+)", (ROOT / "deploy/Dockerfile").read_text()):
             self.assertRegex((ROOT / "deploy/setup.sh").read_text(), rf"(?m)^{part}\(\) ")
 
