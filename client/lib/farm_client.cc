@@ -54,6 +54,7 @@ bool Patience::TryElsewhere(size_t others) {
 
 bool Patience::TryAgain(const absl::Status& status) {
   if (!absl::IsUnavailable(status) && !absl::IsResourceExhausted(status)) return false;
+  if (KindOf(status) == ErrorKind::kUsage) return false;
   const absl::Time now = absl::Now();
   Begin(now);
   if (!overdue_) overdue_.emplace(options_.on_overdue, "");

@@ -120,10 +120,10 @@ absl::Status ErrorReply(std::string_view text) {
   // For whoever submitted, to whom Redis is nobody.
   if (word == "QUOTA") {
     text.remove_prefix(std::min(word.size() + 1, text.size()));
-    int64_t wait = 0;  // ms; 0: nobody knows
+    int64_t wait = 0;  // ms; 0: nobody knows; -1: never
     std::from_chars(text.data(), text.data() + text.size(), wait);
     text.remove_prefix(std::min(text.find(' ') + 1, text.size()));
-    absl::Status refused = WithKind(ResourceExhausted("{}", text), ErrorKind::kMachine);
+    absl::Status refused = WithKind(ResourceExhausted("{}", text), wait < 0 ? ErrorKind::kUsage : ErrorKind::kMachine);
     return wait > 0 ? WithRetryAfter(std::move(refused), absl::Milliseconds(wait)) : refused;
   }
   if (word == "FULL" || word == "OOM") {
@@ -226,8 +226,10 @@ absl::Status Connection::CheckPermissions(absl::Time deadline) {
   if (Elements(reply.get()).empty()) return absl::OkStatus();
   std::string missing;
   for (const redisReply* command : Elements(reply.get())) missing += fmt::format(" +{}", Text(command));
-  return WithKind(absl::PermissionDeniedError(fmt::format("Redis user {} lacks{}, or their keys or channels: {}", user_,
-                                                          missing, PermissionAdvice("", ShardOf(meta_key_)))),
+  return WithKind(absl::PermissionDeniedError(fmt::format(
+                      "Redis user {} may not do all that a farm needs: it lacks the commands{}, or may not use them on "
+                      "the farm's keys and channels: {}",
+                      user_, missing, PermissionAdvice("", ShardOf(meta_key_)))),
                   ErrorKind::kMachine);
 }
 

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kSentinelPort = "26379";
 
 absl::Status Malformed(std::string_view text) {
-  return WithKind(InvalidArgument("Redis address \"{}\": must be unix:/PATH, HOST:PORT, rediss://HOST:PORT or "
+  return WithKind(InvalidArgument("--redis: Redis address \"{}\": must be unix:/PATH, HOST:PORT, rediss://HOST:PORT or "
                                   "sentinel:NAME@HOST:PORT,HOST:PORT…",
                                   text),
                   ErrorKind::kUsage);
@@ -109,7 +109,10 @@ absl::StatusOr<Endpoint> MakeEndpoint(const QueueOptions& options) {
     ASSIGN_OR_RETURN(endpoint.tls, TlsContext::Create(options.tls));
   }
   if (!options.user.empty() && options.password.empty())
-    return WithKind(InvalidArgument("Redis user {}: a user needs a password", options.user), ErrorKind::kUsage);
+    return WithKind(InvalidArgument("--redis-user {}: a user needs a password: name its file (--redis-password-file) "
+                                    "or put it into SLIPWAY_REDIS_PASSWORD",
+                                    options.user),
+                    ErrorKind::kUsage);
   if (address.sentinels.empty()) return endpoint;
   std::vector<Endpoint> sentinels;
   for (ServerAddress& sentinel : address.sentinels) {

@@ -7,8 +7,10 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -145,7 +147,10 @@ class TlsStream final : public Stream {
 };
 
 absl::Status Unusable(std::string_view flag, const std::string& file) {
-  return FailedPrecondition("{} {}: {}", flag, file, OpenSslReason("it cannot be used"));
+  const bool readable = ::access(file.c_str(), R_OK) == 0;
+  const std::string why = readable ? OpenSslReason("it is of no use") : std::strerror(errno);
+  return WithKind(InvalidArgument("{} {}: {}; name a PEM file that this user can read", flag, file, why),
+                  ErrorKind::kUsage);
 }
 
 absl::StatusOr<std::shared_ptr<SSL_CTX>> Load(const RedisTls& options) {

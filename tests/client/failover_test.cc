@@ -257,6 +257,25 @@ TEST_F(FailoverTest, AQuotaOfRequestsSaysWhenItIsTheTenantsTurn) {
   coordinators_.erase(2);
 }
 
+// Waiting would not make the request smaller.
+TEST_F(FailoverTest, WhatNoQuotaWillEverAllowIsRefusedWithoutWaiting) {
+  const auto queue = ConnectQueue({.address = farm_.redis.address(), .limits = {.open_tasks = 1}}).value();
+  coordinators_[2] =
+      Coordinator::Start({.listen = {"unix:" + (farm_.folder() / "quota.sock").string()}}, *queue, *farm_.store)
+          .value();
+  std::atomic<bool> waited = false;
+  const auto client =
+      FarmClient::Connect(coordinators_[2]->addresses()[0], absl::Now() + kPatience,
+                          {.patience = absl::Seconds(5), .on_overdue = [&](auto&&...) { waited = true; }})
+          .value();
+  const absl::Status status = client->Submit(NoopRequest(2)).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(KindOf(status), ErrorKind::kUsage);
+  EXPECT_THAT(Message(status), testing::EndsWith("it is too large by itself: split it"));
+  EXPECT_FALSE(waited);
+  coordinators_.erase(2);
+}
+
 TEST_F(FailoverTest, TheUserIsTold) {
   coordinators_[1].reset();
   coordinators_[1] = Start(Address(1), /*waiting=*/0);

@@ -154,11 +154,12 @@ TEST_F(PermissionsTest, TheErrorNamesTheRuleThatIsMissing) {
   expect(queue->Heartbeat({.id = "w"}, {}).status(), "can't run this command");  // one of the script's
   expect(queue->AwaitLease(wait).status(), "+blpop is missing");
   // Before any work: all that is missing.
-  expect(ConnectQueue(AsUser()).status(), "slipway lacks +blpop +zadd,");
+  expect(ConnectQueue(AsUser()).status(), "lacks the commands +blpop +zadd,");
   Allow("+@all");
   EXPECT_TRUE(ConnectQueue(AsUser()).ok());
   Allow("resetchannels");
-  expect(ConnectQueue(AsUser()).status(), "lacks +publish +subscribe, or their keys or channels");
+  expect(ConnectQueue(AsUser()).status(),
+         "lacks the commands +publish +subscribe, or may not use them on the farm's keys and channels");
   Allow("resetkeys");
   expect(queue->Heartbeat({.id = "w"}, {}).status(), "~{slipway:0}:* is missing");
   expect(ConnectQueue(AsUser()).status(), "~{slipway:0}:* is missing");

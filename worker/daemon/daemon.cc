@@ -45,6 +45,7 @@ constexpr int kWaitingSlots = 2;                               // at Redis, each
 constexpr absl::Duration kHelloTimeout = absl::Seconds(30);    // of the first child, on a machine that is just starting
 constexpr absl::Duration kGiveBackTimeout = absl::Seconds(3);  // for returning tasks at the end, Redis willing
 constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
+constexpr absl::Duration kRetryWhereSomebodyWaits = absl::Milliseconds(500);  // and no other machine may do better
 constexpr absl::Duration kLookAgain = absl::Seconds(1);  // at the latest, while the breaker is open
 constexpr char kToldToEnd[] = "the worker was told to end";
 
@@ -149,6 +150,7 @@ class Worker {
     runner.judge_timeout = options_.judge_timeout;
     runner.runtimes = runtimes_;
     runner.cache = options_.cache;
+    if (options_.take_all) runner.retry_delay = kRetryWhereSomebodyWaits;
     runner.seed = std::stoull(RandomHex(8), nullptr, 16);
     runner.lease = options_.queue.lease;
     runner_ = std::make_unique<TaskRunner>(*queue_, *store_, runner);

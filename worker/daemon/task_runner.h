@@ -64,7 +64,7 @@ struct TaskRunnerOptions {
   absl::Duration task_timeout = absl::Minutes(10);       // for messages; the executor enforces it
   absl::Duration judge_timeout = absl::Minutes(2);       // for one answer of a judge
   absl::Duration lease = absl::Seconds(15);              // of a worker that is silent for longer nothing is expected
-  absl::Duration retry_delay = absl::Milliseconds(500);  // before the machine is tried again, see retry.h
+  absl::Duration retry_delay = absl::Seconds(4);         // before the machine is tried again, see retry.h
   std::string runtimes;                                  // RuntimesOf the judges' interpreter
   bool cache = true;                                     // takes and keeps results, see ActionCache
   uint64_t seed = 0;                                     // of its jitter: every worker has its own

@@ -46,13 +46,14 @@ local function take_turn()
   if ARGV[17] ~= '0' then call('SET', P .. 'rate:' .. tenant, string.format('%d', turn()), 'PX', 120000) end
 end
 
--- What is wrong with another request of this tenant, or nil; after "<ms> ", when to try again (0: nobody knows).
+-- What is wrong with another request of this tenant, or nil; after "<ms> ", when to try again (0: nobody knows, -1: never).
 local function over_quota(held)
   local function over(what, has, wants, most)
     if most == 0 or wants == 0 or has + wants <= most then return nil end
-    local hint = wants > most and 'it is too large by itself: split it' or 'try again when some have ended'
-    return string.format('0 tenant %s: quota of %s: %.0f at most, %.0f in use, %.0f more asked for; %s', tenant, what, most, has,
-                         wants, hint)
+    local never = wants > most
+    local hint = never and 'it is too large by itself: split it' or 'try again when some have ended'
+    return string.format('%d tenant %s: quota of %s: %.0f at most, %.0f in use, %.0f more asked for; %s', never and -1 or 0, tenant,
+                         what, most, has, wants, hint)
   end
   local refused = over('open tasks', held.open, tonumber(ARGV[9]), tonumber(ARGV[16])) or
                   over('bytes', held.bytes, tonumber(ARGV[14]), tonumber(ARGV[18]))
