@@ -93,14 +93,14 @@ TEST_F(RedisTest, DaemonsThatWouldNotWorkSayWhyAndEnd) {
     if (before.empty()) environment_.erase(variable);
   };
   refused("SLIPWAY_REDIS_TLS_NAME", "redis.test", 5, "--redis-tls-name");
-  refused("SLIPWAY_REDIS_TLS_CA", "/nowhere/ca.pem", 5, "/nowhere/ca.pem");
+  refused("SLIPWAY_REDIS_TLS_CA", "/nowhere/ca.pem", 2, "--redis-tls-ca /nowhere/ca.pem");
   refused("SLIPWAY_REDIS_TLS_CERT", shown_.certificate, 2, "--redis-tls-key");
   refused("SLIPWAY_REDIS_TLS", "false", 2, "--redis-tls");
   refused("SLIPWAY_REDIS_PASSWORD_FILE", "/nowhere/password", 2, "--redis-password-file");
   refused("SLIPWAY_REDIS_PASSWORD_FILE", box_.File("wrong", "wrong").string(), 5, "WRONGPASS");
   refused("SLIPWAY_REDIS", "sentinel:farm", 2, "sentinel:NAME@HOST:PORT");
   redis_.Ask(redis_.master(), {"ACL", "SETUSER", "slipway", "-publish"});
-  refused("SLIPWAY_SHARD", "0", 5, "lacks +publish");
+  refused("SLIPWAY_SHARD", "0", 5, "lacks the commands +publish");
 }
 
 }  // namespace

@@ -31,7 +31,10 @@ class ScriptedExecutor final : public Executor {
     progress("converting");
     const Step step = steps.size() > 1 ? steps[runs] : steps.at(0);
     ++runs;
-    return step(task, blobs);
+    fs::create_directory(folder_.path());
+    Execution execution = step(task, blobs);
+    if (execution.end != Execution::End::kResult) fs::remove_all(folder_.path());  // it goes with its child
+    return execution;
   }
   fs::path scratch() const override { return folder_.path(); }
   Abandon abandoned() const override {

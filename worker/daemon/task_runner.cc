@@ -145,9 +145,12 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   auto execution = executor.Execute(*message, descriptors, task.tenant, progress);
   Failpoint("worker.executed");
   // Of other bytes than were asked for nothing is known: neither what was made counts, nor what is wrong with them.
-  if (executor.abandoned() != Abandon::kLost && !message->noop) {
+  if (executor.abandoned() == Abandon::kNo && !message->noop) {
     std::error_code ignored;
-    if (!fs::exists(executor.scratch(), ignored)) return returned("somebody removed the task's scratch folder");
+    const bool answered =
+        execution.ok() && execution->end == Execution::End::kResult;  // else the folder went with its child
+    if (answered && !fs::exists(executor.scratch(), ignored))
+      return returned("somebody removed the task's scratch folder");
     if (const absl::Status same = CheckUnchanged(*blobs); !same.ok())
       return returned(Message(same), FailureToRead(same));
   }

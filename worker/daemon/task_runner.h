@@ -59,15 +59,15 @@ class BlobCache {
 };
 
 struct TaskRunnerOptions {
-  std::string worker;                                    // id, for the manifest
-  JailLevel jail = JailLevel::kNone;                     // of the children, for the manifest
-  absl::Duration task_timeout = absl::Minutes(10);       // for messages; the executor enforces it
-  absl::Duration judge_timeout = absl::Minutes(2);       // for one answer of a judge
-  absl::Duration lease = absl::Seconds(15);              // of a worker that is silent for longer nothing is expected
-  absl::Duration retry_delay = absl::Seconds(4);         // before the machine is tried again, see retry.h
-  std::string runtimes;                                  // RuntimesOf the judges' interpreter
-  bool cache = true;                                     // takes and keeps results, see ActionCache
-  uint64_t seed = 0;                                     // of its jitter: every worker has its own
+  std::string worker;                               // id, for the manifest
+  JailLevel jail = JailLevel::kNone;                // of the children, for the manifest
+  absl::Duration task_timeout = absl::Minutes(10);  // for messages; the executor enforces it
+  absl::Duration judge_timeout = absl::Minutes(2);  // for one answer of a judge
+  absl::Duration lease = absl::Seconds(15);         // of a worker that is silent for longer nothing is expected
+  absl::Duration retry_delay = absl::Seconds(4);    // before the machine is tried again, see retry.h
+  std::string runtimes;                             // RuntimesOf the judges' interpreter
+  bool cache = true;                                // takes and keeps results, see ActionCache
+  uint64_t seed = 0;                                // of its jitter: every worker has its own
 };
 
 // Thread-safe: one for all slots. `queue` and `store` outlive it.
