@@ -57,6 +57,9 @@ class Daemon:
 
     def _await_death(self, process):
         process.wait()
+        # A worker that has to end waits some seconds for Redis to take back what it holds, and no longer.
+        if self.farm.troubles.now(self.farm.redis.name):
+            self.excuse()
         self.down = self.farm.troubles.begin(self.name)
 
     def text(self):

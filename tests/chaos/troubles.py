@@ -30,6 +30,11 @@ class Troubles:
         finally:
             self.end(span)
 
+    def now(self, who):
+        """Whether it cannot be used, or could not until a moment ago."""
+        with self._lock:
+            return any(name == who and time.monotonic() < last + RECOVERY for name, _, last in self._spans)
+
     def excuse(self, begin, end, doors):
         """Whether at some moment between the two nobody could have been served by any of `doors`."""
         with self._lock:

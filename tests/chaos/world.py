@@ -99,12 +99,12 @@ class World:
 
     def restart(self, server, number, pause):
         self.log(f"{server.name}: signal {number:d}, start after {pause:.1f} s")
-        with self.farm.troubles.span(FARM):
+        with self.farm.troubles.span(FARM), self.farm.troubles.span(server.name):
             server.restart(number, pause)
 
     def pause(self, server, pause):
         self.log(f"{server.name}: SIGSTOP for {pause:.1f} s")
-        with self.farm.troubles.span(FARM):
+        with self.farm.troubles.span(FARM), self.farm.troubles.span(server.name):
             server.signal(signal.SIGSTOP)
             time.sleep(pause)
             server.signal(signal.SIGCONT)
