@@ -90,17 +90,16 @@ absl::Status StoreLayout::Publish(int fd, const std::filesystem::path& file, std
 }
 
 absl::Status StoreErrno(int error_number, std::string_view what) {
-  bool no_space = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
-  absl::Status status = WithTold(
-      ErrnoStatus(error_number, what),
-      Message(ErrnoStatus(error_number, no_space ? "the farm's store is full" : "the farm's store does not work")) +
-          (no_space ? "; nothing was stored, its keeper has to make room"
-                    : "; its keeper finds the reason in the log"));
+  const bool no_space = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
+  const absl::Status status = ErrnoStatus(error_number, what);
   const absl::StatusCode code = no_space               ? absl::StatusCode::kResourceExhausted
                                 : IsAway(error_number) ? absl::StatusCode::kUnavailable
                                                        : status.code();
-  if (code == status.code()) return status;
-  return WithTold(WithKind(absl::Status(code, status.message()), ErrorKind::kMachine), Told(status));
+  const char* const trouble = no_space ? "the farm's store is full" : "the farm's store does not work";
+  const char* const remedy =
+      no_space ? "nothing was stored, its keeper has to make room" : "its keeper finds the reason in the log";
+  return WithTold(WithKind(absl::Status(code, status.message()), ErrorKind::kMachine),
+                  fmt::format("{}; {}", Message(ErrnoStatus(error_number, trouble)), remedy));
 }
 
 absl::Status MakeFolders(const std::filesystem::path& folder) {

@@ -155,7 +155,7 @@ TEST_F(OperationsTest, TopShowsWhatWaits) {
 
   const std::string request = look["requests"][0]["request_id"];
   const Ended page = Slipway({"top", "--once"});
-  EXPECT_THAT(page.out, AllOf(HasSubstr("1 worker"), HasSubstr("5 open"), HasSubstr("3 blocked"), HasSubstr(request),
+  EXPECT_THAT(page.out, AllOf(HasSubstr("1 worker, "), HasSubstr("5 open"), HasSubstr("3 blocked"), HasSubstr(request),
                               HasSubstr(look["workers"][0]["id"].get<std::string>())));
   EXPECT_THAT(page.out, testing::Not(HasSubstr("\x1b")));
   EXPECT_THAT(page.out, testing::Not(HasSubstr("more, newer")));

@@ -154,7 +154,8 @@ TEST_F(PermissionsTest, TheErrorNamesTheRuleThatIsMissing) {
   expect(queue->Heartbeat({.id = "w"}, {}).status(), "can't run this command");  // one of the script's
   expect(queue->AwaitLease(wait).status(), "+blpop is missing");
   // Before any work: all that is missing.
-  expect(ConnectQueue(AsUser()).status(), "lacks the commands +blpop +zadd,");
+  expect(ConnectQueue(AsUser()).status(),
+         "Redis user slipway may not do all that a farm needs: it lacks the commands +blpop +zadd,");
   Allow("+@all");
   EXPECT_TRUE(ConnectQueue(AsUser()).ok());
   Allow("resetchannels");

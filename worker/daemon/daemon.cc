@@ -194,7 +194,7 @@ class Worker {
   // Waits while the machine's failures keep the slot from leasing. True: it may, and counts as active until Leave(). False: draining.
   bool Enter(const Slot& slot) {
     std::unique_lock lock(mutex_);
-    while (!MayLease(slot)) {
+    while (!MayLeaseLocked(slot)) {
       if (draining_) return false;
       const absl::Duration wait = std::min(breaker_.AskAgain() - SteadyNow(), kLookAgain) + absl::Milliseconds(1);
       changed_.wait_for(lock, absl::ToChronoMilliseconds(wait));
@@ -203,8 +203,11 @@ class Worker {
     return true;
   }
 
-  // mutex_ held.
-  bool MayLease(const Slot& slot) { return !draining_ && breaker_.MayLease(&slot, SteadyNow()); }
+  bool MayLease(const Slot& slot) {
+    std::lock_guard lock(mutex_);
+    return MayLeaseLocked(slot);
+  }
+  bool MayLeaseLocked(const Slot& slot) { return !draining_ && breaker_.MayLease(&slot, SteadyNow()); }
 
   // The breaker learns how a task ended. A worker that takes all is the only one: nobody else would do better, and somebody waits.
   void Learn(const Slot& slot, const TaskRunner::Ended& ended) {
@@ -241,7 +244,7 @@ class Worker {
     std::unique_lock lock(mutex_);
     if (--active_ == 0) changed_.notify_all();
     turn_.wait(lock, [this] { return draining_ || waiting_ < kWaitingSlots; });
-    if (!MayLease(slot)) {
+    if (!MayLeaseLocked(slot)) {
       turn_.notify_one();
       return false;
     }
@@ -297,7 +300,6 @@ class Worker {
     slot.Begin(task.token, task.request);
     Hold(slot, &task);
     auto ended = runner_->Run(task, slot, [&]() -> std::optional<LeaseRequest> {
-      std::lock_guard lock(mutex_);
       return MayLease(slot) ? std::optional(next) : std::nullopt;
     });
     Hold(slot, nullptr);
@@ -305,10 +307,7 @@ class Worker {
     kSlots.Add({"busy"}, -1);
     Learn(slot, ended);
     if (ended.leased) return *std::move(ended.leased);
-    {
-      std::lock_guard lock(mutex_);
-      if (!MayLease(slot)) return std::optional<LeasedTask>();
-    }
+    if (!MayLease(slot)) return std::optional<LeasedTask>();
     return queue_->Lease(next);
   }
 

@@ -79,7 +79,7 @@ TaskRunner::Ended TaskRunner::Run(const LeasedTask& task, Executor& executor,
       ended.leased = Commit(task, settlement, executor, meter, next ? next() : std::nullopt);
       break;
     case Settlement::What::kReturn:
-      Return(task, settlement.reason, settlement.how, executor);
+      Return(task, settlement.how, executor);
       break;
     case Settlement::What::kNothing:
       meter.GaveUp();
@@ -91,14 +91,17 @@ TaskRunner::Ended TaskRunner::Run(const LeasedTask& task, Executor& executor,
 
 TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter) {
   meter.Enter("fetch");
-  const auto returned = [&](const std::string& reason, Failure failure = Failure::kMachine) {
+  const auto given_back = [&](Failure failure, const TaskReturn& how) {
     meter.Returned(failure);
     const bool broken = failure == Failure::kMachine || failure == Failure::kOutOfMemory;
     return Settlement{.what = Settlement::What::kReturn,
                       .state = TaskState::kReady,
-                      .reason = reason,
-                      .how = RetryOf(failure, task, reason).value_or(TaskReturn{.reason = reason}),
+                      .reason = how.reason,
+                      .how = how,
                       .machine = broken ? Health::kBroken : Health::kUnsaid};
+  };
+  const auto returned = [&](const std::string& reason, Failure failure = Failure::kMachine) {
+    return given_back(failure, RetryOf(failure, task, reason).value_or(TaskReturn{.reason = reason}));
   };
   auto spec = specs_.Get(store_, task.tenant, task.spec);
   if (absl::IsFailedPrecondition(spec.status()))
@@ -199,7 +202,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   const Fault fault = FaultOf(*execution, options_.task_timeout);
   LogWarning("a task's process ended", {{"reason", fault.reason}});
   const bool hopeless = fault.failure == Failure::kMemoryLimit && !MoreMemoryIsOffered(task);
-  if (!hopeless && RetryOf(fault.failure, task, fault.reason)) return returned(fault.reason, fault.failure);
+  if (const auto how = hopeless ? std::nullopt : RetryOf(fault.failure, task, fault.reason))
+    return given_back(fault.failure, *how);
   return Failed(task, &*message, fault.reason);
 }
 
@@ -371,9 +375,8 @@ std::optional<TaskRunner::Leased> TaskRunner::Commit(const LeasedTask& task, con
   if (!outcome.ok()) {
     LogError("cannot commit", {{"reason", Message(outcome.status())}});
     if (late) {
-      const std::string reason = "the result: " + Message(outcome.status());
       meter.Returned(Failure::kUnclear);
-      Return(task, reason, *RetryOf(Failure::kUnclear, task, reason), executor);
+      Return(task, *RetryOf(Failure::kUnclear, task, "the result: " + Message(outcome.status())), executor);
     }
     return leased;
   }
@@ -400,12 +403,11 @@ bool TaskRunner::MoreMemoryIsOffered(const LeasedTask& task) {
   });
 }
 
-void TaskRunner::Return(const LeasedTask& task, const std::string& reason, const TaskReturn& how,
-                        const Executor& executor) {
+void TaskRunner::Return(const LeasedTask& task, const TaskReturn& how, const Executor& executor) {
   Failpoint("worker.returning");
   const auto outcome = WhileRedisIsAway(executor, [&] { return queue_.Return(task, how); });
   LogWarning("returned a task",
-             {{"reason", reason}, {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
+             {{"reason", how.reason}, {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
 }
 
 }  // namespace slipway

@@ -129,7 +129,7 @@ class TaskRunner {
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
   std::optional<Leased> Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor,
                                TaskMeter& meter, const std::optional<LeaseRequest>& next);
-  void Return(const LeasedTask& task, const std::string& reason, const TaskReturn& how, const Executor& executor);
+  void Return(const LeasedTask& task, const TaskReturn& how, const Executor& executor);
   std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason);
   // Whether a worker that has been heard of lately offers the task more memory.
   bool MoreMemoryIsOffered(const LeasedTask& task);
