@@ -6,6 +6,7 @@
 #include <string>
 
 #include "client/cli/flags.h"
+#include "client/cli/idle_flags.h"
 #include "client/cli/outcome.h"
 #include "client/cli/settings.h"
 #include "client/cli/values.h"
@@ -114,6 +115,7 @@ int Main(int argc, char** argv) {
   Collect(*app.get_subcommands().front(), parsed);
   const absl::StatusOr<Settings> settings = Settings::Resolve(verb, parsed.flags);
   if (!settings.ok()) return Fail(settings.status());
+  if (const absl::Status idle = RefuseIdleFlags(verb, *settings); !idle.ok()) return Fail(idle);
   return kFunctions.at(verb)(*settings, parsed.arguments);
 }
 

@@ -95,6 +95,7 @@ absl::StatusOr<Settings> Settings::Resolve(std::string_view verb, const Values& 
   settings.values_ = given;
   for (const auto& [name, values] : given) {
     if (absl::Status status = Check(*FindFlag(name), values, "--" + name); !status.ok()) return Usage(status);
+    settings.sources_[name] = "--" + name;
   }
   for (const Flag& flag : Flags()) {
     const std::string name(flag.name);
@@ -103,6 +104,7 @@ absl::StatusOr<Settings> Settings::Resolve(std::string_view verb, const Values& 
     if (settings.values_.contains(name) || !Takes(verb, flag) || value == nullptr || *value == '\0') continue;
     if (absl::Status status = Check(flag, {value}, variable); !status.ok()) return Usage(status);
     settings.values_[name] = {value};
+    settings.sources_[name] = variable;
   }
   if (settings.Has("config")) {
     absl::StatusOr<Values> config = ReadConfig(settings.Text("config"));
@@ -112,9 +114,15 @@ absl::StatusOr<Settings> Settings::Resolve(std::string_view verb, const Values& 
       if (settings.values_.contains(name) || !Takes(verb, flag)) continue;
       if (absl::Status status = Check(flag, values, "config file: " + name); !status.ok()) return Usage(status);
       settings.values_[name] = values;
+      settings.sources_[name] = fmt::format("the config file's '{}'", name);
     }
   }
   return settings;
+}
+
+std::string Settings::Source(std::string_view name) const {
+  const auto it = sources_.find(std::string(name));
+  return it == sources_.end() ? "" : it->second;
 }
 
 bool Settings::Switch(std::string_view name) const { return ParseSwitch(Text(name, "0")).value_or(false); }

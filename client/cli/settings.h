@@ -21,6 +21,10 @@ class Settings {
                                           const std::map<std::string, std::vector<std::string>>& given);
 
   bool Has(std::string_view name) const { return values_.contains(std::string(name)); }
+  // Where the value stands: "--name", "SLIPWAY_NAME" or "the config file's 'name'"; "" where it has none.
+  std::string Source(std::string_view name) const;
+  // Whether it stands on the command line.
+  bool Typed(std::string_view name) const { return Source(name) == "--" + std::string(name); }
   bool Switch(std::string_view name) const;
   std::string Text(std::string_view name, std::string_view otherwise = "") const;
   int64_t Integer(std::string_view name, int64_t otherwise) const;
@@ -33,6 +37,7 @@ class Settings {
 
  private:
   std::map<std::string, std::vector<std::string>> values_;
+  std::map<std::string, std::string> sources_;
 };
 
 }  // namespace slipway::cli

@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class UsageTest : public testing::Test {
  protected:
@@ -118,6 +119,58 @@ TEST_F(UsageTest, Values) {
   ExpectUsageError({"export", "m.onnx", "--on-interrupt", "leave"}, "'leave' is neither cancel nor detach");
   ExpectUsageError({"export", "m.onnx", "--timeout", "9000h"}, "--timeout: 9000h is longer than 8760h");
   ExpectUsageError({"export", "m.onnx", "--priority", "101"}, "--priority: '101' is not a whole number");
+}
+
+// A flag that could do nothing says so where it is typed.
+TEST_F(UsageTest, IdleFlags) {
+  box_.File("m.onnx", "x");
+  box_.File("farm.yaml", "server: unix:farm.sock\n");
+  const auto idle = [&](std::vector<std::string> arguments, const std::string& message,
+                        const Environment& environment = {}) {
+    arguments.insert(arguments.begin(), {"export", "m.onnx"});
+    ExpectUsageError(arguments, message, environment);
+  };
+  const Environment farm = {{"SLIPWAY_SERVER", "unix:farm.sock"}};
+  idle({"--server", "unix:farm.sock", "--jobs", "4"},
+       "--jobs does nothing beside --server: that farm's workers have their own --slots");
+  idle({"--jobs", "4"}, "--jobs does nothing beside SLIPWAY_SERVER:", farm);
+  idle({"--jobs", "4", "--config", "farm.yaml"}, "--jobs does nothing beside the config file's 'server':");
+  idle({"--python", "python3"}, "--python does nothing beside SLIPWAY_SERVER", farm);
+  idle({"--cache-dir", "kept"}, "--cache-dir does nothing beside SLIPWAY_SERVER", farm);
+  idle({"--no-cache"}, "--no-cache does nothing beside SLIPWAY_SERVER", farm);
+  idle({"--no-cache", "--cache-dir", "kept"}, "--cache-dir does nothing beside --no-cache");
+  for (const char* flag : {"--tls-ca", "--tls-cert", "--tls-key", "--token-file"})
+    idle({flag, "file"}, std::string(flag) + " does nothing without --server: name the farm");
+  for (const char* flag : {"--tls", "--insecure"})
+    idle({flag}, std::string(flag) + " does nothing without --server: name the farm");
+  idle({"--detach", "--out", "exports"}, "--out does nothing beside --detach: give --out to `slipway fetch`", farm);
+  idle({"--detach", "--on-interrupt", "cancel"}, "--on-interrupt does nothing beside --detach", farm);
+  idle({"--no-verify", "--tolerance", "1e-3"}, "--tolerance does nothing beside --no-verify");
+  ExpectUsageError({"doctor", "--token-file", "file"}, "--token-file does nothing without --server");
+  ExpectUsageError({"top", "--once", "--every", "3s"}, "--every does nothing beside --once", farm);
+}
+
+// What the environment or the config file says is for many commands; a switch that is off says nothing; what --priority
+// asks for, a farm of one's own does anyway. The export then gets as far as its farm.
+TEST_F(UsageTest, IdleValuesThatAreFine) {
+  box_.File("m.onnx", "x");
+  box_.File("mine.yaml", "jobs: 4\ncache-dir: kept\ntls: true\ntoken-file: token\n");
+  const auto fine = [&](std::vector<std::string> arguments, const Environment& environment) {
+    SCOPED_TRACE(testing::PrintToString(arguments));
+    Environment all = {{"PATH", "/nonexistent"}};
+    all.insert(environment.begin(), environment.end());
+    arguments.insert(arguments.begin(), {"export", "m.onnx", "--target", "onnx"});
+    const Ended ended = box_.Run(arguments, all);
+    EXPECT_EQ(ended.code, 5) << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr("redis-server"));
+  };
+  fine({}, {{"SLIPWAY_TLS", "1"}, {"SLIPWAY_TOKEN_FILE", "token"}, {"SLIPWAY_INSECURE", "1"}});
+  fine({"--config", "mine.yaml"}, {});
+  fine({"--tls=0", "--insecure=0", "--no-cache=0", "--cache-dir", "kept"}, {});
+  fine({"--priority", "5"}, {});
+  const Ended named = box_.Run({"export", "m.onnx", "--target", "onnx", "--config", "mine.yaml", "--server", "nowhere"},
+                               {{"SLIPWAY_NO_CACHE", "1"}, {"SLIPWAY_PYTHON", "python3"}});
+  EXPECT_THAT(named.out + named.err, Not(HasSubstr("does nothing")));
 }
 
 TEST_F(UsageTest, Config) {
