@@ -25,6 +25,11 @@
 #include "coordinator/service/garbage_collector.h"
 #include "coordinator/service/queue_metrics.h"
 
+// jemalloc's: few arenas, and what was freed goes back to the system within a second, even while nothing is called. A coordinator has large requests now
+// and then and shall not keep their memory in every thread's arena.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 namespace slipway {
 namespace {
 

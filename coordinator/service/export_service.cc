@@ -102,7 +102,7 @@ absl::Status ExportService::DoSubmit(Call& call, const v1::SubmitRequest& reques
     plan.spec.fresh = true;
     json = plan.spec.ToJson();
   }
-  ASSIGN_OR_RETURN(std::string spec, specs_.Put(tenant, std::move(plan.spec), std::move(json)));
+  ASSIGN_OR_RETURN(std::string spec, specs_.Put(tenant, plan.spec, std::move(json)));
   Failpoint("coordinator.spec_stored");
   QueuedRequest queued{.id = shard_ + "-" + RandomHex(16),
                        .tenant = tenant,
@@ -152,7 +152,7 @@ absl::Status ExportService::DoGet(Call& call, const v1::GetRequest& request, v1:
   }
   const uint32_t limit = PageSize(request.page_size(), kMaxPage);
   ASSIGN_OR_RETURN(const RequestView view, FindRequest(queue_, call, request.request_id()));
-  ASSIGN_OR_RETURN(const auto spec, specs_.Get(call.tenant(), view.spec));
+  ASSIGN_OR_RETURN(const auto names, specs_.Get(call.tenant(), view.spec));
   ASSIGN_OR_RETURN(const std::vector<TaskView> tasks, queue_.ListTasks(view.id, since, limit));
   SetRequestInfo(view, *response.mutable_request());
   if (IsCarriedSpec(view.spec)) {
@@ -160,7 +160,7 @@ absl::Status ExportService::DoGet(Call& call, const v1::GetRequest& request, v1:
   } else if (const auto digest = Digest::Parse(view.spec); digest.ok()) {
     *response.mutable_spec() = ToDigestMessage<v1::Digest>(*digest);
   }
-  for (const TaskView& task : tasks) SetCell(task, *spec, *response.add_cells());
+  for (const TaskView& task : tasks) SetCell(task, *names, *response.add_cells());
   if (tasks.size() >= limit) response.set_next_page_token(std::to_string(tasks.back().version));
   return absl::OkStatus();
 }

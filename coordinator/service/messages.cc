@@ -54,14 +54,12 @@ void SetTime(absl::Time time, google::protobuf::Timestamp& timestamp) {
 
 }  // namespace
 
-void SetCell(const TaskView& task, const RequestSpec& spec, v1::Cell& cell) {
+void SetCell(const TaskView& task, const CellNames& names, v1::Cell& cell) {
+  const CellNames::Cell name = names.Of(task.index);
   cell.set_index(task.index);
-  if (task.index < spec.tasks.size()) {
-    const SpecTask& planned = spec.tasks[task.index];
-    if (planned.model < spec.models.size()) cell.set_model(spec.models[planned.model].name);
-    cell.set_target(planned.target);
-    cell.set_precision(planned.precision);
-  }
+  cell.set_model(std::string(name.model));
+  cell.set_target(std::string(name.target));
+  cell.set_precision(std::string(name.precision));
   cell.set_state(CellStateOf(task.state));
   cell.set_version(task.version);
   cell.set_attempts(task.attempts);

@@ -95,11 +95,11 @@ absl::StatusOr<bool> Watcher::ReadPage() {
   // The request before its tasks: if it has ended, the tasks read after it are in their last states.
   ASSIGN_OR_RETURN(const RequestView view, FindRequest(hub_.queue_, call_, request_));
   if (cursor_ > view.version) cursor_ = 0;  // Redis lost its last writes: what the client knows is void
-  ASSIGN_OR_RETURN(const auto spec, hub_.specs_.Get(call_.tenant(), view.spec));
+  ASSIGN_OR_RETURN(const auto names, hub_.specs_.Get(call_.tenant(), view.spec));
   ASSIGN_OR_RETURN(const std::vector<TaskView> tasks, hub_.queue_.ListTasks(request_, cursor_, kPageCells));
   more_ = tasks.size() >= kPageCells;
   page_.Clear();
-  for (const TaskView& task : tasks) SetCell(task, *spec, *page_.add_cells());
+  for (const TaskView& task : tasks) SetCell(task, *names, *page_.add_cells());
   if (!tasks.empty()) cursor_ = tasks.back().version;
   page_.set_cursor(cursor_);
   SetRequestInfo(view, *page_.mutable_request());

@@ -55,7 +55,7 @@ TEST_F(SpecCacheTest, ASmallSpecIsCarriedByTheQueueAndNotStored) {
   SpecCache cache(*store_);
   const std::string json = SmallSpec("m").ToJson();
   EXPECT_EQ(cache.Put(kTenant, SmallSpec("m"), json).value(), json);
-  EXPECT_EQ(cache.Get(kTenant, json).value()->models[0].name, "m");
+  EXPECT_EQ(cache.Get(kTenant, json).value()->Of(0).model, "m");
   EXPECT_TRUE(absl::IsNotFound(ReadBlob(*store_, kTenant, Digest::Of(json)).status()));
 }
 
@@ -104,9 +104,43 @@ TEST_F(SpecCacheTest, KeepsNoMoreThanItMay) {
   SpecCache cache(*store_, 4096);
   const Digest first = Put(cache, SpecOf("first"));
   std::filesystem::remove(FileOf(first));
-  EXPECT_EQ(cache.Get(kTenant, first.ToString()).value()->models[0].name, "first");
+  EXPECT_EQ(cache.Get(kTenant, first.ToString()).value()->Of(0).model, "first");
   for (int i = 0; i < 20; ++i) Put(cache, SpecOf("m" + std::to_string(i)));
   EXPECT_TRUE(absl::IsNotFound(cache.Get(kTenant, first.ToString()).status()));
+}
+
+// Of every task: prepare tasks have a model alone, models may have no name, and a task that the spec does not have has nothing.
+TEST_F(SpecCacheTest, NamesTheCells) {
+  RequestSpec spec;
+  spec.models = {{.name = "a"}, {.name = ""}, {.name = "wide resnet"}};
+  spec.tasks = {{.kind = SpecTask::Kind::kPrepare, .model = 2},
+                {.kind = SpecTask::Kind::kCell, .model = 2, .target = "tflite", .precision = "int8", .prepare = 0},
+                {.kind = SpecTask::Kind::kCell, .model = 1, .target = "onnx", .precision = "fp32"},
+                {.kind = SpecTask::Kind::kCell, .model = 0, .target = "tflite", .precision = "int8"},
+                {.kind = SpecTask::Kind::kCell, .model = 3, .target = "onnx", .precision = "fp16"}};
+  const CellNames names(spec);
+  const auto told = [&](uint32_t index) {
+    const CellNames::Cell cell = names.Of(index);
+    return fmt::format("{}|{}|{}", cell.model, cell.target, cell.precision);
+  };
+  EXPECT_EQ(told(0), "wide resnet||");
+  EXPECT_EQ(told(1), "wide resnet|tflite|int8");
+  EXPECT_EQ(told(2), "|onnx|fp32");
+  EXPECT_EQ(told(3), "a|tflite|int8");
+  EXPECT_EQ(told(4), "|onnx|fp16");
+  EXPECT_EQ(told(5), "||");
+}
+
+// A coordinator keeps the names of half a million cells.
+TEST_F(SpecCacheTest, KeepsAFewBytesACell) {
+  RequestSpec spec;
+  for (uint32_t model = 0; model < 1000; ++model) {
+    spec.models.push_back({.name = "model-" + std::to_string(model), .kind = "onnx"});
+    spec.tasks.push_back({.kind = SpecTask::Kind::kPrepare, .model = model});
+    for (const char* precision : {"fp32", "fp16", "int8"})
+      spec.tasks.push_back({.model = model, .target = "onnx", .precision = precision});
+  }
+  EXPECT_LT(CellNames(spec).bytes(), 20 * spec.tasks.size());
 }
 
 // Room for a few of them, so that threads also take away what others have just found.
@@ -118,7 +152,7 @@ TEST_F(SpecCacheTest, ThreadsShareIt) {
       for (int i = 0; i < 100; ++i) {
         const std::string model = "m" + std::to_string(i % 8);
         const Digest digest = Put(cache, SpecOf(model));
-        EXPECT_EQ(cache.Get(kTenant, digest.ToString()).value()->models[0].name, model);
+        EXPECT_EQ(cache.Get(kTenant, digest.ToString()).value()->Of(0).model, model);
       }
     });
   }
