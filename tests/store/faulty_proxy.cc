@@ -1,11 +1,13 @@
 #include "tests/store/faulty_proxy.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <functional>
 #include <stdexcept>
 #include <string>
 
@@ -34,6 +36,46 @@ bool Forward(int from, int to, size_t& left) {
     sent += now;
   }
   return left > 0;
+}
+
+// Passes one request on and answers with what `spoil` makes of the answer's head and body.
+void Falsify(int client, int server, const std::function<void(std::string& head, std::string& body)>& spoil) {
+  std::string asked, head;
+  char buffer[65536];
+  pollfd waiting[2] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
+  size_t end = head.npos;
+  // Up to the end of the answer's head; then its body.
+  while (end == head.npos) {
+    ::poll(waiting, 2, -1);
+    if (waiting[0].revents != 0) {
+      ssize_t count = ::recv(client, buffer, sizeof(buffer), 0);
+      if (count <= 0 || ::send(server, buffer, count, MSG_NOSIGNAL) != count) return;
+      asked.append(buffer, count);
+    }
+    if (waiting[1].revents != 0) {
+      ssize_t count = ::recv(server, buffer, sizeof(buffer), 0);
+      if (count <= 0) return;
+      head.append(buffer, count);
+      end = head.find("\r\n\r\n");
+    }
+  }
+  std::string body = head.substr(end + 4);
+  head.resize(end + 4);
+  size_t length = 0;
+  if (const size_t at = head.find("Content-Length: "); at != head.npos && !asked.starts_with("HEAD "))
+    length = std::stoull(head.substr(at + 16));
+  while (body.size() < length) {
+    ssize_t count = ::recv(server, buffer, sizeof(buffer), 0);
+    if (count <= 0) return;
+    body.append(buffer, count);
+  }
+  if (!body.empty()) spoil(head, body);
+  const std::string answer = head + body;
+  for (size_t sent = 0; sent < answer.size();) {
+    ssize_t now = ::send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
+    if (now <= 0) return;
+    sent += now;
+  }
 }
 
 }  // namespace
@@ -85,7 +127,7 @@ void FaultyProxy::Accept() {
 void FaultyProxy::Serve(int client, Fault fault) {
   UniqueFd client_end(client);
   pollfd waiting[3] = {{client, POLLIN, 0}, {stop_.get(), POLLIN, 0}, {-1, POLLIN, 0}};
-  if (fault != Fault::kNone && fault != Fault::kTruncate) {
+  if (fault == Fault::kCut || fault == Fault::kBusy || fault == Fault::kError || fault == Fault::kHang) {
     ::poll(waiting, 2, -1);
     char buffer[65536];
     ssize_t got = ::recv(client, buffer, sizeof(buffer), 0);
@@ -110,6 +152,17 @@ void FaultyProxy::Serve(int client, Fault fault) {
   UniqueFd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address = Loopback(server_port_);
   if (::connect(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return;
+  if (fault == Fault::kDamage) {
+    return Falsify(client, server.get(),
+                   [this](std::string&, std::string& body) { body[damaged_++ % body.size()] ^= 1; });
+  }
+  if (fault == Fault::kShorten) {
+    return Falsify(client, server.get(), [](std::string& head, std::string& body) {
+      const std::string before = fmt::format("Content-Length: {}\r\n", body.size());
+      body.pop_back();
+      head.replace(head.find(before), before.size(), fmt::format("Content-Length: {}\r\n", body.size()));
+    });
+  }
   waiting[2].fd = server.get();
   size_t up = SIZE_MAX, down = fault == Fault::kTruncate ? kTruncatedAt : SIZE_MAX;
   while (true) {

@@ -18,6 +18,8 @@ enum class Fault {
   kError,     // 500
   kTruncate,  // the answer's head and a few bytes, then closed
   kHang,      // nothing is ever answered
+  kDamage,    // a bit of the answer's body is another, each time another bit; nothing else shows it
+  kShorten,   // the answer's body, and the length that its head says, lack the last byte
 };
 
 class FaultyProxy {
@@ -40,7 +42,7 @@ class FaultyProxy {
   std::mutex mutex_;
   std::deque<Fault> faults_;
   Fault rest_ = Fault::kNone;
-  std::atomic<int> connections_ = 0;
+  std::atomic<int> connections_ = 0, damaged_ = 0;
   std::vector<std::thread> threads_;
   std::thread acceptor_;
 };

@@ -74,7 +74,7 @@ TEST_F(S3StoreTest, KeysAreThoseOfALocalStoreBelowThePrefix) {
 
 TEST_F(S3StoreTest, EveryFaultIsOutlivedByTryingAgain) {
   std::string bytes(1 << 20, 'x');
-  for (Fault fault : {Fault::kCut, Fault::kBusy, Fault::kError, Fault::kTruncate, Fault::kHang}) {
+  for (Fault fault : {Fault::kCut, Fault::kBusy, Fault::kError, Fault::kTruncate, Fault::kHang, Fault::kShorten}) {
     int code = static_cast<int>(fault);
     bytes[0] = static_cast<char>('a' + code);
     Digest digest = Digest::Of(bytes);
@@ -109,6 +109,32 @@ TEST_F(S3StoreTest, AFaultThatStaysIsTypedAndStoresNothing) {
     EXPECT_EQ(KindOf(status), ErrorKind::kMachine);
     EXPECT_EQ(proxy_.connections() - before, 3);
   }
+  EXPECT_THAT(Keys(), IsEmpty());
+}
+
+// What a network or a middlebox does to answers says nothing of what is stored.
+TEST_F(S3StoreTest, AnswersThatAreDamagedOnTheirWayCostNoBlob) {
+  const std::string small = "some bytes", large(3 << 20, 'x');  // the second is read in parts
+  for (const std::string& bytes : {small, large}) {
+    const Digest digest = WriteBlob(*Open(server_.options()), "default", bytes).value();
+    for (Fault fault : {Fault::kDamage, Fault::kShorten}) {
+      proxy_.Set({}, fault);
+      EXPECT_EQ(ReadBlob(*Open(Proxied()), "default", digest).status().code(), absl::StatusCode::kUnavailable);
+    }
+    // Of a blob in parts the first may have been handed out before the damage shows.
+    proxy_.Set({Fault::kDamage});
+    const absl::StatusOr<std::string> read = ReadBlob(*Open(Proxied()), "default", digest);
+    EXPECT_TRUE(read.ok() ? *read == bytes : absl::IsUnavailable(read.status())) << read.status();
+    EXPECT_TRUE(ReadBlob(*Open(Proxied()), "default", digest).value() == bytes);
+  }
+}
+
+TEST_F(S3StoreTest, ADamagedBlobOfSeveralPartsIsDroppedWhenRead) {
+  std::string bytes(3 << 20, 'x');
+  const Digest digest = WriteBlob(*Open(server_.options()), "default", bytes).value();
+  bytes.back() = 'y';
+  ASSERT_TRUE(client_.Put("farm/" + BlobKey("default", digest), bytes).ok());
+  EXPECT_EQ(ReadBlob(*Open(server_.options()), "default", digest).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(Keys(), IsEmpty());
 }
 

@@ -138,6 +138,9 @@ absl::StatusOr<HttpResponse> Client::Send(const Call& call) {
   std::string what = fmt::format("S3 {} {}/{}", call.method, options_.bucket, call.key);
   for (int attempt = 1;; ++attempt) {
     absl::StatusOr<HttpResponse> response = SendOnce(call, signable, url);
+    if (response.ok() && response->status / 100 == 2 && call.check) {
+      if (absl::Status checked = call.check(*response); !checked.ok()) response = std::move(checked);
+    }
     if (response.ok() &&
         (call.method == "GET" && call.query.empty() ? response->status / 100 == 2 : !IsError(*response)))
       return response;
@@ -163,15 +166,22 @@ absl::StatusOr<Object> Client::Head(const std::string& key) {
 }
 
 absl::StatusOr<std::string> Client::Get(const std::string& key, uint64_t offset, uint64_t count, Object& object) {
-  std::string range = fmt::format("bytes={}-{}", offset, offset + count - 1);
-  ASSIGN_OR_RETURN(HttpResponse response,
-                   Send({.method = "GET", .key = key, .headers = {{"range", range}}, .most_bytes = count}));
-  std::string_view of = response.Header("content-range");  // "bytes 0-9/10"
-  // Some servers answer 200 with the range.
-  if (!of.starts_with(fmt::format("bytes {}-", offset)) || of.find('/') == of.npos)
-    return Unavailable("S3 GET {}/{}: the server ignored the range", options_.bucket, key);
-  object = {key, Number(of.substr(of.find('/') + 1)), HttpTime(response.Header("last-modified")),
-            std::string(response.Header("etag"))};
+  const std::string range = fmt::format("bytes={}-{}", offset, offset + count - 1);
+  const auto check = [&](const HttpResponse& response) -> absl::Status {
+    std::string_view of = response.Header("content-range");  // "bytes 0-9/10"
+    // Some servers answer 200 with the range.
+    if (!of.starts_with(fmt::format("bytes {}-", offset)) || of.find('/') == of.npos)
+      return Unavailable("the server ignored the range");
+    object = {key, Number(of.substr(of.find('/') + 1)), HttpTime(response.Header("last-modified")),
+              std::string(response.Header("etag"))};
+    const uint64_t last = Number(of.substr(of.find('-') + 1));
+    if (last < offset || last - offset + 1 != response.body.size())
+      return Unavailable("the server sent {} bytes as bytes {}-{}", response.body.size(), offset, last);
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(
+      HttpResponse response,
+      Send({.method = "GET", .key = key, .headers = {{"range", range}}, .most_bytes = count, .check = check}));
   return std::move(response.body);
 }
 

@@ -38,7 +38,8 @@ class Client {
   // OK iff the bucket is there and may be listed below `prefix`.
   absl::Status CheckBucket(const std::string& prefix);
   absl::StatusOr<Object> Head(const std::string& key);
-  // Bytes [offset, offset + count) or up to the end; `object` is what they are of. Not for empty objects.
+  // Bytes [offset, offset + count) or up to the end; `object` is what they are of. Not for empty objects. An answer of
+  // another length than it says is tried again like a cut one.
   absl::StatusOr<std::string> Get(const std::string& key, uint64_t offset, uint64_t count, Object& object);
   absl::Status Put(const std::string& key, std::string_view bytes);
   // Gives `object` a new time of modification when S3Options::touch_after says so. Those above 5 GiB stay as they are:
@@ -65,6 +66,7 @@ class Client {
     Fields headers = {};
     std::string_view body = {};
     size_t most_bytes = 1 << 20;
+    std::function<absl::Status(const HttpResponse&)> check = {};  // of an answer; what fails it is tried again
   };
   absl::StatusOr<HttpResponse> Send(const Call& call);
   absl::StatusOr<HttpResponse> SendOnce(const Call& call, const SignableRequest& signable, const std::string& url);

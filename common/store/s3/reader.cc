@@ -40,7 +40,7 @@ class Reader final : public BlobReader {
     }
     size_t count = std::min(buffer.size(), chunk_.size() - used_);
     std::memcpy(buffer.data(), chunk_.data() + used_, count);
-    if (from_start_) hasher_.Update(buffer.first(count));
+    if (from_start_ && !verified_) hasher_.Update(buffer.first(count));
     used_ += count;
     position_ += count;
     return count;
@@ -48,28 +48,57 @@ class Reader final : public BlobReader {
 
  private:
   absl::Status Fetch() {
+    const uint64_t count = std::min(read_bytes_, digest_.bytes - position_);
+    ASSIGN_OR_RETURN(chunk_, Get(position_, count));
+    used_ = 0;
+    if (!from_start_ || count != digest_.bytes) return absl::OkStatus();
+    // Nothing is handed out yet: an answer that was damaged on its way costs another one.
+    const Digest got = Digest::Of(chunk_);
+    if (got != digest_) {
+      ASSIGN_OR_RETURN(chunk_, Get(0, count));
+      if (const Digest again = Digest::Of(chunk_); again != digest_) return Differs(got, again);
+    }
+    verified_ = true;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::string> Get(uint64_t offset, uint64_t count) {
     Object object;
-    uint64_t count = std::min(read_bytes_, digest_.bytes - position_);
-    absl::StatusOr<std::string> bytes = client_.Get(key_, position_, count, object);
-    if (bytes.status().code() == absl::StatusCode::kFailedPrecondition && object_.key.empty()) {
-      // 416: the object is shorter than its name says.
+    absl::StatusOr<std::string> bytes = client_.Get(key_, offset, count, object);
+    // 416, or another size: the object is not as long as its name says.
+    const bool refused = bytes.status().code() == absl::StatusCode::kFailedPrecondition && object_.key.empty();
+    if (refused || (bytes.ok() && (object.bytes != digest_.bytes || bytes->size() != count))) {
       ASSIGN_OR_RETURN(object_, client_.Head(key_));
       return object_.bytes == digest_.bytes ? Unavailable("blob {}: replaced while it was read", digest_.ToString())
                                             : Damaged();
     }
-    RETURN_IF_ERROR(bytes.status());
-    object_ = object;
-    if (object.bytes != digest_.bytes || bytes->size() != count) return Damaged();
-    chunk_ = *std::move(bytes);
-    used_ = 0;
-    return absl::OkStatus();
+    if (bytes.ok()) object_ = object;
+    return bytes;
   }
 
   absl::StatusOr<size_t> End() {
     if (!from_start_ || verified_) return size_t{0};
-    if (hasher_.Finish() != digest_) return failure_ = Damaged();
+    const Digest got = hasher_.Finish();
+    if (got != digest_) return failure_ = ReadAgain(got);
     verified_ = true;
     return size_t{0};
+  }
+
+  // What was handed out hashes to `got`. Whether that is the object's fault only another reading tells.
+  absl::Status ReadAgain(const Digest& got) {
+    Hasher hasher;
+    for (uint64_t offset = 0; offset < digest_.bytes;) {
+      ASSIGN_OR_RETURN(const std::string bytes, Get(offset, std::min(read_bytes_, digest_.bytes - offset)));
+      hasher.Update(std::as_bytes(std::span(bytes)));
+      offset += bytes.size();
+    }
+    return Differs(got, hasher.Finish());
+  }
+
+  // Two readings that failed: the same bytes twice are those that are stored.
+  absl::Status Differs(const Digest& first, const Digest& second) {
+    if (first == second) return Damaged();
+    return Unavailable("blob {}: its bytes were damaged on their way", digest_.ToString());
   }
 
   absl::Status Damaged() {
