@@ -14,6 +14,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/metrics/metrics.h"
+#include "common/store/down.h"
 #include "common/store/layout.h"
 #include "common/store/pump.h"
 
@@ -45,7 +46,7 @@ absl::StatusOr<std::vector<CachedFile>> Scan(const fs::path& root) {
                      entry->path().parent_path().filename() == "tmp"});
   }
   if (error && error != std::errc::no_such_file_or_directory)
-    return StoreErrno(error.value(), fmt::format("list {}", root.string()));
+    return ErrnoStatus(error.value(), fmt::format("list {}", root.string()));
   return files;
 }
 
@@ -54,6 +55,17 @@ bool RemoveUnused(const fs::path& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   return fd.valid() && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && ::unlink(path.c_str()) == 0;
 }
+
+// Its disk is this machine's, not the store's.
+class CacheWriter final : public BlobWriter {
+ public:
+  explicit CacheWriter(std::unique_ptr<BlobWriter> writer) : writer_(std::move(writer)) {}
+  absl::Status Write(std::span<const std::byte> data) override { return WithoutStoreDown(writer_->Write(data)); }
+  absl::Status Commit() override { return WithoutStoreDown(writer_->Commit()); }
+
+ private:
+  const std::unique_ptr<BlobWriter> writer_;
+};
 
 class CachedStore final : public Store {
  public:
@@ -137,15 +149,16 @@ class CachedStore final : public Store {
   };
 
   absl::StatusOr<UniqueFd> OpenCached(std::string_view tenant, const Digest& digest) {
-    ASSIGN_OR_RETURN(UniqueFd fd, cache_->OpenLocal(tenant, digest));
-    ::flock(fd.get(), LOCK_SH | LOCK_NB);  // fails while another removes the name: the bytes stay ours
+    absl::StatusOr<UniqueFd> fd = cache_->OpenLocal(tenant, digest);
+    if (!fd.ok()) return WithoutStoreDown(fd.status());
+    ::flock(fd->get(), LOCK_SH | LOCK_NB);  // fails while another removes the name: the bytes stay ours
     return fd;
   }
 
   // A writer whose file has its full size already, so that every process counts it. RESOURCE_EXHAUSTED without room.
   absl::StatusOr<std::unique_ptr<BlobWriter>> Reserve(std::string_view tenant, const Digest& digest) {
     std::lock_guard threads(room_);
-    if (::flock(room_lock_.get(), LOCK_EX) != 0) return StoreErrno(errno, "flock");
+    if (::flock(room_lock_.get(), LOCK_EX) != 0) return ErrnoStatus(errno, "flock");
     absl::StatusOr<std::unique_ptr<BlobWriter>> writer = ReserveLocked(tenant, digest);
     ::flock(room_lock_.get(), LOCK_UN);
     return writer;
@@ -165,7 +178,8 @@ class CachedStore final : public Store {
       if (RemoveUnused(file.path)) total -= file.bytes;
     }
     if (total + digest.bytes > options_.max_bytes) return ResourceExhausted("what is in use leaves no room");
-    return cache_->Create(tenant, digest);
+    ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer, cache_->Create(tenant, digest));
+    return std::make_unique<CacheWriter>(std::move(writer));
   }
 
   const CacheOptions options_;
@@ -186,7 +200,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenCachedStore(const CacheOptions& optio
                    OpenLocalStore({.root = options.root, .ephemeral = true, .reserve = true}));
   fs::path lock = options.root / "lock";
   UniqueFd fd(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.valid()) return StoreErrno(errno, fmt::format("open {}", lock.string()));
+  if (!fd.valid()) return ErrnoStatus(errno, fmt::format("open {}", lock.string()));
   return std::make_unique<CachedStore>(options, std::move(backing), std::move(cache), std::move(fd));
 }
 

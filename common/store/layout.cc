@@ -11,6 +11,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/random.h"
 #include "common/base/told.h"
+#include "common/store/down.h"
 
 namespace slipway {
 namespace {
@@ -98,8 +99,12 @@ absl::Status StoreErrno(int error_number, std::string_view what) {
   const char* const trouble = no_space ? "the farm's store is full" : "the farm's store does not work";
   const char* const remedy =
       no_space ? "nothing was stored, its keeper has to make room" : "its keeper finds the reason in the log";
-  return WithTold(WithKind(absl::Status(code, status.message()), ErrorKind::kMachine),
-                  fmt::format("{}; {}", Message(ErrnoStatus(error_number, trouble)), remedy));
+  const absl::Status told = WithTold(WithKind(absl::Status(code, status.message()), ErrorKind::kMachine),
+                                     fmt::format("{}; {}", Message(ErrnoStatus(error_number, trouble)), remedy));
+  // A file that is too large for the file system is that file's trouble; this process' own limits are nobody else's.
+  const bool down = error_number == ENOSPC || error_number == EDQUOT || error_number == ETIMEDOUT ||
+                    code == absl::StatusCode::kUnavailable;
+  return down ? WithStoreDown(told) : told;
 }
 
 absl::Status MakeFolders(const std::filesystem::path& folder) {

@@ -45,7 +45,8 @@ class StoreLayout {
   bool ephemeral_;
 };
 
-// ErrnoStatus, with every way of saying "no space" RESOURCE_EXHAUSTED, and of "not there, read-only, forbidden" UNAVAILABLE. `what` may have paths: other machines are told other words (told.h).
+// ErrnoStatus, with every way of saying "no space" RESOURCE_EXHAUSTED, and of "not there, read-only, forbidden" UNAVAILABLE: the store is
+// down then (down.h). `what` may have paths: other machines are told other words (told.h).
 absl::Status StoreErrno(int error_number, std::string_view what);
 
 // Makes the folder and its parents, each 0700.

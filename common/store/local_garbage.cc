@@ -11,6 +11,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/store/down.h"
 #include "common/store/garbage.h"
 
 namespace slipway {
@@ -121,7 +122,7 @@ absl::Status BindLocalFarm(const StoreLayout& layout, std::string_view farm) {
 absl::StatusOr<std::string> LocalFarm(const StoreLayout& layout) {
   absl::StatusOr<std::string> bound = ReadFile(layout.root() / "farm");
   if (absl::IsNotFound(bound.status())) return "";
-  return bound;
+  return bound.ok() ? bound : WithStoreDown(bound.status());
 }
 
 absl::StatusOr<std::unique_ptr<BlobPins>> MakeLocalPins(const StoreLayout& layout) {

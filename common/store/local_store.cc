@@ -10,10 +10,13 @@
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/told.h"
+#include "common/store/down.h"
 #include "common/store/layout.h"
 #include "common/store/local_garbage.h"
 #include "common/store/local_reader.h"
 #include "common/store/local_writer.h"
+#include "common/store/pump.h"
 #include "common/store/store.h"
 #include "common/store/verified.h"
 
@@ -97,10 +100,10 @@ class LocalStore final : public Store {
   absl::StatusOr<Digest> PutFile(std::string_view tenant, const std::filesystem::path& file) override {
     RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
     UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd.valid()) return StoreErrno(errno, fmt::format("open {}", file.string()));
+    if (!fd.valid()) return ErrnoStatus(errno, fmt::format("open {}", file.string()));
     ASSIGN_OR_RETURN(Digest digest, DigestOfFile(fd.get()));
     struct stat info;
-    if (::lstat(file.c_str(), &info) != 0) return StoreErrno(errno, fmt::format("stat {}", file.string()));
+    if (::lstat(file.c_str(), &info) != 0) return ErrnoStatus(errno, fmt::format("stat {}", file.string()));
     if (MayBeMoved(info)) {
       absl::Status moved = layout_.Publish(fd.get(), file, tenant, digest);
       if (moved.ok()) {
@@ -109,7 +112,10 @@ class LocalStore final : public Store {
       }
       if (moved.code() == absl::StatusCode::kResourceExhausted) return moved;
     }
-    RETURN_IF_ERROR(PutCopy(fd.get(), tenant, digest));
+    // Another file system, or a file that others hold too.
+    ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> copy, Create(tenant, digest));
+    RETURN_IF_ERROR(PumpFile(fd.get(), *copy));
+    RETURN_IF_ERROR(copy->Commit());
     return digest;
   }
 
@@ -136,14 +142,17 @@ class LocalStore final : public Store {
   }
 
   absl::Status Bind(std::string_view farm) override { return BindLocalFarm(layout_, farm); }
-  absl::StatusOr<std::string> Farm() override { return LocalFarm(layout_); }
+  absl::StatusOr<std::string> Farm() override {
+    ASSIGN_OR_RETURN(std::string farm, LocalFarm(layout_));
+    if (!farm.empty()) bound_ = true;
+    if (farm.empty() && bound_)
+      return WithStoreDown(
+          WithTold(Unavailable("the store {} is nobody's any more: its mount is missing", layout_.root().string()),
+                   "the farm's store is away; its keeper has to mount it"));
+    return farm;
+  }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override {
-    ASSIGN_OR_RETURN(const std::string farm, Farm());
-    if (!farm.empty()) {
-      bound_ = true;
-    } else if (bound_) {
-      return Unavailable("the store is nobody's any more: its mount is missing");
-    }
+    RETURN_IF_ERROR(Farm().status());
     return MakeLocalPins(layout_);
   }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
@@ -161,19 +170,6 @@ class LocalStore final : public Store {
     if (!fd.valid()) return StoreErrno(errno, fmt::format("open {}", path.string()));
     if (::futimens(fd.get(), kUsedNow) != 0) return StoreErrno(errno, fmt::format("touch {}", path.string()));
     return fd;
-  }
-
-  // Another file system, or a file that others hold too. The copy is not remembered as verified: it is read back when
-  // opened.
-  absl::Status PutCopy(int fd, std::string_view tenant, const Digest& digest) {
-    ASSIGN_OR_RETURN(std::filesystem::path path, layout_.TemporaryPath(tenant));
-    ScopedFile copy(path);
-    if (absl::Status copied = CopyToNewFile(fd, path); !copied.ok()) return copied;
-    UniqueFd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!opened.valid()) return StoreErrno(errno, fmt::format("open {}", path.string()));
-    RETURN_IF_ERROR(layout_.Publish(opened.get(), path, tenant, digest));
-    copy.Release();
-    return absl::OkStatus();
   }
 
   void Drop(std::string_view tenant, const Digest& digest) {

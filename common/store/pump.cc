@@ -35,7 +35,7 @@ absl::Status PumpFile(int fd, BlobWriter& writer) {
   for (off_t position = 0;;) {
     ssize_t count = ::pread(fd, buffer.data(), buffer.size(), position);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return StoreErrno(errno, "read");
+    if (count < 0) return ErrnoStatus(errno, "read");
     if (count == 0) return absl::OkStatus();
     RETURN_IF_ERROR(writer.Write(std::span(buffer).first(count)));
     position += count;
@@ -45,14 +45,14 @@ absl::Status PumpFile(int fd, BlobWriter& writer) {
 absl::StatusOr<UniqueFd> PumpToUnlinkedFile(BlobReader& reader, const std::filesystem::path& folder) {
   ScopedFile name(folder / ("slipway-" + RandomHex(8)));
   UniqueFd out(::open(name.path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!out.valid()) return StoreErrno(errno, fmt::format("open {}", name.path().string()));
+  if (!out.valid()) return ErrnoStatus(errno, fmt::format("open {}", name.path().string()));
   UniqueFd in(::open(name.path().c_str(), O_RDONLY | O_CLOEXEC));  // a reader's alone: nobody can change the bytes
-  if (!in.valid()) return StoreErrno(errno, fmt::format("open {}", name.path().string()));
+  if (!in.valid()) return ErrnoStatus(errno, fmt::format("open {}", name.path().string()));
   RETURN_IF_ERROR(PumpInto(reader, [&](std::span<const std::byte> data) -> absl::Status {
     while (!data.empty()) {
       ssize_t written = ::write(out.get(), data.data(), data.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return StoreErrno(errno, fmt::format("write {}", name.path().string()));
+      if (written < 0) return ErrnoStatus(errno, fmt::format("write {}", name.path().string()));
       data = data.subspan(written);
     }
     return absl::OkStatus();

@@ -65,7 +65,8 @@ struct GarbageReport {
 };
 
 // A tenant's blobs. Thread-safe. A blob is immutable and is there whole or not at all. Names are per tenant (`t/<tenant>/…`): no
-// tenant can learn of another's blobs. Errors: UNAVAILABLE: try again, nothing was learned; RESOURCE_EXHAUSTED: no space.
+// tenant can learn of another's blobs. Errors: UNAVAILABLE: try again, nothing was learned; RESOURCE_EXHAUSTED: no space. Those that any
+// other blob would meet as well are known as such: down.h.
 class Store {
  public:
   virtual ~Store() = default;
@@ -91,9 +92,10 @@ class Store {
   // Declares the store to be `farm`'s (the farm's id and epoch, one line) until another Bind. A farm whose queue was
   // lost begins a new epoch; collecting by an old one's references would remove what the new one needs.
   virtual absl::Status Bind(std::string_view farm);
-  virtual absl::StatusOr<std::string> Farm();  // whose it is; empty: nobody's yet
-  // UNAVAILABLE where a folder that was a farm's is nobody's now: what was stored lies below a mount that went away.
-  virtual absl::StatusOr<std::unique_ptr<BlobPins>> Pin();
+  // Whose it is; empty: nobody's yet. UNAVAILABLE where a folder that was a farm's is nobody's now: its mount went away, and what is stored
+  // meanwhile lies below it.
+  virtual absl::StatusOr<std::string> Farm();
+  virtual absl::StatusOr<std::unique_ptr<BlobPins>> Pin();  // asks Farm() first
   // Removes blobs that are untouched, unpinned and unreferenced, untouched actions, and unfinished writes nobody goes on
   // with. Finding a blob by FindMissing, opening and storing it touch it. FAILED_PRECONDITION, nothing removed, unless the store is
   // bound to options.farm. A blob used while it is being removed is either kept, or absent from then on.

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "common/base/error.h"
+#include "common/store/down.h"
 #include "common/store/layout.h"
 #include "common/store/store.h"
 
@@ -149,8 +150,21 @@ TEST_F(LocalStoreTest, WhatIsNoFolderAnyMoreIsAway) {
   EXPECT_EQ(store_->Open("default", digest, 0).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(store_->OpenLocal("default", digest).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(WriteBlob(*store_, "default", "other bytes").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(IsStoreDown(store_->OpenLocal("default", digest).status()));
   for (const int error : {EROFS, EACCES, EPERM})
     EXPECT_EQ(StoreErrno(error, "touch it").code(), absl::StatusCode::kUnavailable) << error;
+}
+
+// A task that waits for the store must not wait for what only one file, or this process, suffers from.
+TEST_F(LocalStoreTest, ItIsDownByWhatEveryBlobWouldMeet) {
+  for (const int error : {EROFS, EACCES, ENOTDIR, ENOSPC, EDQUOT, EIO, ESTALE, ELOOP, ETIMEDOUT})
+    EXPECT_TRUE(IsStoreDown(StoreErrno(error, "touch it"))) << error;
+  for (const int error : {ENOENT, EFBIG, EMFILE, ENFILE, ENOMEM})
+    EXPECT_FALSE(IsStoreDown(StoreErrno(error, "touch it"))) << error;
+  EXPECT_FALSE(IsStoreDown(store_->OpenLocal("default", Digest::Of("never stored")).status()));
+  fs::create_directory(folder_.path() / "scratch");
+  EXPECT_FALSE(IsStoreDown(store_->PutFile("default", folder_.path() / "scratch" / "none").status()));
+  EXPECT_FALSE(IsStoreDown(store_->PutFile("default", folder_.path() / "scratch").status())) << "a folder is no file";
 }
 
 TEST_F(LocalStoreTest, AFolderThatCannotBeIsRefused) {

@@ -13,6 +13,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "common/store/down.h"
 #include "common/store/layout.h"
 #include "common/store/s3/client.h"
 #include "tests/store/faulty_proxy.h"
@@ -107,6 +108,7 @@ TEST_F(S3StoreTest, AFaultThatStaysIsTypedAndStoresNothing) {
     absl::Status status = WriteBlob(*Open(options), "default", "bytes").status();
     EXPECT_EQ(status.code(), code) << status;
     EXPECT_EQ(KindOf(status), ErrorKind::kMachine);
+    EXPECT_TRUE(IsStoreDown(status)) << status;
     EXPECT_EQ(proxy_.connections() - before, 3);
   }
   EXPECT_THAT(Keys(), IsEmpty());
@@ -144,11 +146,16 @@ TEST_F(S3StoreTest, RefusalsSayWhatToDo) {
   absl::Status status = WriteBlob(*OpenS3Store(server_.options(), wrong).value(), "default", "bytes").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
   EXPECT_EQ(Message(status).find("not-the-secret"), std::string::npos);
+  EXPECT_TRUE(IsStoreDown(status)) << status;
   S3Options elsewhere = server_.options();
   elsewhere.bucket = "no-such-bucket";
   status = Open(elsewhere)->Bind("farm");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   EXPECT_THAT(Message(status), HasSubstr("create the bucket"));
+  EXPECT_TRUE(IsStoreDown(status)) << status;
+  status = Open(server_.options())->OpenLocal("default", Digest::Of("never stored")).status();
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_FALSE(IsStoreDown(status)) << status;
 }
 
 TEST_F(S3StoreTest, AnUploadKilledInTheMiddleLeavesNothingVisible) {

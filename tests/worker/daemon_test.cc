@@ -156,7 +156,10 @@ TEST_F(DaemonTest, AWorkerWhoseMachineFailsPausesAndTriesOneTaskAtATime) {
   ASSERT_TRUE(Holds([&] { return returned() >= 4; }));
   std::filesystem::rename(aside, blob);
   ASSERT_TRUE(AllEndMaintained(request));
-  for (const TaskView& task : Tasks(request)) EXPECT_EQ(task.state, TaskState::kPassed) << task.reason;
+  for (const TaskView& task : Tasks(request)) {
+    EXPECT_EQ(task.state, TaskState::kPassed) << task.reason;
+    EXPECT_EQ(task.attempts, 1) << "what fails by the store is not counted, nor is a try after a pause";
+  }
   worker.Signal(SIGTERM);
   EXPECT_EQ(worker.Exit(), 0) << worker.output();
   EXPECT_THAT(Course(worker.output()), MatchesRegex("RRRP(RP)+E")) << worker.output();

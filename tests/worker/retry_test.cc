@@ -66,6 +66,15 @@ TEST(RetryRule, WhatThisBuildDoesNotKnowIsLeftToOthersUncounted) {
   EXPECT_GE(how->delay, absl::Seconds(5)) << "or the only worker would take it again and again";
 }
 
+TEST(RetryRule, AStoreThatIsDownCountsNothingAndIsNotAskedAgainAtOnce) {
+  const auto how = After(Failure::kStoreDown, 1);
+  ASSERT_TRUE(how);
+  EXPECT_FALSE(how->count_attempt);
+  EXPECT_FALSE(how->killed);
+  EXPECT_GT(how->elsewhere, absl::ZeroDuration()) << "another machine may reach it";
+  EXPECT_GE(how->delay, kBase / 2);
+}
+
 TEST(RetryRule, ADrainIsNobodysFault) {
   const auto how = After(Failure::kDrained, 2);
   ASSERT_TRUE(how);

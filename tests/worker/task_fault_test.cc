@@ -13,26 +13,101 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
-// A store whose disk is full for files.
-class FullStore final : public ForwardingStore {
+// A store that answers so whoever reads or stores files.
+class FailingStore final : public ForwardingStore {
  public:
-  using ForwardingStore::ForwardingStore;
-  absl::StatusOr<Digest> PutFile(std::string_view, const fs::path&) override {
-    return ErrnoStatus(ENOSPC, "store the file");
+  FailingStore(Store& store, absl::Status reading, absl::Status writing)
+      : ForwardingStore(store), reading_(std::move(reading)), writing_(std::move(writing)) {}
+  absl::StatusOr<UniqueFd> OpenLocal(std::string_view tenant, const Digest& digest) override {
+    if (!reading_.ok()) return reading_;
+    return ForwardingStore::OpenLocal(tenant, digest);
   }
+  absl::StatusOr<Digest> PutFile(std::string_view tenant, const fs::path& file) override {
+    if (!writing_.ok()) return writing_;
+    return ForwardingStore::PutFile(tenant, file);
+  }
+
+ private:
+  const absl::Status reading_, writing_;
 };
 
-TEST_F(TaskRunnerTest, AFullDiskCommitsNothing) {
+TEST_F(TaskRunnerTest, AFullDiskOfTheWorkerCommitsNothingAndCounts) {
   const std::string request = Submit();
   executor_.steps = {Converts()};
-  FullStore full(*store_);
+  FailingStore full(*store_, absl::OkStatus(), ErrnoStatus(ENOSPC, "store the file"));
   Run(Lease(), full);
   EXPECT_FALSE(IsTerminal(View(request).state)) << Name(View(request).state);
   const LeasedTask again = Lease();
   EXPECT_EQ(again.request, request);
   EXPECT_EQ(again.attempt, 2);
+}
+
+// However long the store is away or full, no task ends by it; once it is back, each runs.
+TEST_F(TaskRunnerTest, AStoreThatIsDownUsesUpNoAttempt) {
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  FailingStore away(*store_, StoreErrno(EACCES, "open /srv/farm/t"), absl::OkStatus()),
+      full(*store_, absl::OkStatus(), StoreErrno(ENOSPC, "write /srv/farm/t"));
+  for (int outage = 0; outage < 3; ++outage) {
+    for (FailingStore* store : {&away, &full}) {
+      const LeasedTask task = Lease();
+      EXPECT_EQ(task.attempt, 1);
+      EXPECT_EQ(Run(task, *store).machine, Health::kBroken);
+      EXPECT_FALSE(IsTerminal(View(request).state)) << View(request).reason;
+    }
+  }
+  EXPECT_THAT(View(request).reason, AllOf(HasSubstr("the farm's store is full"), Not(HasSubstr("/srv"))));
+  Run(Lease());
+  EXPECT_EQ(View(request).state, TaskState::kPassed);
+}
+
+TEST_F(TaskRunnerTest, WhileAStoreIsDownARequestIsCancelledAsEver) {
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  FailingStore away(*store_, StoreErrno(EIO, "open"), absl::OkStatus());
+  Run(Lease(), away);
+  ASSERT_TRUE(queue_->Cancel(request).ok());
+  EXPECT_EQ(View(request).state, TaskState::kCancelled);
+}
+
+// Its user waits at the machine whose store it is.
+TEST_F(TaskRunnerTest, TheOnlyWorkerFailsTasksWhoseStoreStaysDownAndNamesThePlace) {
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  sole_ = true;
+  FailingStore full(*store_, absl::OkStatus(), StoreErrno(ENOSPC, "write /srv/farm/t"));
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    const LeasedTask task = Lease();
+    EXPECT_EQ(task.attempt, attempt);
+    Run(task, full);
+  }
+  EXPECT_EQ(View(request).state, TaskState::kFailed);
+  EXPECT_THAT(View(request).reason, HasSubstr("/srv/farm/t"));
+}
+
+// As when a mount goes away and leaves an empty folder.
+TEST_F(TaskRunnerTest, AFarmsStoreThatIsNobodysAnyMoreIsDown) {
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  ASSERT_TRUE(store_->Bind("farm").ok());
+  EXPECT_EQ(*store_->Farm(), "farm");
+  const fs::path mount = folder_.path() / "store", away = folder_.path() / "away";
+  fs::rename(mount, away);
+  for (int i = 0; i < 3; ++i) {
+    const LeasedTask task = Lease();
+    EXPECT_EQ(task.attempt, 1);
+    EXPECT_EQ(Run(task).machine, Health::kBroken);
+  }
+  EXPECT_EQ(View(request).reason, "the farm's store is away; its keeper has to mount it");
+  EXPECT_EQ(executor_.runs, 0);
+  fs::remove_all(mount);
+  fs::rename(away, mount);
+  Run(Lease());
+  EXPECT_EQ(View(request).state, TaskState::kPassed);
 }
 
 TEST_F(TaskRunnerTest, AModelsFaultFailsAtOnce) {

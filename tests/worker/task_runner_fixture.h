@@ -129,6 +129,7 @@ class TaskRunnerTest : public testing::Test {
     options.jail = JailLevel::kPartial;
     options.retry_delay = absl::ZeroDuration();
     options.cache = cache_;
+    options.sole = sole_;
     return TaskRunner(*queue_, store, options).Run(task, executor_);
   }
   TaskView View(const std::string& request) { return queue_->ListTasks(request, 0, 10)->at(0); }
@@ -155,7 +156,7 @@ class TaskRunnerTest : public testing::Test {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Queue> queue_;
   std::optional<Digest> input_;
-  bool cache_ = true, fresh_ = false;
+  bool cache_ = true, fresh_ = false, sole_ = false;
   ScriptedExecutor executor_;
 };
 

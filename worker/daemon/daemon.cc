@@ -150,7 +150,8 @@ class Worker {
     runner.judge_timeout = options_.judge_timeout;
     runner.runtimes = runtimes_;
     runner.cache = options_.cache;
-    if (options_.take_all) runner.retry_delay = kRetryWhereSomebodyWaits;
+    runner.sole = options_.take_all;
+    if (runner.sole) runner.retry_delay = kRetryWhereSomebodyWaits;
     runner.seed = std::stoull(RandomHex(8), nullptr, 16);
     runner.lease = options_.queue.lease;
     runner_ = std::make_unique<TaskRunner>(*queue_, *store_, runner);

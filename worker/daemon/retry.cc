@@ -28,6 +28,7 @@ constexpr Rule kRules[] = {
     {Failure::kUnclear, /*  */ kAny, true, true, false, false, kForAnother},
     {Failure::kDrained, /*  */ kAny, false, false, false, false},
     {Failure::kVersion, /*  */ kAny, false, false, false, false, kForOthers, kForUpgrade},
+    {Failure::kStoreDown, /**/ kAny, false, true, false, false, kForAnother},
 };
 
 absl::Duration Backoff(absl::Duration base, int attempt, Random& jitter) {

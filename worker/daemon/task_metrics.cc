@@ -22,7 +22,7 @@ const metrics::Counter kCommits("slipway_worker_commits_total",
                                 "Commits by outcome: committed, already, fenced, cancelled, or error.", {"outcome"});
 const metrics::Counter kReturned("slipway_worker_tasks_returned_total",
                                  "Tasks given back to the queue, by why: crash, out_of_memory, "
-                                 "memory_limit, machine, unclear, drained, version.",
+                                 "memory_limit, machine, unclear, drained, version, store_down.",
                                  {"why"});
 const metrics::Counter kGivenUp("slipway_worker_tasks_given_up_total",
                                 "Tasks given up because their lease was lost or their request cancelled.");
@@ -51,8 +51,8 @@ std::string HowEnded(const Execution& execution) {
 }
 
 std::string_view Name(Failure failure) {
-  constexpr std::string_view kNames[] = {"model",   "crash",   "out_of_memory", "memory_limit",
-                                         "machine", "unclear", "drained",       "version"};
+  constexpr std::string_view kNames[] = {"model",   "crash",   "out_of_memory", "memory_limit", "machine",
+                                         "unclear", "drained", "version",       "store_down"};
   return kNames[static_cast<size_t>(failure)];
 }
 

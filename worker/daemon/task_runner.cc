@@ -10,6 +10,8 @@
 #include "common/base/error.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
+#include "common/base/told.h"
+#include "common/store/down.h"
 #include "common/task/task_class.h"
 #include "worker/daemon/fault.h"
 #include "worker/pipeline/entry.h"
@@ -79,7 +81,7 @@ TaskRunner::Ended TaskRunner::Run(const LeasedTask& task, Executor& executor,
       ended.leased = Commit(task, settlement, executor, meter, next ? next() : std::nullopt);
       break;
     case Settlement::What::kReturn:
-      Return(task, settlement.how, executor);
+      Return(task, settlement.how, settlement.reason, executor);
       break;
     case Settlement::What::kNothing:
       meter.GaveUp();
@@ -93,7 +95,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   meter.Enter("fetch");
   const auto given_back = [&](Failure failure, const TaskReturn& how) {
     meter.Returned(failure);
-    const bool broken = failure == Failure::kMachine || failure == Failure::kOutOfMemory;
+    const bool broken =
+        failure == Failure::kMachine || failure == Failure::kOutOfMemory || failure == Failure::kStoreDown;
     return Settlement{.what = Settlement::What::kReturn,
                       .state = TaskState::kReady,
                       .reason = how.reason,
@@ -103,15 +106,24 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   const auto returned = [&](const std::string& reason, Failure failure = Failure::kMachine) {
     return given_back(failure, RetryOf(failure, task, reason).value_or(TaskReturn{.reason = reason}));
   };
+  const auto returned_for = [&](const absl::Status& status, Failure failure) {
+    Settlement settlement = returned(Words(status), failure);
+    settlement.reason = Message(status);
+    return settlement;
+  };
+  const auto unread = [&](absl::Status status) {
+    const Failure failure = FailureToRead(status);
+    return returned_for(status, failure);
+  };
   auto spec = specs_.Get(store_, task.tenant, task.spec);
-  if (absl::IsFailedPrecondition(spec.status()))
+  if (absl::IsFailedPrecondition(spec.status()) && !IsStoreDown(spec.status()))
     return returned(Message(Annotate(spec.status(), "the request's spec")), Failure::kVersion);
-  if (!spec.ok()) return returned(Message(Annotate(spec.status(), "the request's spec")), FailureToRead(spec.status()));
+  if (!spec.ok()) return unread(Annotate(spec.status(), "the request's spec"));
   absl::StatusOr<TaskMessage> message = Describe(task, **spec);
   if (!message.ok()) {
-    if (absl::IsFailedPrecondition(message.status())) return returned(Message(message.status()), Failure::kVersion);
-    if (KindOf(message.status()) == ErrorKind::kMachine)
-      return returned(Message(message.status()), FailureToRead(message.status()));
+    if (absl::IsFailedPrecondition(message.status()) && !IsStoreDown(message.status()))
+      return returned(Message(message.status()), Failure::kVersion);
+    if (KindOf(message.status()) == ErrorKind::kMachine) return unread(message.status());
     return Failed(task, nullptr, Message(message.status()));
   }
   meter.SetTask(message->task);
@@ -136,7 +148,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   std::sort(message->blobs.begin(), message->blobs.end());
   message->blobs.erase(std::unique(message->blobs.begin(), message->blobs.end()), message->blobs.end());
   auto blobs = OpenBlobs(task, message->blobs);
-  if (!blobs.ok()) return returned(Message(blobs.status()), FailureToRead(blobs.status()));
+  if (!blobs.ok()) return unread(blobs.status());
   std::vector<int> descriptors;
   for (const Input& blob : *blobs) descriptors.push_back(blob.file.get());
   const auto progress = [&](const std::string& step) {
@@ -154,8 +166,7 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
         execution.ok() && execution->end == Execution::End::kResult;  // else the folder went with its child
     if (answered && !fs::exists(executor.scratch(), ignored))
       return returned("somebody removed the task's scratch folder");
-    if (const absl::Status same = CheckUnchanged(*blobs); !same.ok())
-      return returned(Message(same), FailureToRead(same));
+    if (const absl::Status same = CheckUnchanged(*blobs); !same.ok()) return unread(same);
   }
   if (execution.ok() && execution->end == Execution::End::kResult && executor.abandoned() != Abandon::kLost) {
     const absl::StatusOr<TaskOutput>& output = execution->output;
@@ -192,7 +203,8 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
               .commit_by = result->commit_by,
               .machine = Health::kWell};
     }
-    if (KindOf(result.status()) == ErrorKind::kMachine) return returned(Message(result.status()));
+    if (KindOf(result.status()) == ErrorKind::kMachine)
+      return returned_for(result.status(), IsStoreDown(result.status()) ? Failure::kStoreDown : Failure::kMachine);
     return Failed(task, &*message, Message(result.status()));
   }
   if (executor.abandoned() == Abandon::kLost) return {};
@@ -207,11 +219,18 @@ TaskRunner::Settlement TaskRunner::Decide(const LeasedTask& task, Executor& exec
   return Failed(task, &*message, fault.reason);
 }
 
-Failure TaskRunner::FailureToRead(const absl::Status& status) {
-  if (!absl::IsNotFound(status) && !absl::IsDataLoss(status)) return Failure::kMachine;
-  // Where a mount is missing, everything is; the store of a farm says whose it is.
-  const absl::StatusOr<std::string> farm = store_.Farm();
-  return farm.ok() && !farm->empty() ? Failure::kUnclear : Failure::kMachine;
+Failure TaskRunner::FailureToRead(absl::Status& status) {
+  if (absl::IsNotFound(status) || absl::IsDataLoss(status)) {
+    // Where a mount is missing, everything is; the store of a farm says whose it is.
+    const absl::StatusOr<std::string> farm = store_.Farm();
+    if (farm.ok() && !farm->empty()) return Failure::kUnclear;
+    if (IsStoreDown(farm.status())) status = farm.status();
+  }
+  return IsStoreDown(status) ? Failure::kStoreDown : Failure::kMachine;
+}
+
+std::string TaskRunner::Words(const absl::Status& status) const {
+  return options_.sole ? Message(status) : Told(status);
 }
 
 absl::StatusOr<TaskMessage> TaskRunner::Describe(const LeasedTask& task, const RequestSpec& spec) {
@@ -376,7 +395,8 @@ std::optional<TaskRunner::Leased> TaskRunner::Commit(const LeasedTask& task, con
     LogError("cannot commit", {{"reason", Message(outcome.status())}});
     if (late) {
       meter.Returned(Failure::kUnclear);
-      Return(task, *RetryOf(Failure::kUnclear, task, "the result: " + Message(outcome.status())), executor);
+      const std::string reason = "the result: " + Message(outcome.status());
+      Return(task, *RetryOf(Failure::kUnclear, task, reason), reason, executor);
     }
     return leased;
   }
@@ -387,6 +407,7 @@ std::optional<TaskRunner::Leased> TaskRunner::Commit(const LeasedTask& task, con
 }
 
 std::optional<TaskReturn> TaskRunner::RetryOf(Failure failure, const LeasedTask& task, const std::string& reason) {
+  if (options_.sole && failure == Failure::kStoreDown) failure = Failure::kMachine;
   std::lock_guard lock(jitter_mutex_);
   return slipway::RetryOf(failure, task, reason, options_.retry_delay, jitter_);
 }
@@ -403,11 +424,12 @@ bool TaskRunner::MoreMemoryIsOffered(const LeasedTask& task) {
   });
 }
 
-void TaskRunner::Return(const LeasedTask& task, const TaskReturn& how, const Executor& executor) {
+void TaskRunner::Return(const LeasedTask& task, const TaskReturn& how, const std::string& reason,
+                        const Executor& executor) {
   Failpoint("worker.returning");
   const auto outcome = WhileRedisIsAway(executor, [&] { return queue_.Return(task, how); });
   LogWarning("returned a task",
-             {{"reason", how.reason}, {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
+             {{"reason", reason}, {"outcome", outcome.ok() ? "returned" : Message(outcome.status())}});
 }
 
 }  // namespace slipway

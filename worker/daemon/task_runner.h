@@ -67,6 +67,8 @@ struct TaskRunnerOptions {
   absl::Duration retry_delay = absl::Seconds(4);    // before the machine is tried again, see retry.h
   std::string runtimes;                             // RuntimesOf the judges' interpreter
   bool cache = true;                                // takes and keeps results, see ActionCache
+  bool sole = false;                                // the farm's only worker, whose user waits at this machine: even a
+                                                    // store that is down counts, and is told with its paths
   uint64_t seed = 0;                                // of its jitter: every worker has its own
 };
 
@@ -112,8 +114,8 @@ class TaskRunner {
   };
 
   Settlement Decide(const LeasedTask& task, Executor& executor, TaskMeter& meter);
-  // Of an error in reading what the task needs.
-  Failure FailureToRead(const absl::Status& status);
+  // Of an error in reading what the task needs, which becomes the missing mount's where that is why a blob is missing.
+  Failure FailureToRead(absl::Status& status);
   absl::StatusOr<TaskMessage> Describe(const LeasedTask& task, const RequestSpec& spec);
   absl::StatusOr<std::vector<Input>> OpenBlobs(const LeasedTask& task, const std::vector<Digest>& digests);
   // DATA_LOSS if a file is another than OpenBlobs() found.
@@ -129,8 +131,11 @@ class TaskRunner {
   Settlement Failed(const LeasedTask& task, const TaskMessage* message, const std::string& reason);
   std::optional<Leased> Commit(const LeasedTask& task, const Settlement& settlement, Executor& executor,
                                TaskMeter& meter, const std::optional<LeaseRequest>& next);
-  void Return(const LeasedTask& task, const TaskReturn& how, const Executor& executor);
+  // `reason`: for the log, with this machine's paths.
+  void Return(const LeasedTask& task, const TaskReturn& how, const std::string& reason, const Executor& executor);
   std::optional<TaskReturn> RetryOf(Failure failure, const LeasedTask& task, const std::string& reason);
+  // The words for other machines.
+  std::string Words(const absl::Status& status) const;
   // Whether a worker that has been heard of lately offers the task more memory.
   bool MoreMemoryIsOffered(const LeasedTask& task);
 

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/store/down.h"
 
 namespace slipway::s3 {
 namespace {
@@ -17,6 +18,7 @@ struct Refusal {
   absl::StatusCode code;
   bool again;  // whether trying again may help
   std::string_view fix;
+  bool of_object = false;  // or of a call: others may fare better
 };
 
 // The first that fits. HEAD's answers carry no code.
@@ -32,10 +34,10 @@ constexpr Refusal kRefusals[] = {
      "name the bucket's region: region=…"},
     {0, "PermanentRedirect", absl::StatusCode::kFailedPrecondition, false, "name the bucket's region and endpoint"},
     {0, "QuotaExceeded", absl::StatusCode::kResourceExhausted, false, "raise the quota or collect garbage"},
-    {0, "EntityTooLarge", absl::StatusCode::kResourceExhausted, false, "the server takes no object this large"},
+    {0, "EntityTooLarge", absl::StatusCode::kResourceExhausted, false, "the server takes no object this large", true},
     {0, "SlowDown", absl::StatusCode::kResourceExhausted, true, "the server asks for fewer requests"},
     {0, "RequestTimeout", absl::StatusCode::kUnavailable, true, ""},
-    {404, "", absl::StatusCode::kNotFound, false, ""},
+    {404, "", absl::StatusCode::kNotFound, false, "", true},
     {403, "", absl::StatusCode::kPermissionDenied, false,
      "the credentials are wrong, or lack s3:GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload on "
      "the bucket"},
@@ -45,7 +47,7 @@ constexpr Refusal kRefusals[] = {
     {408, "", absl::StatusCode::kUnavailable, true, ""},
     {429, "", absl::StatusCode::kResourceExhausted, true, "the server asks for fewer requests"},
     {507, "", absl::StatusCode::kResourceExhausted, false, "the server has no space"},
-    {501, "", absl::StatusCode::kUnimplemented, false, "the server lacks a call that the store needs"},
+    {501, "", absl::StatusCode::kUnimplemented, false, "the server lacks a call that the store needs", true},
 };
 
 pugi::xml_node Root(pugi::xml_document& document, std::string_view body) {
@@ -65,10 +67,11 @@ std::pair<absl::Status, bool> Refused(const HttpResponse& response, std::string_
     if (refusal.http_status != 0 && refusal.http_status != response.status) continue;
     if (!refusal.s3_code.empty() && refusal.s3_code != code) continue;
     if (!refusal.fix.empty()) text += fmt::format("; {}", refusal.fix);
-    return {WithKind(absl::Status(refusal.code, text), ErrorKind::kMachine), refusal.again};
+    const absl::Status status = WithKind(absl::Status(refusal.code, text), ErrorKind::kMachine);
+    return {refusal.of_object ? status : WithStoreDown(status), refusal.again};
   }
   bool servers = response.status >= 500 || response.status < 300;
-  if (servers) return {Unavailable("{}", text), true};
+  if (servers) return {WithStoreDown(Unavailable("{}", text)), true};
   return {WithKind(FailedPrecondition("{}", text), ErrorKind::kMachine), false};
 }
 
@@ -145,7 +148,7 @@ absl::StatusOr<HttpResponse> Client::Send(const Call& call) {
         (call.method == "GET" && call.query.empty() ? response->status / 100 == 2 : !IsError(*response)))
       return response;
     auto [status, again] = response.ok() ? Refused(*response, what)
-                                         : std::pair(Annotate(response.status(), what),
+                                         : std::pair(WithStoreDown(Annotate(response.status(), what)),
                                                      response.status().code() == absl::StatusCode::kUnavailable);
     if (!again || attempt >= options_.attempts) return status;
     LogDebug("S3 request tried again", {{"attempt", std::to_string(attempt)}, {"reason", Message(status)}});

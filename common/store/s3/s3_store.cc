@@ -81,7 +81,7 @@ class S3Store final : public Store {
   absl::StatusOr<Digest> PutFile(std::string_view tenant, const std::filesystem::path& file) override {
     RETURN_IF_ERROR(StoreLayout::CheckTenant(tenant));
     UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd.valid()) return StoreErrno(errno, fmt::format("open {}", file.string()));
+    if (!fd.valid()) return ErrnoStatus(errno, fmt::format("open {}", file.string()));
     ASSIGN_OR_RETURN(Digest digest, DigestOfFile(fd.get()));
     ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer, Create(tenant, digest));
     RETURN_IF_ERROR(PumpFile(fd.get(), *writer));

@@ -1,0 +1,14 @@
+// Which errors are a store's own: it is away, read-only, full or refuses the farm. Then no other blob would fare better, and waiting may help.
+#pragma once
+
+#include "absl/status/status.h"
+
+namespace slipway {
+
+// The same error, known as the store's own.
+absl::Status WithStoreDown(absl::Status status);
+bool IsStoreDown(const absl::Status& status);
+// The same error of a disk that is this machine's: a cache's, a scratch folder's.
+absl::Status WithoutStoreDown(absl::Status status);
+
+}  // namespace slipway
