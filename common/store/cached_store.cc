@@ -16,7 +16,6 @@
 #include "common/metrics/metrics.h"
 #include "common/store/down.h"
 #include "common/store/layout.h"
-#include "common/store/pump.h"
 
 namespace slipway {
 namespace {
@@ -48,6 +47,19 @@ absl::StatusOr<std::vector<CachedFile>> Scan(const fs::path& root) {
   if (error && error != std::errc::no_such_file_or_directory)
     return ErrnoStatus(error.value(), fmt::format("list {}", root.string()));
   return files;
+}
+
+// The reader's failure; `written` becomes the writer's.
+absl::Status Fill(BlobReader& reader, BlobWriter& writer, absl::Status& written) {
+  std::vector<std::byte> buffer(1 << 20);
+  while (true) {
+    ASSIGN_OR_RETURN(const size_t count, reader.Read(buffer));
+    if (count == 0) break;
+    written = writer.Write(std::span(buffer).first(count));
+    if (!written.ok()) return absl::OkStatus();
+  }
+  written = writer.Commit();
+  return absl::OkStatus();
 }
 
 // Unless a process uses or writes it.
@@ -112,18 +124,22 @@ class CachedStore final : public Store {
       LogWarning("cache not readable", {{"root", options_.root.string()}, {"reason", Message(cached.status())}});
     ASSIGN_OR_RETURN(std::unique_ptr<BlobReader> reader, backing_->Open(tenant, digest, 0));
     absl::StatusOr<std::unique_ptr<BlobWriter>> writer = Reserve(tenant, digest);
-    kOpened.Add({writer.ok() ? "miss" : "uncached"});
-    if (!writer.ok()) {
-      LogInfo("blob not cached", {{"digest", digest.ToString()}, {"reason", Message(writer.status())}});
-      reader.reset();
-      return backing_->OpenLocal(tenant, digest);
+    absl::Status kept = writer.status();
+    if (kept.ok()) {
+      RETURN_IF_ERROR(Fill(*reader, **writer, kept));
+      writer->reset();  // and its lock
     }
-    RETURN_IF_ERROR(Pump(*reader, **writer));
-    RETURN_IF_ERROR((*writer)->Commit());
-    kFetched.Add({}, static_cast<double>(digest.bytes));
-    writer->reset();  // and its lock
-    cached = OpenCached(tenant, digest);
-    return absl::IsNotFound(cached.status()) ? backing_->OpenLocal(tenant, digest) : std::move(cached);
+    reader.reset();
+    if (kept.ok()) {
+      kFetched.Add({}, static_cast<double>(digest.bytes));
+      cached = OpenCached(tenant, digest);
+      kept = cached.status();
+    }
+    kOpened.Add({kept.ok() ? "miss" : "uncached"});
+    if (kept.ok()) return cached;
+    // The folder is a help, not a need: whatever is wrong with it, the blob is there.
+    LogInfo("blob not cached", {{"digest", digest.ToString()}, {"reason", Message(kept)}});
+    return backing_->OpenLocal(tenant, digest);
   }
 
  private:

@@ -57,6 +57,20 @@ TEST(CachedStoreTest, ADamagedCopyIsFetchedAgain) {
   EXPECT_EQ(ReadFile(copy).value(), "some bytes");
 }
 
+TEST(CachedStoreTest, AFolderThatTakesNoCopyCostsNoBlob) {
+  std::unique_ptr<Place> backing = MakePlace("Local");
+  TemporaryFolder folder = TemporaryFolder::Create("/tmp", "slipway-cache-test-").value();
+  std::unique_ptr<Store> cached = OpenCachedStore({.root = folder.path()}, backing->Open()).value();
+  // No rename into a file that stands where a folder belongs.
+  const Digest digest = WriteBlob(*cached, "default", "some bytes").value();
+  const std::filesystem::path copy = folder.path() / BlobKey("default", digest);
+  std::filesystem::create_directories(copy.parent_path().parent_path());
+  std::ofstream(copy.parent_path()) << "no folder";
+  absl::StatusOr<UniqueFd> fd = cached->OpenLocal("default", digest);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  EXPECT_EQ(DigestOfFile(fd->get()).value(), digest);
+}
+
 TEST(CachedStoreTest, ACopyServesWithoutTheStoreBehind) {
   std::unique_ptr<Place> backing = MakePlace("Local");
   TemporaryFolder folder = TemporaryFolder::Create("/tmp", "slipway-cache-test-").value();
