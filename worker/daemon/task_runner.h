@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,9 +12,9 @@
 #include "common/queue/queue.h"
 #include "common/store/store.h"
 #include "common/store/verified.h"
-#include "common/task/carried.h"
 #include "common/task/task.h"
 #include "worker/daemon/action_cache.h"
+#include "worker/daemon/blob_cache.h"
 #include "worker/daemon/breaker.h"
 #include "worker/daemon/executor.h"
 #include "worker/daemon/retry.h"
@@ -23,40 +22,6 @@
 #include "worker/jail/jail.h"
 
 namespace slipway {
-
-// The last specs and prepare results read, parsed. A request's tasks share them. Thread-safe.
-template <typename T>
-class BlobCache {
- public:
-  explicit BlobCache(size_t capacity) : capacity_(capacity) {}
-
-  // What the queue carries as `carried`, read and parsed when it is not here. Errors are not kept.
-  absl::StatusOr<std::shared_ptr<const T>> Get(Store& store, const std::string& tenant, const std::string& carried) {
-    const std::string key = tenant + "/" + carried;
-    {
-      std::lock_guard lock(mutex_);
-      for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-        if (entry->first != key) continue;
-        entries_.splice(entries_.begin(), entries_, entry);
-        return entry->second;
-      }
-    }
-    auto json = ReadCarried(store, tenant, carried);
-    if (!json.ok()) return json.status();
-    auto value = T::FromJson(*json);
-    if (!value.ok()) return value.status();
-    auto shared = std::make_shared<const T>(*std::move(value));
-    std::lock_guard lock(mutex_);
-    entries_.emplace_front(key, shared);
-    if (entries_.size() > capacity_) entries_.pop_back();
-    return std::shared_ptr<const T>(shared);
-  }
-
- private:
-  const size_t capacity_;
-  std::mutex mutex_;
-  std::list<std::pair<std::string, std::shared_ptr<const T>>> entries_;
-};
 
 struct TaskRunnerOptions {
   std::string worker;                               // id, for the manifest
@@ -145,8 +110,8 @@ class TaskRunner {
   std::mutex jitter_mutex_;
   Random jitter_;
   ActionCache actions_;
-  BlobCache<RequestSpec> specs_{64};
-  BlobCache<TaskResult> prepared_{64};
+  BlobCache<RequestSpec> specs_;
+  BlobCache<TaskResult> prepared_;
 };
 
 }  // namespace slipway
