@@ -14,7 +14,6 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/metrics/metrics.h"
-#include "common/store/down.h"
 #include "common/store/layout.h"
 
 namespace slipway {
@@ -67,17 +66,6 @@ bool RemoveUnused(const fs::path& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   return fd.valid() && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && ::unlink(path.c_str()) == 0;
 }
-
-// Its disk is this machine's, not the store's.
-class CacheWriter final : public BlobWriter {
- public:
-  explicit CacheWriter(std::unique_ptr<BlobWriter> writer) : writer_(std::move(writer)) {}
-  absl::Status Write(std::span<const std::byte> data) override { return WithoutStoreDown(writer_->Write(data)); }
-  absl::Status Commit() override { return WithoutStoreDown(writer_->Commit()); }
-
- private:
-  const std::unique_ptr<BlobWriter> writer_;
-};
 
 class CachedStore final : public Store {
  public:
@@ -165,9 +153,8 @@ class CachedStore final : public Store {
   };
 
   absl::StatusOr<UniqueFd> OpenCached(std::string_view tenant, const Digest& digest) {
-    absl::StatusOr<UniqueFd> fd = cache_->OpenLocal(tenant, digest);
-    if (!fd.ok()) return WithoutStoreDown(fd.status());
-    ::flock(fd->get(), LOCK_SH | LOCK_NB);  // fails while another removes the name: the bytes stay ours
+    ASSIGN_OR_RETURN(UniqueFd fd, cache_->OpenLocal(tenant, digest));
+    ::flock(fd.get(), LOCK_SH | LOCK_NB);  // fails while another removes the name: the bytes stay ours
     return fd;
   }
 
@@ -194,8 +181,7 @@ class CachedStore final : public Store {
       if (RemoveUnused(file.path)) total -= file.bytes;
     }
     if (total + digest.bytes > options_.max_bytes) return ResourceExhausted("what is in use leaves no room");
-    ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer, cache_->Create(tenant, digest));
-    return std::make_unique<CacheWriter>(std::move(writer));
+    return cache_->Create(tenant, digest);
   }
 
   const CacheOptions options_;

@@ -16,9 +16,4 @@ absl::Status WithStoreDown(absl::Status status) {
 
 bool IsStoreDown(const absl::Status& status) { return status.GetPayload(kPayload).has_value(); }
 
-absl::Status WithoutStoreDown(absl::Status status) {
-  status.ErasePayload(kPayload);
-  return status;
-}
-
 }  // namespace slipway

@@ -8,7 +8,5 @@ namespace slipway {
 // The same error, known as the store's own.
 absl::Status WithStoreDown(absl::Status status);
 bool IsStoreDown(const absl::Status& status);
-// The same error of a disk that is this machine's: a cache's, a scratch folder's.
-absl::Status WithoutStoreDown(absl::Status status);
 
 }  // namespace slipway

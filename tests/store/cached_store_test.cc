@@ -7,7 +7,6 @@
 #include <fstream>
 
 #include "common/base/error.h"
-#include "common/store/down.h"
 #include "common/store/layout.h"
 #include "tests/store/places.h"
 
@@ -79,20 +78,6 @@ TEST(CachedStoreTest, ACopyServesWithoutTheStoreBehind) {
   ASSERT_TRUE(cached->OpenLocal("default", digest).ok());
   backing->Overwrite("default", digest, "");
   EXPECT_TRUE(cached->OpenLocal("default", digest).ok());
-}
-
-// Its disk is one machine's: other workers may have room.
-TEST(CachedStoreTest, ACacheThatDoesNotWorkIsNoStoreThatIsDown) {
-  std::unique_ptr<Place> backing = MakePlace("Local");
-  TemporaryFolder folder = TemporaryFolder::Create("/tmp", "slipway-cache-test-").value();
-  std::unique_ptr<Store> cached = OpenCachedStore({.root = folder.path()}, backing->Open()).value();
-  Digest digest = WriteBlob(*cached, "default", "some bytes").value();
-  const std::filesystem::path place = (folder.path() / BlobKey("default", digest)).parent_path();
-  std::filesystem::create_directories(place.parent_path());
-  std::ofstream(place) << "in the way";
-  const absl::Status status = cached->OpenLocal("default", digest).status();
-  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
-  EXPECT_FALSE(IsStoreDown(status)) << status;
 }
 
 }  // namespace
