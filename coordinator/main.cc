@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "common/metrics/metrics.h"
 #include "common/queue/queue.h"
 #include "common/queue/redis_flags.h"
+#include "common/store/claim.h"
 #include "common/store/open_store.h"
 #include "coordinator/service/coordinator.h"
 #include "coordinator/service/garbage_collector.h"
@@ -35,8 +37,9 @@ namespace {
 
 constexpr int kExitUsage = 2;
 constexpr int kExitMachine = 5;
-constexpr absl::Duration kGrace = absl::Milliseconds(800);    // for calls under way
-constexpr absl::Duration kQueuePatience = absl::Seconds(10);  // Redis may still be loading when we start
+constexpr absl::Duration kGrace = absl::Milliseconds(800);  // for calls under way
+constexpr absl::Duration kPatience =
+    absl::Seconds(10);  // Redis may still be loading when we start, a mount be on its way
 
 constexpr char kExamples[] =
     R"(Every flag has an environment variable: SLIPWAY_ and its name in capitals, '-' as '_'. Flags win.
@@ -123,7 +126,8 @@ void DefineFlags(CLI::App& app, Flags& flags) {
       ->check(Within(0, 1e6))
       ->capture_default_str();
   app.add_flag("--adopt-store", flags.adopt_store,
-               "Collect garbage in the store although it was another farm's, or of a queue that is lost")
+               "Make the store this farm's, although it was another's or that of a queue that is lost, or this farm "
+               "had another")
       ->envname("SLIPWAY_ADOPT_STORE");
   app.add_flag("--ephemeral-store", flags.store_options.ephemeral, "A folder's blobs need not outlive a power cut")
       ->envname("SLIPWAY_EPHEMERAL_STORE");
@@ -186,17 +190,30 @@ absl::Status ReadWeights(Flags& flags) {
   return absl::OkStatus();
 }
 
-// Nothing if one of `signals` that ends this process came first.
-absl::StatusOr<std::unique_ptr<Queue>> ConnectPatiently(const QueueOptions& options, const sigset_t& signals) {
-  const absl::Time deadline = SteadyNow() + kQueuePatience;
+// Repeats `attempt` while it is UNAVAILABLE, for a while. CANCELLED if one of `signals` that ends this process came first.
+absl::Status Patiently(std::string_view missing, const sigset_t& signals,
+                       const std::function<absl::Status()>& attempt) {
+  const absl::Time deadline = SteadyNow() + kPatience;
   for (absl::Duration backoff = absl::Milliseconds(20);; backoff = std::min(backoff * 2, absl::Seconds(1))) {
-    absl::StatusOr<std::unique_ptr<Queue>> queue = ConnectQueue(options);
-    if (queue.ok() || !absl::IsUnavailable(queue.status()) || SteadyNow() + backoff > deadline) return queue;
-    LogWarning("Redis is not there yet", {{"reason", Message(queue.status())}});
+    absl::Status status = attempt();
+    if (!absl::IsUnavailable(status) || SteadyNow() + backoff > deadline) return status;
+    LogWarning(missing, {{"reason", Message(status)}});
     const timespec pause = absl::ToTimespec(backoff);
     if (const int received = sigtimedwait(&signals, nullptr, &pause); received > 0 && received != SIGHUP)
-      return nullptr;
+      return Cancelled("told to end");
   }
+}
+
+// UNAVAILABLE while the store is nobody's although the farm has one: what is stored in an empty mount point nobody finds. One that is
+// another farm's serves, but is not cleaned.
+absl::Status CheckStore(const Flags& flags, Queue& queue, Store& store) {
+  ASSIGN_OR_RETURN(const std::string farm, queue.StoreOwner());
+  if (flags.adopt_store) {
+    const bool unseen = flags.garbage_hours == 0 && !farm.empty();  // else the collector adopts it
+    return unseen ? store.Bind(farm) : absl::OkStatus();
+  }
+  const absl::Status claim = CheckClaim(store, farm, flags.store);
+  return absl::IsUnavailable(claim) ? claim : absl::OkStatus();
 }
 
 void TellReady(int fd, const std::vector<std::string>& addresses) {
@@ -228,8 +245,16 @@ absl::Status Run(Flags flags) {
   const absl::StatusOr<std::unique_ptr<Store>> opened = OpenStore(flags.store, flags.store_options);
   if (!opened.ok()) return Annotate(opened.status(), "--store");
   Store* const store = opened->get();
-  ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, ConnectPatiently(flags.queue, signals));
-  if (queue == nullptr) return absl::OkStatus();
+  std::unique_ptr<Queue> queue;
+  absl::Status there = Patiently("Redis is not there yet", signals, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(queue, ConnectQueue(flags.queue));
+    return absl::OkStatus();
+  });
+  if (there.ok()) {
+    there = Patiently("the farm's store is not there yet", signals, [&] { return CheckStore(flags, *queue, *store); });
+  }
+  if (absl::IsCancelled(there)) return absl::OkStatus();
+  RETURN_IF_ERROR(there);
   std::unique_ptr<metrics::Server> metrics_server;
   if (!flags.metrics_listen.empty()) {
     ASSIGN_OR_RETURN(metrics_server, metrics::Server::Start(flags.metrics_listen, SLIPWAY_VERSION));

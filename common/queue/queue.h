@@ -268,6 +268,9 @@ class Queue {
   virtual absl::Status Ping() = 0;
   // A name that these keys got when they were first asked for it: a queue that was lost comes back under another.
   virtual absl::StatusOr<std::string> FarmId() = 0;
+  // That a store has been bound to that name (Store::Bind); and the name once one has, else empty.
+  virtual absl::Status NoteStore() = 0;
+  virtual absl::StatusOr<std::string> StoreOwner() = 0;
 };
 
 absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options);

@@ -121,6 +121,14 @@ absl::StatusOr<std::string> RedisQueue::FarmId() {
   return id;
 }
 
+absl::Status RedisQueue::NoteStore() { return RunCommand({"HSET", Key("meta"), "store", "1"}).status(); }
+
+absl::StatusOr<std::string> RedisQueue::StoreOwner() {
+  ASSIGN_OR_RETURN(const Reply reply, RunCommand({"HMGET", Key("meta"), "farm", "store"}));
+  const auto fields = Elements(reply.get());
+  return std::string(fields.size() == 2 && !IsNil(fields[1]) ? Text(fields[0]) : "");
+}
+
 namespace {
 
 absl::Status CheckOptions(const QueueOptions& options) {

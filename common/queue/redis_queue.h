@@ -53,6 +53,8 @@ class RedisQueue final : public Queue {
 
   absl::Status Ping() override;
   absl::StatusOr<std::string> FarmId() override;
+  absl::Status NoteStore() override;
+  absl::StatusOr<std::string> StoreOwner() override;
 
  private:
   absl::StatusOr<bool> CancelFor(const std::string& request, const std::string& waiter);

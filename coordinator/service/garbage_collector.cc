@@ -89,8 +89,11 @@ bool GarbageCollector::Stopping() {
 
 absl::Status GarbageCollector::Bind(const std::string& farm) {
   ASSIGN_OR_RETURN(const std::string bound, store_.Farm());
-  if (bound == farm || (!bound.empty() && !options_.adopt)) return absl::OkStatus();
-  return store_.Bind(farm);
+  if (bound != farm) {
+    if (!bound.empty() && !options_.adopt) return absl::OkStatus();
+    RETURN_IF_ERROR(store_.Bind(farm));
+  }
+  return queue_.NoteStore();
 }
 
 absl::StatusOr<GarbageReport> GarbageCollector::Collect(absl::Time now) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -54,10 +55,13 @@ class Process {
   // All of the ready descriptor, until it is closed.
   std::string Ready() { return ReadAll(ready_.get()); }
   std::string Output() { return ReadAll(output_.get()); }
-  // The output up to and with `text`, or all of it.
+  // The output up to and with `text`, or all of it, or what came before 30 s of silence.
   std::string OutputUpTo(std::string_view text) {
     std::string output;
-    for (char byte; output.find(text) == std::string::npos && read(output_.get(), &byte, 1) == 1;) output += byte;
+    pollfd more{output_.get(), POLLIN, 0};
+    for (char byte;
+         output.find(text) == std::string::npos && poll(&more, 1, 30'000) == 1 && read(output_.get(), &byte, 1) == 1;)
+      output += byte;
     return output;
   }
   // The exit code, or minus the signal that ended it.

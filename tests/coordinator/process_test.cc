@@ -5,6 +5,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
+#include <functional>
+#include <thread>
+
 #include "common/rpc/status.h"
 #include "proto/slipway/v1/export.grpc.pb.h"
 #include "tests/support/farm.h"
@@ -26,6 +30,14 @@ class ProcessTest : public testing::Test {
     grpc::ClientContext context;
     v1::ListResponse response;
     return FromGrpc(stub->List(&context, {}, &response), context);
+  }
+
+  static bool Eventually(const std::function<bool()>& condition) {
+    for (const absl::Time patience = absl::Now() + absl::Seconds(20); absl::Now() < patience;) {
+      if (condition()) return true;
+      std::this_thread::yield();
+    }
+    return false;
   }
 
   RedisServer redis;
@@ -122,6 +134,41 @@ TEST_F(ProcessTest, SaysThatItWaitsForRedisAndCanBeEndedMeanwhile) {
   Process coordinator(Flags("127.0.0.1:0"));
   EXPECT_THAT(coordinator.OutputUpTo("reason="), HasSubstr("Redis is not there yet"));
   EXPECT_EQ(coordinator.Kill(SIGTERM), 0) << coordinator.Output();
+}
+
+// What is uploaded to an empty mount point no worker finds.
+TEST_F(ProcessTest, WaitsForTheMountOfItsStore) {
+  const std::filesystem::path mount = folder.path() / "store", away = folder.path() / "away";
+  const auto queue = ConnectQueue({.address = redis.address()}).value();
+  const std::string address = "unix:" + (folder.path() / "api").string();
+  {
+    Process first(Flags(address));
+    EXPECT_EQ(first.Ready(), address + "\n");
+    EXPECT_TRUE(Eventually([&] { return !queue->StoreOwner().value().empty(); }));
+  }
+  EXPECT_EQ(queue->StoreOwner().value(), queue->FarmId().value());
+  std::filesystem::rename(mount, away);
+  Process next(Flags(address));
+  EXPECT_THAT(next.OutputUpTo("is its mount missing?"), HasSubstr("the farm's store is not there yet"));
+  EXPECT_TRUE(absl::IsUnavailable(List(address)));
+  EXPECT_FALSE(std::filesystem::exists(mount / "farm")) << "claimed";
+  std::filesystem::remove_all(mount);
+  std::filesystem::rename(away, mount);
+  EXPECT_EQ(next.Ready(), address + "\n");
+}
+
+TEST_F(ProcessTest, AnotherStoreIsAdoptedWhenItIsSaid) {
+  const auto queue = ConnectQueue({.address = redis.address()}).value();
+  const std::string farm = queue->FarmId().value(), address = "unix:" + (folder.path() / "api").string();
+  ASSERT_TRUE(queue->NoteStore().ok());
+  for (const char* garbage_after : {"24", "0"}) {
+    std::filesystem::remove_all(folder.path() / "store");
+    std::vector<std::string> flags = Flags(address);
+    flags.insert(flags.end(), {"--adopt-store", "--garbage-after", garbage_after});
+    Process coordinator(flags);
+    EXPECT_EQ(coordinator.Ready(), address + "\n");
+    EXPECT_TRUE(Eventually([&] { return ReadFile(folder.path() / "store" / "farm").value_or("") == farm; }));
+  }
 }
 
 TEST_F(ProcessTest, VersionAndHelpNeedNothing) {

@@ -348,6 +348,66 @@ TEST_F(DaemonTest, WaitsForRedisUntilToldToEnd) {
   EXPECT_TRUE(ScratchIsEmpty());
 }
 
+// A worker whose store's mount is missing finds an empty folder in its place; what it stored there nobody would find.
+class MountTest : public DaemonTest {
+ protected:
+  // As a coordinator does when the farm first starts.
+  void Claim() {
+    ASSERT_TRUE(store_->Bind(*queue_->FarmId()).ok());
+    ASSERT_TRUE(queue_->NoteStore().ok());
+  }
+  const std::filesystem::path mount_ = folder_.path() / "store", away_ = folder_.path() / "away";
+};
+
+TEST_F(MountTest, AWorkerWaitsForItsStoresMount) {
+  Claim();
+  const std::string request = SubmitNoops(1);
+  std::filesystem::rename(mount_, away_);
+  WorkerProcess worker(Arguments(), /*await_ready=*/false);
+  ASSERT_TRUE(worker.Says("the farm's store is not there yet")) << worker.output();
+  EXPECT_TRUE(worker.Says("is its mount missing?")) << worker.output();
+  EXPECT_THAT(worker.output(), HasSubstr(mount_.string()));
+  EXPECT_TRUE(queue_->ListWorkers()->empty());
+  std::filesystem::remove_all(mount_);
+  std::filesystem::rename(away_, mount_);
+  EXPECT_TRUE(AllEnd(request));
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+}
+
+TEST_F(MountTest, AWorkerThatWaitsForItEndsWhenTold) {
+  Claim();
+  std::filesystem::rename(mount_, away_);
+  WorkerProcess worker(Arguments(), /*await_ready=*/false);
+  ASSERT_TRUE(worker.Says("the farm's store is not there yet")) << worker.output();
+  worker.Signal(SIGTERM);
+  EXPECT_EQ(worker.Exit(), 0) << worker.output();
+}
+
+TEST_F(MountTest, AWorkerTakesNoOtherFarmsStore) {
+  Claim();
+  ASSERT_TRUE(store_->Bind("another").ok());
+  WorkerProcess worker(Arguments(), /*await_ready=*/false);
+  ASSERT_TRUE(worker.Says("is farm another's, not " + *queue_->FarmId())) << worker.output();
+  EXPECT_THAT(worker.output(), HasSubstr("--adopt-store"));
+  const std::string request = SubmitNoops(1);
+  EXPECT_EQ(Tasks(request)[0].attempts, 0);
+  EXPECT_TRUE(queue_->ListWorkers()->empty());
+  ASSERT_TRUE(store_->Bind(*queue_->FarmId()).ok());  // as a coordinator does with that flag
+  EXPECT_TRUE(AllEnd(request));
+}
+
+// Of the many moments of a first start: nothing is bound yet, only the queue has an id, or the store has, but nobody has noted it.
+TEST_F(MountTest, NoFirstStartIsHeldUp) {
+  WorkerProcess(Arguments()).Signal(SIGTERM);
+  const std::string farm = *queue_->FarmId();
+  WorkerProcess(Arguments()).Signal(SIGTERM);
+  ASSERT_TRUE(store_->Bind(farm).ok());
+  WorkerProcess(Arguments()).Signal(SIGTERM);
+  ASSERT_TRUE(queue_->NoteStore().ok());
+  WorkerProcess(Arguments()).Signal(SIGTERM);
+}
+
 TEST_F(DaemonTest, SaysWhichRuntimesItsInterpreterLacks) {
   WorkerProcess worker({"--redis", redis_.address(), "--store", (folder_.path() / "store").string(), "--scratch",
                         folder_.path().string(), "--python", "/none/bin/python"},

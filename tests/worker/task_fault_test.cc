@@ -201,6 +201,18 @@ TEST_F(MachineTest, ALostBlobTellsNothingInAFarmsStore) {
   EXPECT_EQ(After(Converts()), Health::kUnsaid);
 }
 
+// The mount has been missing since before this process began.
+TEST_F(MachineTest, ALostBlobInAStoreThatIsNobodysIsTheMissingMountsWhereTheFarmHasAStore) {
+  ASSERT_TRUE(queue_->FarmId().ok());
+  ASSERT_TRUE(queue_->NoteStore().ok());
+  input_ = Digest::Of("never stored");
+  const std::string request = Submit();
+  executor_.steps = {Converts()};
+  EXPECT_EQ(Run(Lease()).machine, Health::kBroken);
+  EXPECT_EQ(View(request).reason, "the farm's store is away; its keeper has to mount it");
+  EXPECT_EQ(Lease().attempt, 1);
+}
+
 TEST_F(TaskRunnerTest, ACrashIsTriedOnceMoreElsewhere) {
   const std::string request = Submit();
   executor_.steps = {[](auto&&...) { return Dies(SIGSEGV); }, Converts()};

@@ -74,6 +74,19 @@ WorkerProcess::~WorkerProcess() {
   waitpid(pid_, nullptr, 0);
 }
 
+bool WorkerProcess::Says(const std::string& text) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (output_text_.find(text) == std::string::npos) {
+    pollfd wait{output_.get(), POLLIN, 0};
+    char buffer[4096];
+    if (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()))) != 1) return false;
+    const ssize_t count = read(output_.get(), buffer, sizeof(buffer));
+    if (count <= 0) return false;
+    output_text_.append(buffer, static_cast<size_t>(count));
+  }
+  return true;
+}
+
 std::optional<int> WorkerProcess::Exit() {
   int status = 0;
   if (!Holds([&] { return waitpid(pid_, &status, WNOHANG) != 0; }, absl::Seconds(30))) return std::nullopt;

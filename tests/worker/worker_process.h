@@ -27,6 +27,8 @@ class WorkerProcess {
   void Signal(int signal) const {
     if (pid_ > 0) kill(pid_, signal);
   }
+  // Waits for a text in its output; false if that does not come within 30 s, or it ends first.
+  bool Says(const std::string& text);
   // Its exit code, or -signal; nullopt if it does not end in 30 s.
   std::optional<int> Exit();
   void CloseParentPipe() { parent_.Reset(); }

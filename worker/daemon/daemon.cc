@@ -19,6 +19,7 @@
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/metrics/metrics.h"
+#include "common/store/claim.h"
 #include "worker/daemon/breaker.h"
 #include "worker/daemon/capabilities.h"
 #include "worker/daemon/host_pool.h"
@@ -168,22 +169,37 @@ class Worker {
     return absl::OkStatus();
   }
 
-  // Until Redis is there and this worker is registered, or it is told to stop.
+  absl::Status ConnectToQueue() {
+    if (queue_ != nullptr) return absl::OkStatus();
+    ASSIGN_OR_RETURN(queue_, ConnectQueue(options_.queue));
+    return absl::OkStatus();
+  }
+
+  // UNAVAILABLE while the store is not this farm's: below an empty mount point nobody would find what is stored. The farm's only worker was
+  // started together with its store.
+  absl::Status CheckStore() {
+    if (options_.take_all) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::string farm, queue_->StoreOwner());
+    const absl::Status claim = CheckClaim(*store_, farm, options_.store);
+    return claim.ok() ? claim : Unavailable("{}", Message(claim));
+  }
+
+  // Until Redis and the farm's store are there and this worker is registered, or it is told to stop.
   absl::Status Connect() {
     Backoff backoff;
     for (;;) {
-      absl::Status status;
-      if (queue_ == nullptr) {
-        auto queue = ConnectQueue(options_.queue);
-        status = queue.status();
-        if (queue.ok()) queue_ = *std::move(queue);
+      std::string_view missing = "Redis is not there yet";
+      absl::Status status = ConnectToQueue();
+      if (status.ok()) {
+        status = CheckStore();
+        if (!status.ok()) missing = "the farm's store is not there yet";
       }
       if (status.ok()) {
         self_.memory_bytes = MemoryOfTree(getpid());
         status = queue_->Heartbeat(self_, {}).status();
       }
       if (status.ok() || !absl::IsUnavailable(status)) return status;
-      LogWarning("Redis is not there yet", {{"reason", Message(status)}});
+      LogWarning(missing, {{"reason", Message(status)}});
       stop_ = PollEvents(backoff.Next());
       if (stop_ != Stop::kNo) return absl::OkStatus();
       RETURN_IF_ERROR(Failure());

@@ -11,6 +11,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/told.h"
+#include "common/store/claim.h"
 #include "common/store/down.h"
 #include "common/task/task_class.h"
 #include "worker/daemon/fault.h"
@@ -224,7 +225,9 @@ Failure TaskRunner::FailureToRead(absl::Status& status) {
     // Where a mount is missing, everything is; the store of a farm says whose it is.
     const absl::StatusOr<std::string> farm = store_.Farm();
     if (farm.ok() && !farm->empty()) return Failure::kUnclear;
-    if (IsStoreDown(farm.status())) status = farm.status();
+    const absl::StatusOr<std::string> owner = farm.ok() ? queue_.StoreOwner() : farm;
+    const absl::Status claim = owner.ok() ? CheckClaim(store_, *owner, "") : owner.status();
+    if (IsStoreDown(claim)) status = claim;
   }
   return IsStoreDown(status) ? Failure::kStoreDown : Failure::kMachine;
 }
