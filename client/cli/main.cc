@@ -115,7 +115,8 @@ int Main(int argc, char** argv) {
   Collect(*app.get_subcommands().front(), parsed);
   const absl::StatusOr<Settings> settings = Settings::Resolve(verb, parsed.flags);
   if (!settings.ok()) return Fail(settings.status());
-  if (const absl::Status idle = RefuseIdleFlags(verb, *settings); !idle.ok()) return Fail(idle);
+  for (const std::string& line : IdleFlags(verb, *settings))
+    std::fprintf(stderr, "slipway: warning: %s\n", line.c_str());
   return kFunctions.at(verb)(*settings, parsed.arguments);
 }
 

@@ -11,6 +11,7 @@ namespace slipway {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -121,56 +122,61 @@ TEST_F(UsageTest, Values) {
   ExpectUsageError({"export", "m.onnx", "--priority", "101"}, "--priority: '101' is not a whole number");
 }
 
-// A flag that could do nothing says so where it is typed.
+// A flag that does nothing beside the others is told on stderr; the command goes on as it would without it. Here: until it
+// finds no redis-server, or nobody at its --server's address.
 TEST_F(UsageTest, IdleFlags) {
   box_.File("m.onnx", "x");
-  box_.File("farm.yaml", "server: unix:farm.sock\n");
-  const auto idle = [&](std::vector<std::string> arguments, const std::string& message,
-                        const Environment& environment = {}) {
-    arguments.insert(arguments.begin(), {"export", "m.onnx"});
-    ExpectUsageError(arguments, message, environment);
-  };
-  const Environment farm = {{"SLIPWAY_SERVER", "unix:farm.sock"}};
-  idle({"--server", "unix:farm.sock", "--jobs", "4"},
-       "--jobs does nothing beside --server: that farm's workers have their own --slots");
-  idle({"--jobs", "4"}, "--jobs does nothing beside SLIPWAY_SERVER:", farm);
-  idle({"--jobs", "4", "--config", "farm.yaml"}, "--jobs does nothing beside the config file's 'server':");
-  idle({"--python", "python3"}, "--python does nothing beside SLIPWAY_SERVER", farm);
-  idle({"--cache-dir", "kept"}, "--cache-dir does nothing beside SLIPWAY_SERVER", farm);
-  idle({"--no-cache"}, "--no-cache does nothing beside SLIPWAY_SERVER", farm);
-  idle({"--no-cache", "--cache-dir", "kept"}, "--cache-dir does nothing beside --no-cache");
-  for (const char* flag : {"--tls-ca", "--tls-cert", "--tls-key", "--token-file"})
-    idle({flag, "file"}, std::string(flag) + " does nothing without --server: name the farm");
-  for (const char* flag : {"--tls", "--insecure"})
-    idle({flag}, std::string(flag) + " does nothing without --server: name the farm");
-  idle({"--detach", "--out", "exports"}, "--out does nothing beside --detach: give --out to `slipway fetch`", farm);
-  idle({"--detach", "--on-interrupt", "cancel"}, "--on-interrupt does nothing beside --detach", farm);
-  idle({"--no-verify", "--tolerance", "1e-3"}, "--tolerance does nothing beside --no-verify");
-  ExpectUsageError({"doctor", "--token-file", "file"}, "--token-file does nothing without --server");
-  ExpectUsageError({"top", "--once", "--every", "3s"}, "--every does nothing beside --once", farm);
-}
-
-// What the environment or the config file says is for many commands; a switch that is off says nothing; what --priority
-// asks for, a farm of one's own does anyway. The export then gets as far as its farm.
-TEST_F(UsageTest, IdleValuesThatAreFine) {
-  box_.File("m.onnx", "x");
+  const std::string nobody = "unix:" + (box_.work() / "farm.sock").string();
+  box_.File("farm.yaml", "server: " + nobody + "\n");
   box_.File("mine.yaml", "jobs: 4\ncache-dir: kept\ntls: true\ntoken-file: token\n");
-  const auto fine = [&](std::vector<std::string> arguments, const Environment& environment) {
-    SCOPED_TRACE(testing::PrintToString(arguments));
-    Environment all = {{"PATH", "/nonexistent"}};
-    all.insert(environment.begin(), environment.end());
-    arguments.insert(arguments.begin(), {"export", "m.onnx", "--target", "onnx"});
-    const Ended ended = box_.Run(arguments, all);
-    EXPECT_EQ(ended.code, 5) << ended.err;
-    EXPECT_THAT(ended.err, HasSubstr("redis-server"));
+  const auto warnings = [&](const std::vector<std::string>& arguments, Environment environment = {}) {
+    environment["PATH"] = "/nonexistent";
+    const Ended ended = box_.Run(arguments, environment);
+    EXPECT_EQ(ended.code, 5) << testing::PrintToString(arguments) << ended.err;
+    EXPECT_THAT(ended.out, Not(HasSubstr("warning")));
+    std::vector<std::string> lines;
+    std::istringstream errors(ended.err);
+    for (std::string line; std::getline(errors, line);) {
+      if (line.starts_with("slipway: warning: ")) lines.push_back(line.substr(18));
+    }
+    return lines;
   };
-  fine({}, {{"SLIPWAY_TLS", "1"}, {"SLIPWAY_TOKEN_FILE", "token"}, {"SLIPWAY_INSECURE", "1"}});
-  fine({"--config", "mine.yaml"}, {});
-  fine({"--tls=0", "--insecure=0", "--no-cache=0", "--cache-dir", "kept"}, {});
-  fine({"--priority", "5"}, {});
-  const Ended named = box_.Run({"export", "m.onnx", "--target", "onnx", "--config", "mine.yaml", "--server", "nowhere"},
-                               {{"SLIPWAY_NO_CACHE", "1"}, {"SLIPWAY_PYTHON", "python3"}});
-  EXPECT_THAT(named.out + named.err, Not(HasSubstr("does nothing")));
+  const auto exporting = [&](std::vector<std::string> arguments, const Environment& environment = {}) {
+    arguments.insert(arguments.begin(), {"export", "m.onnx", "--target", "onnx"});
+    return warnings(arguments, environment);
+  };
+  const Environment farm = {{"SLIPWAY_SERVER", nobody}};
+  EXPECT_THAT(exporting({"--jobs", "4", "--server", nobody, "--json"}),
+              ElementsAre("--jobs does nothing beside --server: that farm's workers have their own --slots"));
+  EXPECT_THAT(exporting({"--jobs", "4", "--python", "python3", "--cache-dir", "kept"}, farm),
+              ElementsAre(HasSubstr("--jobs does nothing beside SLIPWAY_SERVER: "),
+                          HasSubstr("--python does nothing beside SLIPWAY_SERVER: "),
+                          HasSubstr("--cache-dir does nothing beside SLIPWAY_SERVER: ")));
+  EXPECT_THAT(exporting({"--no-cache", "--config", "farm.yaml"}),
+              ElementsAre(HasSubstr("--no-cache does nothing beside the config file's 'server': ")));
+  EXPECT_THAT(exporting({"--detach", "--out", "exports", "--on-interrupt", "cancel"}, farm),
+              ElementsAre(HasSubstr("--out does nothing beside --detach: `slipway fetch REQUEST --out DIR`"),
+                          HasSubstr("--on-interrupt does nothing beside --detach: ")));
+  EXPECT_THAT(exporting({"--no-cache", "--cache-dir", "kept", "--no-verify", "--tolerance", "1e-3"}),
+              ElementsAre("--cache-dir does nothing beside --no-cache: nothing is kept",
+                          "--tolerance does nothing beside --no-verify: nothing is compared"));
+  EXPECT_THAT(warnings({"top", "--once", "--every", "3s"}, farm),
+              ElementsAre("--every does nothing beside --once: there is one look"));
+  for (const std::string flag : {"--tls", "--insecure"})
+    EXPECT_THAT(exporting({flag}), ElementsAre(HasSubstr(flag + " does nothing without --server: ")));
+  for (const std::string flag : {"--tls-ca", "--tls-cert", "--tls-key", "--token-file"})
+    EXPECT_THAT(exporting({flag, "file"}), ElementsAre(HasSubstr(flag + " does nothing without --server: ")));
+  EXPECT_THAT(warnings({"doctor", "--tls"}), ElementsAre(HasSubstr("--tls does nothing without --server: ")));
+
+  // What the environment or the config file says is for many commands; a switch that is off says nothing; what
+  // --priority asks for, a farm of one's own does anyway.
+  EXPECT_THAT(exporting({}, {{"SLIPWAY_TLS", "1"}, {"SLIPWAY_TOKEN_FILE", "token"}, {"SLIPWAY_INSECURE", "1"}}),
+              IsEmpty());
+  EXPECT_THAT(exporting({"--config", "mine.yaml"}), IsEmpty());
+  EXPECT_THAT(exporting({"--tls=0", "--insecure=0", "--no-cache=0", "--cache-dir", "kept", "--priority", "5"}),
+              IsEmpty());
+  EXPECT_THAT(exporting({"--server", nobody}, {{"SLIPWAY_NO_CACHE", "1"}, {"SLIPWAY_PYTHON", "python3"}}), IsEmpty());
+  EXPECT_THAT(warnings({"doctor", "--python", "python3", "--server", nobody}), IsEmpty());
 }
 
 TEST_F(UsageTest, Config) {
