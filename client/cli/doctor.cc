@@ -124,7 +124,9 @@ Finding Server(const Settings& settings) {
   absl::StatusOr<std::vector<v1::Worker>> workers = (*farm)->ListWorkers();
   if (!workers.ok()) return {"server", false, Message(workers.status())};
   std::erase_if(*workers, [](const v1::Worker& worker) { return worker.silent(); });
-  if (workers->empty()) return {"server", false, settings.Text("server") + " has no worker: start slipway-worker"};
+  if (workers->empty())
+    return {"server", false,
+            settings.Text("server") + " has no worker: start slipway-worker, unless the farm starts workers itself"};
   std::string missing;
   for (const auto& [name, _] : UnservedOnly({{"onnxruntime", 1}, {"litert", 1}, {"ncnn", 1}}, *workers))
     missing += (missing.empty() ? "; no worker offers " : ", ") + name;

@@ -71,7 +71,7 @@ class Export {
       if (farm.ok()) embedded_ = *std::move(farm);
     }
     reporter_ = MakeReporter(stdout, settings_.Switch("json"));
-    run_.emplace(plan_, *reporter_);
+    run_.emplace(plan_, *reporter_, embedded_ != nullptr);
     ListenForInterrupts();
     for (const std::string& note : plan_.notes) reporter_->Note(note);
     if (status.ok()) status = Follow();

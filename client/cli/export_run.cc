@@ -31,7 +31,8 @@ absl::Status WhileTheFarmForgets(const std::function<absl::Status()>& attempt) {
 
 }  // namespace
 
-ExportRun::ExportRun(ExportPlan& plan, Reporter& reporter) : plan_(plan), reporter_(reporter), key_(RandomHex(16)) {}
+ExportRun::ExportRun(ExportPlan& plan, Reporter& reporter, bool own_farm)
+    : plan_(plan), reporter_(reporter), own_farm_(own_farm), key_(RandomHex(16)) {}
 
 absl::Status ExportRun::HashInputs(const SharedStore* store) {
   std::map<std::string, Digest> known;  // one checkpoint may serve several models
@@ -135,11 +136,12 @@ absl::Status ExportRun::Watch(FarmClient& farm, OutputFolder& out) {
   if (detached()) return Cancelled("the request is left to the farm");
   // Ending all calls also ends the watch that waits for more.
   Collector collector(farm, out, reporter_, [&] { farm.Shutdown(); });
-  std::optional<WaitingNotice> notice(std::in_place, farm, reporter_);
+  std::optional<WaitingNotice> notice;
+  if (!own_farm_) notice.emplace(farm, reporter_);
   std::map<CellKey, uint64_t> fetched;  // versions: a terminal state may be told twice
   absl::Status watched = farm.Watch(request_id_, {.stop = left_.get_token()}, [&](const v1::WatchResponse& change) {
     for (const v1::Cell& cell : change.cells()) {
-      notice->Saw(cell);
+      if (notice) notice->Saw(cell);
       if (!IsEnded(cell.state())) {
         reporter_.Changed(ToLine(cell));
       } else if (fetched.emplace(CellKey{cell.model(), cell.target(), cell.precision()}, cell.version()).second) {

@@ -17,7 +17,8 @@ namespace slipway::cli {
 
 class ExportRun {
  public:
-  ExportRun(ExportPlan& plan, Reporter& reporter);
+  // `own_farm`: its worker comes by itself, so nobody is told that there is none yet.
+  ExportRun(ExportPlan& plan, Reporter& reporter, bool own_farm = false);
 
   // Fills in the digests of the plan's files: needs no farm yet. With the store of a farm to come they are put there in the same pass.
   absl::Status HashInputs(const SharedStore* store = nullptr);
@@ -60,6 +61,7 @@ class ExportRun {
 
   ExportPlan& plan_;
   Reporter& reporter_;
+  const bool own_farm_;
   const std::string key_;
   mutable std::mutex mutex_;
   Phase phase_ = Phase::kBefore;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/cli/requests.h"
+#include "client/cli/waiting.h"
 #include "client/report/text.h"
 
 namespace slipway::cli {
@@ -71,16 +72,16 @@ Json ToJson(const v1::GetQueueResponse& queue) {
           {"delayed", queue.delayed()}, {"blocked", Blocked(queue)}, {"classes", classes}};
 }
 
-std::string Line(const v1::GetQueueResponse& queue) {
+std::string Line(const v1::GetQueueResponse& queue, std::span<const v1::Worker> workers) {
   std::string line = fmt::format("queue: {} open, {} ready, {} running, {} delayed, {} blocked", queue.open(),
                                  queue.ready(), queue.running(), queue.delayed(), Blocked(queue));
   if (queue.ready() > 0) line += fmt::format("; oldest ready {:.0f} s", Oldest(queue));
+  WaitingTasks waiting;
   for (const v1::QueueClass& tasks : queue.classes()) {
-    if (tasks.ready() == 0 || tasks.workers() > 0) continue;
-    line += fmt::format("; no worker offers {}: {}", tasks.name(),
-                        tasks.ready() == 1 ? "1 task waits" : fmt::format("{} tasks wait", tasks.ready()));
+    if (tasks.ready() > 0) waiting[tasks.name()] = tasks.ready();
   }
-  return line;
+  const std::string unserved = Unserved(waiting, workers);
+  return unserved.empty() ? line : line + "; " + unserved;
 }
 
 std::vector<std::vector<std::string>> ClassRows(const v1::GetQueueResponse& queue) {

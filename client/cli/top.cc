@@ -81,7 +81,7 @@ Json AsJson(const Look& look) {
 }
 
 std::vector<std::string> Page(const Look& look) {
-  std::vector<std::string> lines = {Headline(look), Line(look.queue)};
+  std::vector<std::string> lines = {Headline(look), Line(look.queue, look.workers)};
   const auto add = [&](std::vector<std::vector<std::string>> rows) {
     lines.emplace_back();
     for (std::string& line : Columns(rows)) lines.push_back(std::move(line));
@@ -118,7 +118,7 @@ void Show(const Look& look, bool json, bool once) {
   } else if (isatty(STDOUT_FILENO) != 0) {
     Draw(Page(look));
   } else {
-    std::puts(fmt::format("{}; {}", Headline(look), Line(look.queue)).c_str());
+    std::puts(fmt::format("{}; {}", Headline(look), Line(look.queue, look.workers)).c_str());
   }
   std::fflush(stdout);
 }

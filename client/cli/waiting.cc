@@ -12,6 +12,15 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds kFirstLook{2}, kLastPause{60};
+constexpr char kStartOne[] =
+    " for the farm at {}: start slipway-worker there, unless the farm starts workers itself (`slipway workers` shows "
+    "them)";
+
+bool AnyLive(std::span<const v1::Worker> workers) {
+  return std::ranges::any_of(workers, [](const v1::Worker& worker) { return !worker.silent(); });
+}
+
+std::string TasksWait(size_t count) { return count == 1 ? "1 task waits" : fmt::format("{} tasks wait", count); }
 
 std::set<std::string> Offered(std::span<const v1::Worker> workers) {
   std::set<std::string> offered;
@@ -32,11 +41,17 @@ WaitingTasks UnservedOnly(const WaitingTasks& waiting, std::span<const v1::Worke
 }
 
 std::string Unserved(const WaitingTasks& waiting, std::span<const v1::Worker> workers) {
-  std::string text;
-  for (const auto& [name, count] : UnservedOnly(waiting, workers)) {
-    text += fmt::format("{}{}: {}", text.empty() ? "no worker offers " : "; ", name,
-                        count == 1 ? "1 task waits" : fmt::format("{} tasks wait", count));
+  const WaitingTasks unserved = UnservedOnly(waiting, workers);
+  if (unserved.empty()) return "";
+  if (!AnyLive(workers)) {
+    size_t count = 0;
+    for (const auto& [name, tasks] : unserved) count += tasks;
+    return fmt::format("no worker {}: {}", workers.empty() ? "is connected" : "has been heard of for a minute",
+                       TasksWait(count));
   }
+  std::string text;
+  for (const auto& [name, count] : unserved)
+    text += fmt::format("{}{}: {}", text.empty() ? "no worker offers " : "; ", name, TasksWait(count));
   return text;
 }
 
@@ -81,7 +96,9 @@ void WaitingNotice::Run(const std::stop_token& stop) {
     std::string text = Unserved(waiting, *workers);
     if (text == noted) continue;
     noted = std::move(text);
-    if (!noted.empty()) reporter_.Note("slipway: " + noted);
+    if (noted.empty()) continue;
+    reporter_.Note(
+        fmt::format("slipway: {}{}", noted, AnyLive(*workers) ? "" : fmt::format(kStartOne, farm_.server())));
   }
 }
 

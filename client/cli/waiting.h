@@ -17,7 +17,8 @@ namespace slipway::cli {
 // Tasks that could run now, by class.
 using WaitingTasks = std::map<std::string, size_t>;
 
-// "no worker offers litert: 3 tasks wait; ncnn+8g: 1 task waits"; "" when every class is offered. Workers that fell silent do not count.
+// "no worker offers litert: 3 tasks wait; ncnn+8g: 1 task waits"; where there is none at all, "no worker is connected: 4
+// tasks wait", or "no worker has been heard of for a minute: …"; "" when every class is offered. Workers that fell silent do not count.
 std::string Unserved(const WaitingTasks& waiting, std::span<const v1::Worker> workers);
 // Of these the classes that nobody offers.
 WaitingTasks UnservedOnly(const WaitingTasks& waiting, std::span<const v1::Worker> workers);

@@ -1,4 +1,5 @@
 // Workers of one build replaced by those of another while requests run; slipway-worker-next is the same worker under another build id.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -8,6 +9,8 @@
 #include <sstream>
 
 #include "absl/time/clock.h"
+#include "common/base/clock.h"
+#include "common/queue/connection.h"
 #include "common/queue/queue.h"
 #include "tests/client/command.h"
 #include "tests/support/redis.h"
@@ -51,6 +54,12 @@ class UpgradeTest : public testing::Test {
   std::string server() const { return "unix:" + (box_.work() / "api.sock").string(); }
   slipway::Environment Environment() const { return {{"SLIPWAY_SERVER", server()}}; }
 
+  // Past the queue.
+  void Redis(const std::vector<std::string>& command) {
+    const absl::Time deadline = SteadyNow() + absl::Seconds(5);
+    const Endpoint endpoint = MakeEndpoint({.address = redis_.address()}).value();
+    EXPECT_FALSE(IsError(Connection::Open(endpoint, deadline).value()->Call(command, deadline).value().get()));
+  }
   std::vector<WorkerView> Registered() { return queue_->ListWorkers().value(); }
   // Starts a worker of one slot and waits until it takes tasks.
   std::unique_ptr<Running> StartWorker(const std::string& binary) {
@@ -209,6 +218,32 @@ TEST_F(UpgradeTest, WhatNobodyServesIsTold) {
       0);
   running->Signal(SIGINT);
   EXPECT_EQ(running->Wait().code, 130);
+}
+
+// A farm without any worker says that, not what none of them offers; what waits is done by the first that comes.
+TEST_F(UpgradeTest, AFarmWithoutWorkersSaysSo) {
+  const auto exporting = box_.Start({"export", "lite", "--dummy", "--target", "onnx"}, Environment());
+  ASSERT_TRUE(Eventually([&] { return exporting->ErrorsSoFar().find("shows them)\n") != std::string::npos; }));
+  EXPECT_THAT(exporting->ErrorsSoFar(),
+              HasSubstr("slipway: no worker is connected: 1 task waits for the farm at " + server() +
+                        ": start slipway-worker there, unless the farm starts workers itself"));
+  const std::string line = exporting->OutputSoFar();
+  const std::string request = line.substr(8, line.find(':') - 8);
+  const auto told = [&](const std::vector<std::string>& verb, const std::string& words) {
+    EXPECT_THAT(box_.Run(verb, Environment()).out, HasSubstr(words));
+  };
+  told({"status", request}, "\nno worker is connected: 1 task waits\n");
+  told({"top", "--once"}, "; no worker is connected: 1 task waits\n");
+  told({"doctor"}, "has no worker: start slipway-worker");
+
+  Redis(
+      {"HSET", "{slipway:0}:v5:workers", "gone",
+       fmt::format("{}\nhost\nversion\n1\n0\nonnxruntime\n0\n0", absl::ToUnixMillis(absl::Now() - absl::Minutes(2)))});
+  told({"status", request}, "\nno worker has been heard of for a minute: 1 task waits\n");
+  told({"doctor"}, "has no worker: start slipway-worker");
+
+  workers_.push_back(StartWorker("slipway-worker"));
+  EXPECT_EQ(exporting->Wait().code, 0);
 }
 
 }  // namespace
