@@ -5,12 +5,12 @@ Each seed runs in a process and in namespaces of its own. A calm farm first make
 that chance seldom meets. Then clients export the same models on a farm of two coordinators and four workers, while
   - each failpoint of common/base/failpoint.h kills its process once (a failpoint that is never hit fails the run),
   - daemons, converters, judges and zygotes are killed or stopped, Redis is restarted, paused, filled and flushed, a store's server killed and stopped,
-    connections are cut, delayed and silenced, the disk is filled, blobs are corrupted.
+    connections are cut, delayed and silenced, a store's answers garbled, the disk is filled, blobs are corrupted.
 Clients are interrupted and killed too, and run again until their cells are there, as their users would.
 
 Invariants: every run of a client ends; it gives up only where no coordinator that it knew could serve it; every requested cell is in a manifest whose
 hashes hold; artifacts are byte-equal to the calm farm's; a model that can be converted never ends failed once the faults are over; no task is committed
-twice (but where Redis, killed, may forget), none is told so in vain, each result is a blob; a worker that lives and is not cut off keeps its leases;
+twice (but where Redis, killed, may forget), none is told so in vain, each result is a blob; no blob is dropped that nobody damaged; a worker that lives and is not cut off keeps its leases;
 what comes back is served first; no task, lease, token or delay is left in Redis; daemons end on SIGTERM with 0; no process and no scratch file is left.
 The seed decides the farm's kind, models, requests and the schedule's order; threads' timing it cannot decide.
 

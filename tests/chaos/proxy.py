@@ -1,4 +1,5 @@
-"""A TCP proxy that a schedule can cut, slow down or silence."""
+"""A TCP proxy that a schedule can cut, slow down, silence or let garble what passes."""
+import random
 import selectors
 import socket
 import threading
@@ -12,6 +13,7 @@ class Proxy:
         self.name, self._upstream = name, upstream
         self.delay = 0.0      # seconds that everything is held back
         self.silent = False   # nothing passes, nothing is closed
+        self.garble = 0       # of so many objects that come from upstream by HTTP a bit changes on the way
         self._pairs = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -82,4 +84,18 @@ class Proxy:
                         time.sleep(self.delay)
                     while self.silent:
                         time.sleep(0.02)
+                    if self.garble and key.fileobj is far:
+                        data = self._garbled(data)
                     key.data.sendall(data)
+
+    def _garbled(self, data):
+        """A server's words about itself and its objects (XML) are let pass."""
+        head, end, body = data.partition(b"\r\n\r\n")
+        if not (body and head.startswith(b"HTTP/") and b"xml" not in head):
+            return data
+        with self._lock:
+            if not self.garble:
+                return data
+            self.garble -= 1
+        at = random.randrange(len(body))
+        return head + end + body[:at] + bytes([body[at] ^ 1 << random.randrange(8)]) + body[at + 1:]

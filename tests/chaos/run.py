@@ -236,7 +236,9 @@ class Run:
                     self.violate(f"task {task} of {request} was committed again at {second:%T.%f}")
             if (request, task) in records and STATES.get(records[request, task][0]) != commits[-1][1]:
                 self.violate(f"task {task} of {request} was committed {commits[-1][1]}, but is {STATES.get(records[request, task][0])}")
-        lost = {name.replace("/", "-") for name in self.farm.damaged()} | {name.replace("/", "-") for name in world.corrupted}
+        lost = {name.replace("/", "-") for name in self.farm.damaged()} | world.corrupted
+        for name in sorted(lost - world.corrupted):
+            self.violate(f"{name} was dropped as damaged, but nobody had damaged it")
         stored = {blob.name for blob in self.farm.store.blobs()}
         for (request, task), record in records.items():
             result = record[8].replace("/", "-")

@@ -178,6 +178,12 @@ class World:
     def pause_store(self, random):
         self.pause(self.farm.store, random.uniform(0.5, self.farm.lease * 1.5))
 
+    def garble_answer(self, random):
+        """What a daemon reads differs from what is stored, once: the stored blob is good."""
+        daemon = random.choice(self.farm.daemons())
+        self.log(f"garble: {daemon.store.name}")
+        daemon.store.garble = 1
+
     def fill_disk(self, random):
         self.log("disk full")
         ballast = self.farm.disk / "ballast"
@@ -214,5 +220,6 @@ class World:
                    pause_redis, fill_redis, flush_scripts),
         "around": (cut_connections, cut_connections, delay_connections, silence_connections, fill_disk, corrupt_blob, corrupt_blob),
         "stops": (stop_coordinator,),
-        "store": (cut_connections, delay_connections, silence_connections, restart_store, restart_store, pause_store),  # where it has a server
+        "store": (cut_connections, delay_connections, silence_connections, restart_store, restart_store, pause_store, garble_answer,
+                  garble_answer, garble_answer),  # where it has a server
     }
