@@ -241,6 +241,7 @@ absl::Status Run(Flags flags) {
   // Well within the third of a lease after which it would think that nobody has maintained the queue.
   flags.coordinator.maintain_every = std::min(flags.coordinator.maintain_every, flags.queue.lease / 10);
   flags.coordinator.shard = flags.queue.shard;
+  RETURN_IF_ERROR(Coordinator::Check(flags.coordinator));
   if (flags.garbage_hours > 0) flags.store_options.garbage_after = absl::Hours(flags.garbage_hours);
   const absl::StatusOr<std::unique_ptr<Store>> opened = OpenStore(flags.store, flags.store_options);
   if (!opened.ok()) return Annotate(opened.status(), "--store");

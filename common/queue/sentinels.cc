@@ -24,6 +24,12 @@ constexpr absl::Duration kInterval = absl::Seconds(1);  // of the thread's quest
 const metrics::Counter kChanges("slipway_redis_master_changes_total",
                                 "Times that the sentinels named another master than before.");
 
+// Errors of connecting name their server already.
+std::string Naming(const ServerAddress& server, const std::string& reason) {
+  const bool named = reason.find(server.host + ":" + server.port) != std::string::npos;
+  return named ? reason : server.ToString() + ": " + reason;
+}
+
 }  // namespace
 
 Sentinels::Sentinels(std::string master, std::vector<Endpoint> sentinels)
@@ -57,8 +63,7 @@ absl::StatusOr<Sentinels::Master> Sentinels::FindMaster(absl::Time deadline) {
       }
       return Master{*std::move(master), changes_};
     }
-    reasons += fmt::format("{}{}: {}", asked == 0 ? "" : "; ", sentinels_[current_].server.ToString(),
-                           Message(master.status()));
+    reasons += (asked == 0 ? "" : "; ") + Naming(sentinels_[current_].server, Message(master.status()));
     code = asked == 0 || code == master.status().code() ? master.status().code() : absl::StatusCode::kUnavailable;
     connection_.reset();
     current_ = (current_ + 1) % sentinels_.size();

@@ -72,6 +72,39 @@ absl::StatusOr<Address> ListenAddress(const std::string& text, const Coordinator
   return address;
 }
 
+struct Prepared {
+  std::vector<Address> addresses;
+  std::optional<Address> health_address;
+  std::unique_ptr<TokenFile> tokens;
+  std::unique_ptr<AuditLog> audit;
+};
+
+absl::StatusOr<Prepared> Prepare(const CoordinatorOptions& options) {
+  Prepared prepared;
+  for (const std::string& text : options.listen) {
+    ASSIGN_OR_RETURN(prepared.addresses.emplace_back(), ListenAddress(text, options));
+  }
+  if (prepared.addresses.empty()) return Usage(InvalidArgument("there is no address to listen on; pass --listen"));
+  if (!options.health_listen.empty()) {
+    ASSIGN_OR_RETURN(
+        prepared.health_address,
+        ParseAddress("--health-listen", options.health_listen));  // probes come from elsewhere; it tells nothing else
+  }
+  if (!options.tokens.empty()) {
+    absl::StatusOr<std::unique_ptr<TokenFile>> opened = TokenFile::Open(options.tokens);
+    if (absl::IsNotFound(opened.status())) {
+      return Usage(absl::NotFoundError(fmt::format("--tokens: {}; `slipway token new --tokens {}` makes the file",
+                                                   Message(opened.status()), options.tokens)));
+    }
+    if (!opened.ok()) return Annotate(opened.status(), "--tokens");
+    prepared.tokens = *std::move(opened);
+  }
+  if (!options.audit_log.empty()) {
+    ASSIGN_OR_RETURN(prepared.audit, AuditLog::Open(options.audit_log));
+  }
+  return prepared;
+}
+
 // Linked in, reflection comes with every server of the process; this says whether with this one.
 class Reflection final : public grpc::ServerBuilderOption {
  public:
@@ -228,36 +261,17 @@ class GrpcCoordinator final : public Coordinator {
 
 }  // namespace
 
+absl::Status Coordinator::Check(const CoordinatorOptions& options) {
+  if (!(options.tls == TlsFiles{})) RETURN_IF_ERROR(ServerTlsCredentials(options.tls).status());
+  return Prepare(options).status();
+}
+
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const CoordinatorOptions& options, Queue& queue,
                                                                 Store& store) {
-  std::vector<Address> addresses;
-  for (const std::string& text : options.listen) {
-    ASSIGN_OR_RETURN(addresses.emplace_back(), ListenAddress(text, options));
-  }
-  if (addresses.empty())
-    return WithKind(InvalidArgument("there is no address to listen on; pass --listen"), ErrorKind::kUsage);
-  std::optional<Address> health_address;
-  if (!options.health_listen.empty()) {
-    ASSIGN_OR_RETURN(
-        health_address,
-        ParseAddress("--health-listen", options.health_listen));  // probes come from elsewhere; it tells nothing else
-  }
-  std::unique_ptr<TokenFile> tokens;
-  if (!options.tokens.empty()) {
-    absl::StatusOr<std::unique_ptr<TokenFile>> opened = TokenFile::Open(options.tokens);
-    if (absl::IsNotFound(opened.status())) {
-      return Usage(absl::NotFoundError(fmt::format("--tokens: {}; `slipway token new --tokens {}` makes the file",
-                                                   Message(opened.status()), options.tokens)));
-    }
-    if (!opened.ok()) return Annotate(opened.status(), "--tokens");
-    tokens = *std::move(opened);
-  }
-  std::unique_ptr<AuditLog> audit;
-  if (!options.audit_log.empty()) {
-    ASSIGN_OR_RETURN(audit, AuditLog::Open(options.audit_log));
-  }
-  auto coordinator = std::make_unique<GrpcCoordinator>(options, queue, store, std::move(tokens), std::move(audit));
-  RETURN_IF_ERROR(coordinator->Serve(addresses, health_address));
+  ASSIGN_OR_RETURN(Prepared prepared, Prepare(options));
+  auto coordinator =
+      std::make_unique<GrpcCoordinator>(options, queue, store, std::move(prepared.tokens), std::move(prepared.audit));
+  RETURN_IF_ERROR(coordinator->Serve(prepared.addresses, prepared.health_address));
   return coordinator;
 }
 

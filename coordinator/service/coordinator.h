@@ -29,6 +29,8 @@ struct CoordinatorOptions {
 // Keeps no state of its own: any number may serve one queue and store, and killing one loses nothing.
 class Coordinator {
  public:
+  // What Start would refuse by `options` and the files that they name, before queue and store are there.
+  static absl::Status Check(const CoordinatorOptions& options);
   // Serves once it returns. INVALID_ARGUMENT (usage): an address is malformed, or open to other machines without encryption or credentials, or files of TLS, tokens or the audit log are of no
   // use; UNAVAILABLE: an address cannot be listened on. Borrows queue and store, which must outlive it.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Start(const CoordinatorOptions& options, Queue& queue,

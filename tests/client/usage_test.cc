@@ -11,6 +11,7 @@ namespace slipway {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -255,6 +256,25 @@ TEST_F(UsageTest, ServerThatDoesNotAnswerIsTheMachinesFault) {
   EXPECT_EQ(ended.code, 5);
   EXPECT_THAT(ended.out, HasSubstr("\"exit_code\":5"));
   EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+}
+
+// What a coordinator's own flags and files rule out is said at once, not after it has waited for a Redis that is not there.
+TEST_F(UsageTest, ACoordinatorsFilesAreReadBeforeRedisIsAsked) {
+  const auto refused = [&](std::vector<std::string> flags, const std::string& message) {
+    flags.insert(flags.end(), {"--redis", "unix:" + (box_.work() / "nobody.sock").string(), "--store",
+                               (box_.work() / "store").string()});
+    const Ended ended = box_.StartProgram(SLIPWAY_BIN_DIR "/slipway-coordinator", flags)->Wait();
+    EXPECT_EQ(ended.code, 2) << ended.err;
+    EXPECT_THAT(ended.err, AllOf(HasSubstr(message), Not(HasSubstr("Redis"))));
+  };
+  const std::string file = box_.File("file", "neither certificate nor token\n").string();
+  refused({"--listen", "127.0.0.1:0", "--tls-cert", "nowhere.pem", "--tls-key", file}, "nowhere.pem");
+  refused({"--listen", "127.0.0.1:0", "--tls-cert", file, "--tls-key", file}, "--tls-key " + file);
+  refused({"--listen", "127.0.0.1:0", "--tokens", "nowhere"}, "`slipway token new --tokens nowhere` makes the file");
+  refused({"--listen", "127.0.0.1:0", "--tokens", file}, "--tokens: ");
+  refused({"--listen", "127.0.0.1:0", "--audit-log", "nowhere/audit"}, "nowhere/audit");
+  refused({"--listen", "0.0.0.0:0"}, "nothing on it would be encrypted");
+  EXPECT_FALSE(fs::exists(box_.work() / "store"));
 }
 
 }  // namespace

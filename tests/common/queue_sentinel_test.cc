@@ -224,5 +224,13 @@ TEST(EncryptedSentinelTest, TheyAndTheServersAreEncrypted) {
   EXPECT_THAT(Message(status), HasSubstr("certificate"));
 }
 
+TEST(SentinelsTest, AnErrorNamesEachSentinelOnce) {
+  const absl::Status status = ConnectQueue({.address = "sentinel:farm@127.0.0.1:1,127.0.0.1:2"}).status();
+  const std::string message = Message(status);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << message;
+  EXPECT_THAT(message, testing::StartsWith("no sentinel of Redis tells where master farm is: 127.0.0.1:1: Redis: "));
+  EXPECT_THAT(message.substr(message.find(';')), testing::StartsWith("; 127.0.0.1:2: Redis: "));
+}
+
 }  // namespace
 }  // namespace slipway
