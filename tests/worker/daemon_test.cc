@@ -445,7 +445,7 @@ TEST_F(DaemonTest, SaysWhatIsWrongWithItsArguments) {
   for (const auto& [flag, values] : wrong) {
     for (const char* value : values) {
       WorkerProcess worker(Arguments({fmt::format("{}={}", flag, value)}), false);
-      EXPECT_EQ(worker.Exit(), 2) << flag << "=" << value;
+      ASSERT_EQ(worker.Exit(), 2) << flag << "=" << value;
       EXPECT_THAT(worker.output(), AllOf(HasSubstr(flag), HasSubstr(" is no number from "))) << value;
     }
   }
