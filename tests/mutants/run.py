@@ -38,11 +38,16 @@ def sync():
 
 
 def targets(pattern):
-    """What a GoogleTest area's tests need; of any other test, all."""
-    area = re.match(r"([a-z_/]*)\.", pattern)
-    if area is None or not list((ROOT / "tests" / area.group(1)).glob("*_test.cc")):
-        return []
-    return ["--target", area.group(1).replace("/", "_") + "_test", "slipway", "slipway-coordinator", "slipway-worker", "slipway-worker-next"]
+    """What the tests need: of GoogleTest areas their binaries (which bring the daemons that they run), of chaos the daemons; of any other test, all."""
+    names = []
+    for area in re.findall(r"(?:^\^?|[(|])([a-z_/]+)\.", pattern):
+        if area == "chaos":
+            names += ["slipway", "slipway-coordinator", "slipway-worker"]
+        elif list((ROOT / "tests" / area).glob("*_test.cc")):
+            names.append(area.replace("/", "_") + "_test")
+        else:
+            return []
+    return ["--target", *names] if names else []
 
 
 def build(pattern):
