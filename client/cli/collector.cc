@@ -63,7 +63,8 @@ absl::StatusOr<CellOutcome> Collector::Fetch(const v1::Cell& cell) {
   if (!cell.has_result()) {
     // What failed with its preparation has the queue's word alone, which may be cut short.
     const auto prepared = outcomes_.find({cell.model(), "", ""});
-    if (cell.state() == v1::CELL_STATE_FAILED && prepared != outcomes_.end() && prepared->second.result)
+    if (cell.state() == v1::CELL_STATE_FAILED && prepared != outcomes_.end() && prepared->second.result &&
+        prepared->second.cell.state() == v1::CELL_STATE_FAILED)
       outcome.line.reason = prepared->second.line.reason;
     return outcome;
   }

@@ -373,17 +373,22 @@ TEST_F(ExportTest, FullTemporaryDisk) {
   }
 }
 
-// One model passes, the other finds no room in the farm's scratch folder: trying again may help, so nothing is published.
+// One model passes, the other finds no room in the farm's scratch folder, for its preparation or only for its cell: trying
+// again may help, so nothing is published.
 TEST_F(ExportTest, OneCellTriedInVainIsTheMachines) {
-  const fs::path temporary = box_.work() / "disk";
-  const SmallDisk disk(temporary, 3800);
-  const Ended ended =
-      box_.Run({"export", PNet(), "mtcnn-onet@" + Weights("onet"), "--target", "onnx", "--jobs", "1", "--no-cache"},
-               {{"TMPDIR", temporary.string()}});
-  EXPECT_EQ(ended.code, 5) << ended.out << ended.err;
-  EXPECT_THAT(ended.out, testing::ContainsRegex("pnet +onnx.* passed")) << ended.out;
-  EXPECT_THAT(ended.err, HasSubstr("No space left on device"));
-  EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  for (const auto& [kilobytes, fails] :
+       {std::pair(3800, "onet .prepare. +failed +"), std::pair(7100, "onet onnx fp32 +failed +")}) {
+    const fs::path temporary = box_.work() / ("disk" + std::to_string(kilobytes));
+    const SmallDisk disk(temporary, kilobytes);
+    const Ended ended =
+        box_.Run({"export", PNet(), "mtcnn-onet@" + Weights("onet"), "--target", "onnx", "--jobs", "1", "--no-cache"},
+                 {{"TMPDIR", temporary.string()}});
+    EXPECT_EQ(ended.code, 5) << ended.out << ended.err;
+    EXPECT_THAT(ended.out, testing::ContainsRegex("pnet +onnx.* passed")) << ended.out;
+    EXPECT_THAT(ended.out, testing::ContainsRegex(fails + std::string("[^\n]*No space left on device")));
+    EXPECT_THAT(ended.err, HasSubstr("No space left on device"));
+    EXPECT_FALSE(fs::exists(box_.work() / "exports"));
+  }
 }
 
 // Longer than what the queue keeps of a reason: of a cell, and of a preparation that failed for all its cells.
