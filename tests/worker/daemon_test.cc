@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -93,6 +94,19 @@ TEST_F(DaemonTest, NothingSurvivesAKill) {
   next.Signal(SIGTERM);
   EXPECT_EQ(next.Exit(), 0);
   EXPECT_TRUE(ScratchIsEmpty());
+}
+
+// One that is killed while another starts: that finds its lock still held.
+TEST_F(DaemonTest, WhatAKilledWorkerLeavesIsRemovedAlsoLater) {
+  const std::filesystem::path left = folder_.path() / "scratch" / "slipway-worker-1";
+  std::filesystem::create_directories(left / "child-1");
+  UniqueFd lock(open((left.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(flock(lock.get(), LOCK_EX), 0);
+  WorkerProcess worker(Arguments({"--lease", "0.5"}));
+  EXPECT_TRUE(std::filesystem::exists(left / "child-1"));
+  lock.Reset();
+  EXPECT_TRUE(
+      Holds([&] { return !std::filesystem::exists(left) && !std::filesystem::exists(left.string() + ".lock"); }));
 }
 
 TEST_F(DaemonTest, EndsWithItsParent) {

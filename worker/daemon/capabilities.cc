@@ -1,7 +1,10 @@
 #include "worker/daemon/capabilities.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
+#include "common/base/log.h"
 #include "worker/daemon/host_pool.h"
 
 namespace slipway {
@@ -53,6 +56,16 @@ std::vector<std::string> JudgesOf(std::string_view runtimes) {
     }
   }
   return judges;
+}
+
+void LogMissingJudges(const std::vector<std::string>& found, const std::filesystem::path& python) {
+  std::vector<std::string> missing = {"onnxruntime", "litert", "ncnn"};
+  std::erase_if(missing, [&](const std::string& runtime) { return std::ranges::count(found, runtime) > 0; });
+  if (missing.empty()) return;
+  LogWarning("takes no tasks of runtimes that are missing",
+             {{"missing", fmt::format("{}", fmt::join(missing, ","))},
+              {"python", python.string()},
+              {"mend", "name the interpreter that has them by --python; `slipway doctor` checks it"}});
 }
 
 }  // namespace slipway

@@ -6,7 +6,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -20,8 +19,9 @@
 #include "common/base/random.h"
 #include "common/metrics/metrics.h"
 #include "common/store/claim.h"
-#include "worker/daemon/breaker.h"
+#include "worker/daemon/backoff.h"
 #include "worker/daemon/capabilities.h"
+#include "worker/daemon/gate.h"
 #include "worker/daemon/host_pool.h"
 #include "worker/daemon/process_tree.h"
 #include "worker/daemon/slot.h"
@@ -36,18 +36,13 @@ const metrics::Gauge kMemory("slipway_worker_memory_bytes",
                              "Memory of this worker and all its processes, without the files that they map.");
 const metrics::Gauge kTaskMemory("slipway_worker_task_memory_bytes", "Memory that a process of a task may take.");
 const metrics::Gauge kClasses("slipway_worker_classes", "1 for each class of tasks that this worker takes.", {"class"});
-const metrics::Gauge kPaused("slipway_worker_paused",
-                             "1 while this worker pauses because its machine fails, and until a task ends well.");
 const metrics::Counter kLost("slipway_worker_leases_lost_total",
                              "Running tasks that a heartbeat found to be another's by now, or cancelled.");
 const metrics::Counter kHeartbeats("slipway_worker_heartbeats_total", "Heartbeats, by outcome.", {"outcome"});
 
-constexpr int kWaitingSlots = 2;                               // at Redis, each with a connection
 constexpr absl::Duration kHelloTimeout = absl::Seconds(30);    // of the first child, on a machine that is just starting
 constexpr absl::Duration kGiveBackTimeout = absl::Seconds(3);  // for returning tasks at the end, Redis willing
-constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
 constexpr absl::Duration kRetryWhereSomebodyWaits = absl::Milliseconds(500);  // and no other machine may do better
-constexpr absl::Duration kLookAgain = absl::Seconds(1);  // at the latest, while the breaker is open
 constexpr char kToldToEnd[] = "the worker was told to end";
 
 std::string WorkerName() {
@@ -55,24 +50,6 @@ std::string WorkerName() {
   gethostname(host, sizeof(host) - 1);
   return fmt::format("{}-{}", host, RandomHex(4));
 }
-
-std::string Joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ",")); }
-
-// Waits that grow while Redis is away, spread so that workers do not come back all at once.
-class Backoff {
- public:
-  absl::Duration Next() {
-    const absl::Duration pause = next_ * (0.5 + random_.Uniform());
-    next_ = std::min(next_ * 2, kMaxBackoff);
-    return pause;
-  }
-  void Reset() { next_ = kFirst; }
-
- private:
-  static constexpr absl::Duration kFirst = absl::Milliseconds(20);
-  absl::Duration next_ = kFirst;
-  Random random_{std::hash<std::string>{}(RandomHex(8))};
-};
 
 enum class Stop { kNo, kDrain, kNow, kParentGone };
 
@@ -87,8 +64,9 @@ class Worker {
     self_.slots = options.slots;
     self_.task_memory_bytes = options.task_memory;
     self_.classes = options.take_all ? AllClasses() : ClassesOf(JudgesOf(runtimes_), options.task_memory);
-    if (!options.take_all) TellMissingRuntimes();
-    LogInfo("serves", {{"classes", Joined(self_.classes)}, {"slots", std::to_string(options.slots)}});
+    if (!options.take_all) LogMissingJudges(JudgesOf(runtimes_), options.python);
+    LogInfo("serves",
+            {{"classes", fmt::format("{}", fmt::join(self_.classes, ","))}, {"slots", std::to_string(options.slots)}});
   }
 
   absl::Status Run(ZygoteProcess zygote) {
@@ -103,17 +81,6 @@ class Worker {
 
  private:
   // --- beginning
-
-  void TellMissingRuntimes() const {
-    const std::vector<std::string> found = JudgesOf(runtimes_);
-    std::vector<std::string> missing = {"onnxruntime", "litert", "ncnn"};
-    std::erase_if(missing, [&](const std::string& runtime) { return std::ranges::count(found, runtime) > 0; });
-    if (missing.empty()) return;
-    LogWarning("takes no tasks of runtimes that are missing",
-               {{"missing", Joined(missing)},
-                {"python", options_.python.string()},
-                {"mend", "name the interpreter that has them by --python; `slipway doctor` checks it"}});
-  }
 
   absl::Status Start(ZygoteProcess process) {
     zygote_ = std::make_unique<Zygote>(
@@ -161,11 +128,11 @@ class Worker {
     }));
     kSlots.Set({"total"}, options_.slots);
     kSlots.Set({"busy"}, 0);
-    kPaused.Set({}, 0);
     kTaskMemory.Set({}, static_cast<double>(options_.task_memory));
     for (const std::string& task_class : self_.classes) kClasses.Set({task_class}, 1);
     for (const auto& slot : slots_) std::thread([this, &slot = *slot] { SlotLoop(slot); }).detach();
     std::thread([this] { HeartbeatLoop(); }).detach();
+    std::thread([this] { TidyLoop(); }).detach();
     return absl::OkStatus();
   }
 
@@ -208,81 +175,11 @@ class Worker {
 
   // --- work
 
-  // Waits while the machine's failures keep the slot from leasing. True: it may, and counts as active until Leave(). False: draining.
-  bool Enter(const Slot& slot) {
-    std::unique_lock lock(mutex_);
-    while (!MayLeaseLocked(slot)) {
-      if (draining_) return false;
-      const absl::Duration wait = std::min(breaker_.AskAgain() - SteadyNow(), kLookAgain) + absl::Milliseconds(1);
-      changed_.wait_for(lock, absl::ToChronoMilliseconds(wait));
-    }
-    ++active_;
-    return true;
-  }
-
-  bool MayLease(const Slot& slot) {
-    std::lock_guard lock(mutex_);
-    return MayLeaseLocked(slot);
-  }
-  bool MayLeaseLocked(const Slot& slot) { return !draining_ && breaker_.MayLease(&slot, SteadyNow()); }
-
-  // The breaker learns how a task ended. A worker that takes all is the only one: nobody else would do better, and somebody waits.
-  void Learn(const Slot& slot, const TaskRunner::Ended& ended) {
-    if (options_.take_all || ended.machine == Health::kUnsaid) return;
-    std::lock_guard lock(mutex_);
-    const bool was_open = breaker_.open();
-    if (const auto pause = breaker_.Ended(&slot, ended.machine, SteadyNow())) {
-      LogWarning(
-          "takes no task for a while: this machine fails",
-          {{"for", absl::FormatDuration(*pause)},
-           {"reason", ended.reason},
-           {"mend", "free space or memory, bring back the store or the runtimes; one task is tried after each pause"}});
-    }
-    if (was_open && !breaker_.open()) LogInfo("takes tasks again");
-    if (was_open == breaker_.open()) return;
-    kPaused.Set({}, breaker_.open() ? 1 : 0);
-    changed_.notify_all();
-  }
-
-  void Leave() {
-    std::lock_guard lock(mutex_);
-    if (--active_ == 0) changed_.notify_all();
-  }
-
-  bool Draining() {
-    std::lock_guard lock(mutex_);
-    return draining_;
-  }
-
-  // For an active slot that found nothing ready: at most kWaitingSlots of a worker wait at Redis, so that its connections
-  // do not grow with its slots; the others wait here for their turn, which ends with EndTurn(). False when it may lease no more; the slot
-  // is then no longer active.
-  bool AwaitTurn(const Slot& slot) {
-    std::unique_lock lock(mutex_);
-    if (--active_ == 0) changed_.notify_all();
-    turn_.wait(lock, [this] { return draining_ || waiting_ < kWaitingSlots; });
-    if (!MayLeaseLocked(slot)) {
-      turn_.notify_one();
-      return false;
-    }
-    ++waiting_;
-    ++active_;
-    return true;
-  }
-
-  void EndTurn() {
-    {
-      std::lock_guard lock(mutex_);
-      --waiting_;
-    }
-    turn_.notify_one();
-  }
-
   void SlotLoop(Slot& slot) {
     // The token is chosen before asking, and kept until an answer came: a lost reply is asked for again.
     LeaseRequest next{self_.id, RandomHex(16), self_.classes};
     Backoff backoff;
-    while (Enter(slot)) {
+    while (gate_.Enter(slot)) {
       const absl::Time asked = metrics::Histogram::Now();
       auto lease = queue_->Lease(next);
       if (lease.ok() && *lease) TaskMeter::Leased(asked);
@@ -291,24 +188,23 @@ class Worker {
         if (lease->has_value()) {
           lease = Work(slot, **lease, next);
         } else {
-          if (!AwaitTurn(slot)) break;
+          if (!gate_.AwaitTurn(slot)) break;
           lease = queue_->AwaitLease(next);
-          EndTurn();
+          gate_.EndTurn();
         }
       }
       if (lease.ok()) continue;
-      Leave();
+      gate_.Leave();
       LogWarning("cannot lease", {{"reason", Message(lease.status())}});
       if (absl::IsFailedPrecondition(lease.status())) return Fail(lease.status());
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, absl::ToChronoMilliseconds(backoff.Next()), [this] { return draining_; });
+      gate_.Pause(backoff.Next());
     }
   }
 
   // Does a leased task; then what `next` was answered, whose token is a new one for each task.
   absl::StatusOr<std::optional<LeasedTask>> Work(Slot& slot, const LeasedTask& task, LeaseRequest& next) {
     next.token = RandomHex(16);
-    if (Draining()) {
+    if (gate_.draining()) {
       queue_->Return(task, {.count_attempt = false, .reason = kToldToEnd}).status().IgnoreError();
       return std::optional<LeasedTask>();
     }
@@ -317,14 +213,14 @@ class Worker {
     slot.Begin(task.token, task.request);
     Hold(slot, &task);
     auto ended = runner_->Run(task, slot, [&]() -> std::optional<LeaseRequest> {
-      return MayLease(slot) ? std::optional(next) : std::nullopt;
+      return gate_.MayLease(slot) ? std::optional(next) : std::nullopt;
     });
     Hold(slot, nullptr);
     slot.End();
     kSlots.Add({"busy"}, -1);
-    Learn(slot, ended);
+    gate_.Learn(slot, ended.machine, ended.reason);
     if (ended.leased) return *std::move(ended.leased);
-    if (!MayLease(slot)) return std::optional<LeasedTask>();
+    if (!gate_.MayLease(slot)) return std::optional<LeasedTask>();
     return queue_->Lease(next);
   }
 
@@ -347,13 +243,18 @@ class Worker {
     }
   }
 
+  bool EndsWithin(absl::Duration patience) {
+    std::unique_lock lock(mutex_);
+    return end_.wait_for(lock, absl::ToChronoMilliseconds(patience), [this] { return ended_; });
+  }
+
+  // On a thread of its own: a large folder takes long.
+  void TidyLoop() {
+    while (!EndsWithin(options_.queue.lease)) scratch_.RemoveLeftovers();
+  }
+
   void HeartbeatLoop() {
-    for (;;) {
-      {
-        std::unique_lock lock(mutex_);
-        if (changed_.wait_for(lock, absl::ToChronoMilliseconds(options_.queue.lease / 5), [this] { return ended_; }))
-          return;
-      }
+    while (!EndsWithin(options_.queue.lease / 5)) {
       std::vector<std::string> tokens;
       for (const auto& slot : slots_) {
         slot->KillIfOverdue(SteadyNow());
@@ -415,27 +316,23 @@ class Worker {
 
   absl::Status AwaitEnd() {
     while (stop_ == Stop::kNo && Failure().ok()) stop_ = PollEvents(absl::InfiniteDuration());
-    {
-      std::lock_guard lock(mutex_);
-      draining_ = true;
-      changed_.notify_all();
-      turn_.notify_all();
-    }
+    gate_.Drain();
     // On a thread of its own: Redis may be away.
     if (stop_ != Stop::kParentGone) {
-      std::thread([this] { queue_->Rouse(self_.id, kWaitingSlots).IgnoreError(); }).detach();
+      std::thread([this] { queue_->Rouse(self_.id, LeaseGate::kWaitingSlots).IgnoreError(); }).detach();
     }
     if (stop_ == Stop::kDrain) {
       LogInfo("draining");
       const absl::Time deadline = SteadyNow() + options_.drain_timeout;
       // Short rounds: a slot's end is not an event of poll's.
-      while (stop_ == Stop::kDrain && Failure().ok() && SteadyNow() < deadline && !AwaitIdle(absl::Milliseconds(50))) {
+      while (stop_ == Stop::kDrain && Failure().ok() && SteadyNow() < deadline &&
+             !gate_.AwaitIdle(absl::Milliseconds(50))) {
         if (PollEvents(absl::ZeroDuration()) != Stop::kNo) stop_ = Stop::kNow;
       }
     }
     for (const auto& slot : slots_) slot->AbandonAny(Abandon::kDraining);
     if (stop_ != Stop::kParentGone) {
-      if (!AwaitIdle(kGiveBackTimeout)) GiveBackHeld();
+      if (!gate_.AwaitIdle(kGiveBackTimeout)) GiveBackHeld();
       std::lock_guard signing(signing_);
       signed_off_ = true;
       if (absl::Status removed = queue_->RemoveWorker(self_.id); !removed.ok()) {
@@ -445,18 +342,12 @@ class Worker {
     return Failure();
   }
 
-  bool AwaitIdle(absl::Duration patience) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, absl::ToChronoMilliseconds(patience), [this] { return active_ == 0; });
-  }
-
   void End() {
+    gate_.Drain();
     {
       std::lock_guard lock(mutex_);
-      draining_ = true;
       ended_ = true;
-      changed_.notify_all();
-      turn_.notify_all();
+      end_.notify_all();
     }
     if (zygote_ != nullptr) zygote_->Shutdown();
     scratch_.Remove();
@@ -473,18 +364,15 @@ class Worker {
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<TaskRunner> runner_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  LeaseGate gate_{/*pauses=*/!options_.take_all};
   Stop stop_ = Stop::kNo;  // the main thread's
 
   std::mutex signing_;  // a late heartbeat must not sign this worker on again
   bool signed_off_ = false;
 
   std::mutex mutex_;
-  std::condition_variable changed_, turn_;
-  Breaker breaker_;
-  int active_ = 0;                                 // slots between Enter and Leave
-  int waiting_ = 0;                                // of those, slots whose turn it is to wait for work
+  std::condition_variable end_;
   std::map<const Slot*, const LeasedTask*> held_;  // what each works on; null: nothing
-  bool draining_ = false;
   bool ended_ = false;
   absl::Status failure_;
 };

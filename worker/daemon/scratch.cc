@@ -28,7 +28,7 @@ void RemoveFolder(const fs::path& folder) {
   fs::remove_all(removed, ignored);
 }
 
-void RemoveLeftovers(const fs::path& parent) {
+void RemoveLeftoversIn(const fs::path& parent) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(parent, ignored)) {
     const std::string name = entry.path().filename().string();
@@ -48,7 +48,7 @@ absl::StatusOr<WorkerScratch> WorkerScratch::Create(const fs::path& parent) {
   std::error_code error;
   fs::create_directories(parent, error);
   if (error) return ErrnoStatus(error.value(), fmt::format("make the scratch folder {}", parent.string()));
-  RemoveLeftovers(parent);
+  RemoveLeftoversIn(parent);
   for (int attempt = 0; attempt < 10; ++attempt) {
     const std::string name = fmt::format("{}{}", kPrefix, RandomHex(8));
     const fs::path lock_path = parent / (name + ".lock");
@@ -85,6 +85,8 @@ absl::StatusOr<fs::path> WorkerScratch::NewFolder(std::string_view prefix) const
   }
   return ErrnoStatus(errno, fmt::format("make {}", folder.string()));
 }
+
+void WorkerScratch::RemoveLeftovers() const { RemoveLeftoversIn(path_.parent_path()); }
 
 void WorkerScratch::Remove() {
   std::lock_guard lock(mutex_);

@@ -27,6 +27,8 @@ class WorkerScratch {
   // A new folder of mode 0700 whose name cannot be guessed: hosts may open files by name, but not list the folder
   // above. Where somebody removed the worker's own folder, it is made again.
   absl::StatusOr<std::filesystem::path> NewFolder(std::string_view prefix) const;
+  // Again what dead workers left: one that was killed in the instant in which this one was made still held its lock.
+  void RemoveLeftovers() const;
   // Once; whoever still asks for a folder meanwhile or later gets an error.
   void Remove();
 
