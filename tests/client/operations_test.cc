@@ -220,22 +220,25 @@ TEST_F(OperationsTest, CallsThatWaitForRedisSaySo) {
   }
 }
 
-// The store answers with errors, as a broken mount does.
-TEST_F(OperationsTest, AWorkerThatPausesIsSeen) {
+// The store answers with errors, as a broken mount does: tasks wait for it, and their status says why.
+TEST_F(OperationsTest, AWorkerThatPausesIsSeenAndItsTasksWait) {
   EXPECT_EQ(ScrapeOf(*worker_)["slipway_worker_paused"], 0);
   const std::filesystem::path blobs = box_.work() / "store/t", aside = box_.work() / "store/aside";
-  const std::vector<std::string> command = {"export", "lite", "--dummy", "--target", "onnx", "--no-verify"};
+  const std::vector<std::string> command = {"export", "lite", "--dummy", "--target", "onnx,tflite,ncnn", "--no-verify"};
   ASSERT_EQ(Slipway(command).code, 0);
   std::filesystem::rename(blobs, aside);
   std::filesystem::create_symlink(blobs, blobs);
   std::vector<std::string> again = command;
   again.push_back("--fresh");
-  EXPECT_EQ(Slipway(again).code, 5);
+  const std::unique_ptr<Running> waits = box_.Start(again, {{"SLIPWAY_SERVER", server()}});
   EXPECT_TRUE(Eventually([&] { return ScrapeOf(*worker_)["slipway_worker_paused"] == 1; }));
+  const std::string newest = Slipway({"list", "--json"}).out;
+  const std::string request = json::parse(newest.substr(0, newest.find('\n'))).value("request_id", "");
+  EXPECT_THAT(Slipway({"status", request}).out, HasSubstr("the farm's store does not work"));
   EXPECT_NE(Field(*worker_, "takes no task for a while: this machine fails", "reason"), "");
   std::filesystem::remove(blobs);
   std::filesystem::rename(aside, blobs);
-  EXPECT_EQ(Slipway(again).code, 0);
+  EXPECT_EQ(waits->Wait().code, 0);
   EXPECT_TRUE(Eventually([&] { return ScrapeOf(*worker_)["slipway_worker_paused"] == 0; }));
 }
 
