@@ -283,12 +283,21 @@ absl::Status GrpcFarmClient::FetchOverConnection(const Digest& digest, const Wri
 }
 
 absl::Status GrpcFarmClient::FetchFile(const DownloadItem& item, const BytesMoved& moved) {
-  ASSIGN_OR_RETURN(NewFile file, NewFile::Create(item.path));
-  RETURN_IF_ERROR(Fetch(item.digest, [&](std::string_view data) {
-    if (moved) moved(data.size());
-    return file.Write(data);
-  }));
-  return file.Publish();
+  absl::Status status;
+  // What came whole but with other bytes was damaged on its way, unless the farm's own copy is: then it is gone by now.
+  for (const bool last : {false, true}) {
+    ASSIGN_OR_RETURN(NewFile file, NewFile::Create(item.path));
+    uint64_t arrived = 0;
+    const absl::Status fetched = Fetch(item.digest, [&](std::string_view data) {
+      arrived += data.size();
+      if (moved && !last) moved(data.size());
+      return file.Write(data);
+    });
+    if (fetched.ok()) return file.Publish();
+    if (!last || !absl::IsNotFound(fetched)) status = fetched;
+    if (!absl::IsDataLoss(fetched) || arrived != item.digest.bytes) break;
+  }
+  return status;
 }
 
 absl::Status GrpcFarmClient::Download(const Digest& digest, const std::filesystem::path& path) {

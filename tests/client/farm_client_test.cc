@@ -324,7 +324,7 @@ class BreakingBlobs final : public v1::BlobService::Service {
  public:
   std::string bytes;
   size_t first = 0;
-  bool damage = false;
+  int damaged = 0;  // downloads that still end with a wrong byte
   std::vector<uint64_t> offsets;
   int uploads = 0;
   bool keeps = false;  // what arrived before it broke
@@ -337,7 +337,7 @@ class BreakingBlobs final : public v1::BlobService::Service {
     const bool breaks = offsets.size() == 1 && first > 0;
     v1::DownloadResponse chunk;
     chunk.set_data(bytes.substr(request->offset(), breaks ? first : std::string::npos));
-    if (damage && !breaks) chunk.mutable_data()->back() ^= 1;
+    if (!breaks && damaged-- > 0) chunk.mutable_data()->back() ^= 1;
     writer->Write(chunk);
     return breaks ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose") : grpc::Status::OK;
   }
@@ -397,13 +397,20 @@ TEST_F(BrokenTransfer, ADownloadGoesOnWhereItStopped) {
   EXPECT_EQ(blobs.offsets, (std::vector<uint64_t>{0, 4'000}));
 }
 
+TEST_F(BrokenTransfer, WhatIsDamagedOnItsWayIsFetchedAgain) {
+  blobs.bytes = RandomBytes(10'000, 6);
+  blobs.damaged = 1;
+  ASSERT_EQ(client->Download(Digest::Of(blobs.bytes), folder.path() / "file"), absl::OkStatus());
+  EXPECT_EQ(ReadFile(folder.path() / "file").value(), blobs.bytes);
+  EXPECT_EQ(blobs.offsets, (std::vector<uint64_t>{0, 0}));
+}
+
 TEST_F(BrokenTransfer, WhatDoesNotHashIsNotKept) {
   blobs.bytes = RandomBytes(10'000, 5);
-  blobs.damage = true;
+  blobs.damaged = 2;
   const absl::Status status = client->Download(Digest::Of(blobs.bytes), folder.path() / "file");
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "file"));
-  blobs.damage = false;
   const Digest asked = Digest::Of(blobs.bytes);
   blobs.bytes += "x";  // more than was asked for
   EXPECT_TRUE(absl::IsDataLoss(client->DownloadBytes(asked).status()));
