@@ -2,9 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <mutex>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
@@ -35,6 +35,13 @@ bool IsWhole(const struct stat& info, const Digest& digest) {
 
 // Whether renaming `info`'s only name away leaves nobody able to change the blob by another one.
 bool MayBeMoved(const struct stat& info) { return S_ISREG(info.st_mode) && info.st_nlink == 1; }
+
+// The file system of a folder, or of its nearest parent that is there: that of an empty mount point is another than its mount's.
+dev_t DeviceOf(std::filesystem::path folder) {
+  struct stat info {};
+  while (::stat(folder.c_str(), &info) != 0 && folder != folder.parent_path()) folder = folder.parent_path();
+  return info.st_dev;
+}
 
 class LocalStore final : public Store {
  public:
@@ -143,19 +150,29 @@ class LocalStore final : public Store {
 
   absl::Status Bind(std::string_view farm) override { return BindLocalFarm(layout_, farm); }
   absl::StatusOr<std::string> Farm() override {
+    const dev_t device = DeviceOf(layout_.root());
     ASSIGN_OR_RETURN(std::string farm, LocalFarm(layout_));
-    if (!farm.empty()) bound_ = true;
-    if (farm.empty() && bound_)
+    std::lock_guard lock(farm_mutex_);
+    if (!farm.empty() && device == DeviceOf(layout_.root())) {
+      farm_ = farm;
+      device_ = device;
+    }
+    if (!farm.empty() || farm_.empty()) return farm;
+    if (device != device_)
       return WithStoreDown(
           WithTold(Unavailable("the store {} is nobody's any more: its mount is missing", layout_.root().string()),
                    "the farm's store is away; its keeper has to mount it"));
-    return farm;
+    LogWarning("somebody emptied the store", {{"folder", layout_.root().string()}});
+    RETURN_IF_ERROR(MakeFolders(layout_.root()));
+    RETURN_IF_ERROR(BindLocalFarm(layout_, farm_));
+    return farm_;
   }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override {
     RETURN_IF_ERROR(Farm().status());
     return MakeLocalPins(layout_);
   }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
+    RETURN_IF_ERROR(Farm().status());
     return CollectLocalGarbage(layout_, options);
   }
 
@@ -177,7 +194,9 @@ class LocalStore final : public Store {
     ::unlink(layout_.BlobPath(tenant, digest).c_str());
   }
 
-  std::atomic<bool> bound_ = false;  // has been a farm's
+  std::mutex farm_mutex_;
+  std::string farm_;  // whose it was when that was last read; empty: nobody's
+  dev_t device_ = 0;  // of the root then
   StoreLayout layout_;
   const bool reserve_;
   VerifiedFiles verified_{kRememberedFiles};

@@ -92,8 +92,8 @@ class Store {
   // Declares the store to be `farm`'s (the farm's id and epoch, one line) until another Bind. A farm whose queue was
   // lost begins a new epoch; collecting by an old one's references would remove what the new one needs.
   virtual absl::Status Bind(std::string_view farm);
-  // Whose it is; empty: nobody's yet. UNAVAILABLE where a folder that was a farm's is nobody's now: its mount went away, and what is stored
-  // meanwhile lies below it.
+  // Whose it is; empty: nobody's yet. UNAVAILABLE where a folder that was a farm's is nobody's now, on another file system: its mount went
+  // away, and what is stored meanwhile lies below it. On the same one somebody emptied it: it is bound again.
   virtual absl::StatusOr<std::string> Farm();
   virtual absl::StatusOr<std::unique_ptr<BlobPins>> Pin();  // asks Farm() first
   // Removes blobs that are untouched, unpinned and unreferenced, untouched actions, and unfinished writes nobody goes on

@@ -242,6 +242,18 @@ TEST_F(OperationsTest, AWorkerThatPausesIsSeenAndItsTasksWait) {
   EXPECT_TRUE(Eventually([&] { return ScrapeOf(*worker_)["slipway_worker_paused"] == 0; }));
 }
 
+// By hand, under a running farm: what was stored is lost, but the farm goes on.
+TEST_F(OperationsTest, AStoreThatSomebodyEmptiedIsFilledAgain) {
+  const std::filesystem::path store = box_.work() / "store";
+  const std::vector<std::string> command = {"export", "mtcnn-pnet@" + Weights("pnet"), "--target", "onnx", "--fresh"};
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(store / "farm"); }));
+  ASSERT_EQ(Slipway(command).code, 0);
+  std::filesystem::remove_all(store);
+  const Ended again = Slipway(command);
+  EXPECT_EQ(again.code, 0) << again.out << again.err;
+  EXPECT_TRUE(std::filesystem::exists(store / "farm"));
+}
+
 // A usage error names the flag; a port in use is the machine's fault.
 TEST_F(OperationsTest, AWrongMetricsAddressIsSaid) {
   const std::string taken = Field(*coordinator_, "metrics", "address");

@@ -89,17 +89,35 @@ TEST(LocalGarbageTest, PinnedBlobsStayWhileTheirPinsLive) {
 // As when its mount goes away and leaves an empty folder: nobody would find there what is stored.
 TEST(LocalGarbageTest, AFolderThatWasAFarmsPinsNothingWhileItIsNobodys) {
   const TemporaryFolder folder = *TemporaryFolder::Create("/tmp", "store-");
-  const std::filesystem::path mount = folder.path() / "mount", away = folder.path() / "away";
+  const TemporaryFolder disk = *TemporaryFolder::Create("/dev/shm", "store-");  // another file system
+  const std::filesystem::path mount = folder.path() / "mount";
+  std::filesystem::create_directory_symlink(disk.path(), mount);
   std::unique_ptr<Store> store = *OpenLocalStore({.root = mount, .ephemeral = true});
   EXPECT_TRUE(store->Pin().ok());
   ASSERT_TRUE(store->Bind("farm 1").ok());
   EXPECT_TRUE(store->Pin().ok());
-  std::filesystem::rename(mount, away);
+  std::filesystem::remove(mount);
   ASSERT_TRUE(WriteBlob(*store, "default", "abc").ok());
   EXPECT_EQ(store->Pin().status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store->CollectGarbage({.farm = "farm 1"}).status().code(), absl::StatusCode::kUnavailable);
   std::filesystem::remove_all(mount);
-  std::filesystem::rename(away, mount);
+  std::filesystem::create_directory_symlink(disk.path(), mount);
   EXPECT_TRUE(store->Pin().ok());
+}
+
+// Nothing comes back by waiting there: the farm goes on with what is stored anew.
+TEST(LocalGarbageTest, AFolderThatSomebodyEmptiedStaysItsFarms) {
+  const TemporaryFolder folder = *TemporaryFolder::Create("/tmp", "store-");
+  const std::filesystem::path root = folder.path() / "above" / "store";
+  std::unique_ptr<Store> store = *OpenLocalStore({.root = root, .ephemeral = true});
+  ASSERT_TRUE(store->Bind("farm 1").ok());
+  EXPECT_EQ(store->Farm().value(), "farm 1");
+  for (const std::filesystem::path& gone : {root / "farm", root, root.parent_path()}) {
+    std::filesystem::remove_all(gone);
+    EXPECT_TRUE(store->Pin().ok()) << gone;
+    EXPECT_EQ(ReadFile(root / "farm").value_or(""), "farm 1") << gone;
+    ASSERT_TRUE(WriteBlob(*store, "default", "abc").ok()) << gone;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, GarbageTest, ::testing::Values("Local", "S3"),

@@ -91,12 +91,15 @@ TEST_F(TaskRunnerTest, TheOnlyWorkerFailsTasksWhoseStoreStaysDownAndNamesThePlac
 
 // As when a mount goes away and leaves an empty folder.
 TEST_F(TaskRunnerTest, AFarmsStoreThatIsNobodysAnyMoreIsDown) {
+  const TemporaryFolder disk = *TemporaryFolder::Create("/dev/shm", "store-");  // another file system
+  const fs::path mount = folder_.path() / "mount";
+  fs::create_directory_symlink(disk.path(), mount);
+  store_ = *OpenLocalStore({mount, true});
   const std::string request = Submit();
   executor_.steps = {Converts()};
   ASSERT_TRUE(store_->Bind("farm").ok());
   EXPECT_EQ(*store_->Farm(), "farm");
-  const fs::path mount = folder_.path() / "store", away = folder_.path() / "away";
-  fs::rename(mount, away);
+  fs::remove(mount);
   for (int i = 0; i < 3; ++i) {
     const LeasedTask task = Lease();
     EXPECT_EQ(task.attempt, 1);
@@ -105,9 +108,25 @@ TEST_F(TaskRunnerTest, AFarmsStoreThatIsNobodysAnyMoreIsDown) {
   EXPECT_EQ(View(request).reason, "the farm's store is away; its keeper has to mount it");
   EXPECT_EQ(executor_.runs, 0);
   fs::remove_all(mount);
-  fs::rename(away, mount);
+  fs::create_directory_symlink(disk.path(), mount);
   Run(Lease());
   EXPECT_EQ(View(request).state, TaskState::kPassed);
+}
+
+// Its blobs do not come back by waiting.
+TEST_F(TaskRunnerTest, InAStoreThatSomebodyEmptiedBlobsAreLost) {
+  const std::string request = Submit();
+  ASSERT_TRUE(store_->Bind("farm").ok());
+  EXPECT_EQ(*store_->Farm(), "farm");
+  fs::remove_all(folder_.path() / "store");
+  executor_.steps = {Converts()};
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    const LeasedTask task = Lease();
+    EXPECT_EQ(task.attempt, attempt);
+    EXPECT_EQ(Run(task).machine, Health::kUnsaid);
+  }
+  EXPECT_EQ(View(request).state, TaskState::kFailed);
+  EXPECT_THAT(View(request).reason, HasSubstr("is not stored"));
 }
 
 TEST_F(TaskRunnerTest, AModelsFaultFailsAtOnce) {
