@@ -274,6 +274,11 @@ absl::Status Run(Flags flags) {
   int received = 0;
   while (sigwait(&signals, &received) == 0 && received == SIGHUP) coordinator->Reload();
   LogInfo("stopping", {{"signal", std::to_string(received)}});
+  // A store that does not answer holds its callers' threads for minutes; nothing that they would leave is missed.
+  std::thread([] {
+    absl::SleepFor(2 * kGrace);
+    std::_Exit(0);
+  }).detach();
   coordinator->Stop(kGrace);
   return absl::OkStatus();
 }

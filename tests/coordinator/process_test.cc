@@ -3,13 +3,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <thread>
 
+#include "common/base/error.h"
+#include "common/base/file.h"
 #include "common/rpc/status.h"
+#include "proto/slipway/v1/blob.grpc.pb.h"
 #include "proto/slipway/v1/export.grpc.pb.h"
 #include "tests/support/farm.h"
 
@@ -127,6 +133,85 @@ TEST_F(ProcessTest, QuotasOfTenantsAreFlags) {
   const absl::Status refused = submit(1);
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   EXPECT_THAT(Message(refused), HasSubstr("quota of open tasks: 2 at most"));
+}
+
+// An S3 server that has no object, until it says nothing any more.
+class FallingSilent {
+ public:
+  FallingSilent() {
+    ::listen(listener_.get(), 64);
+    thread_ = std::thread([this] {
+      for (int fd; (fd = ::accept(listener_.get(), nullptr, nullptr)) >= 0;) {
+        UniqueFd caller(fd);
+        std::string asked;
+        char buffer[4096];
+        for (ssize_t count;
+             asked.find("\r\n\r\n") == asked.npos && (count = ::recv(fd, buffer, sizeof(buffer), 0)) > 0;)
+          asked.append(buffer, count);
+        if (silent) {
+          held_.push_back(std::move(caller));
+          ++unanswered;
+          continue;
+        }
+        const bool lists = asked.find("list-type") != asked.npos;
+        const std::string answer = fmt::format("HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                                               lists ? "200 OK" : "404 Not Found");
+        ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+      }
+    });
+  }
+  ~FallingSilent() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  std::string url() const {
+    sockaddr_in address{};
+    socklen_t length = sizeof(address);
+    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length);
+    return fmt::format("s3://b/farm?endpoint=http://127.0.0.1:{}", ntohs(address.sin_port));
+  }
+
+  std::atomic<bool> silent = false;
+  std::atomic<int> unanswered = 0;
+
+ private:
+  static int Bound() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    return fd;
+  }
+  UniqueFd listener_{Bound()};
+  std::vector<UniqueFd> held_;
+  std::thread thread_;
+};
+
+// Each try of a request would wait for a minute.
+TEST_F(ProcessTest, AStoreThatDoesNotAnswerHoldsUpNoEnd) {
+  FallingSilent s3;
+  const std::filesystem::path credentials = folder.path() / "credentials";
+  ASSERT_TRUE(WriteFileAtomically(credentials, "[default]\naws_access_key_id=k\naws_secret_access_key=s\n").ok());
+  const std::string address = "unix:" + (folder.path() / "api").string();
+  Process coordinator({"--redis", redis.address(), "--store", s3.url(), "--store-credentials", credentials.string(),
+                       "--listen", address, "--garbage-after", "0", "--ready-fd", std::to_string(Process::kReadyFd)});
+  ASSERT_EQ(coordinator.Ready(), address + "\n") << coordinator.Output();
+  s3.silent = true;
+  std::thread asking([&] {
+    const auto stub = v1::BlobService::NewStub(OpenChannel(Address::Parse(address).value()));
+    grpc::ClientContext context;
+    v1::FindMissingRequest request;
+    v1::FindMissingResponse response;
+    v1::Digest& digest = *request.add_digests();
+    digest.set_sha256(std::string(64, 'a'));
+    digest.set_bytes(1);
+    EXPECT_FALSE(stub->FindMissing(&context, request, &response).ok());
+  });
+  EXPECT_TRUE(Eventually([&] { return s3.unanswered > 0; }));
+  EXPECT_EQ(coordinator.Kill(SIGTERM), 0) << coordinator.Output();
+  EXPECT_EQ(s3.unanswered, 1) << "it ended after another try";
+  asking.join();
 }
 
 TEST_F(ProcessTest, SaysThatItWaitsForRedisAndCanBeEndedMeanwhile) {
