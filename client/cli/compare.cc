@@ -201,7 +201,8 @@ int RunCompare(const Settings& settings, const Arguments& files) {
   std::puts(fmt::format("baseline {} ({} {})", baseline->path.string(), baseline->target, baseline->precision).c_str());
   for (const Compared& compared : all) {
     if (!compared.comparison.ok()) {
-      std::puts(fmt::format("{}: {}", compared.path.string(), Message(compared.comparison.status())).c_str());
+      const std::string reason = Message(compared.comparison.status()), path = compared.path.string();
+      std::puts((reason.starts_with(path) ? reason : path + ": " + reason).c_str());
       continue;
     }
     const ParityResult& result = compared.comparison->result;

@@ -24,9 +24,10 @@ absl::Status WhileTheFarmForgets(const std::function<absl::Status()>& attempt) {
   absl::Status status;
   for (int submission = 0; submission < kSubmissions; ++submission) {
     status = attempt();
-    if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) break;
+    if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) return status;
   }
-  return status;
+  return WithKind(Annotate(status, fmt::format("the farm lost what it was sent, {} times in a row", kSubmissions)),
+                  ErrorKind::kMachine);
 }
 
 }  // namespace

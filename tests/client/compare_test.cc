@@ -167,5 +167,13 @@ TEST_F(CompareTest, WhatDoesNotFitSaysWhy) {
   EXPECT_THAT(nobody.err, HasSubstr("/nowhere/python"));
 }
 
+// Said once which file it is.
+TEST_F(CompareTest, AVariantThatCannotBeReadIsNamedOnce) {
+  box_.File("bad.onnx", "no model");
+  const Ended ended = box_.Run({"compare", "a.onnx", "bad.onnx"});
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("\nbad.onnx: not a readable ONNX model"));
+}
+
 }  // namespace
 }  // namespace slipway

@@ -12,6 +12,7 @@
 
 #include "client/lib/farm_client.h"
 #include "common/base/retry_after.h"
+#include "proto/slipway/v1/blob.grpc.pb.h"
 #include "proto/slipway/v1/export.grpc.pb.h"
 #include "tests/client/command.h"
 #include "tests/support/farm.h"
@@ -42,6 +43,50 @@ class StuckCoordinator final : public v1::ExportService::Service {
   }
   std::unique_ptr<grpc::Server> server_;
 };
+
+// A farm that loses every blob before it is used.
+class ForgetfulFarm {
+ public:
+  explicit ForgetfulFarm(const std::string& address) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+    builder.RegisterService(&exports_);
+    builder.RegisterService(&blobs_);
+    server_ = builder.BuildAndStart();
+  }
+  ~ForgetfulFarm() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+  int submitted() const { return exports_.submitted; }
+
+ private:
+  struct Exports final : v1::ExportService::Service {
+    grpc::Status Submit(grpc::ServerContext*, const v1::SubmitRequest*, v1::SubmitResponse*) override {
+      ++submitted;
+      return {grpc::StatusCode::FAILED_PRECONDITION, "input blobs are missing; upload them and submit again: x"};
+    }
+    std::atomic<int> submitted = 0;
+  };
+  struct Blobs final : v1::BlobService::Service {
+    grpc::Status FindMissing(grpc::ServerContext*, const v1::FindMissingRequest*, v1::FindMissingResponse*) override {
+      return grpc::Status::OK;
+    }
+  };
+  Exports exports_;
+  Blobs blobs_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+// Not the user's fault, and not for ever.
+TEST(ForgetfulFarmTest, IsTheMachinesFault) {
+  Sandbox box;
+  box.File("m.onnx", "x");
+  const std::string address = "unix:" + (box.work() / "f.sock").string();
+  const ForgetfulFarm farm(address);
+  const Ended ended = box.Run({"export", "m.onnx", "--target", "onnx", "--server", address});
+  EXPECT_EQ(ended.code, 5) << ended.out;
+  EXPECT_THAT(ended.err, HasSubstr("the farm lost what it was sent, 4 times in a row: input blobs are missing"));
+  EXPECT_EQ(farm.submitted(), 4);
+}
 
 class FailoverTest : public testing::Test {
  protected:
