@@ -205,15 +205,15 @@ absl::Status Patiently(std::string_view missing, const sigset_t& signals,
   }
 }
 
-// UNAVAILABLE while the store is nobody's although the farm has one: what is stored in an empty mount point nobody finds. One that is
-// another farm's serves, but is not cleaned.
+// UNAVAILABLE while the store's mount is missing: what is stored in an empty mount point nobody finds. A store that is another farm's
+// serves, but is not cleaned.
 absl::Status CheckStore(const Flags& flags, Queue& queue, Store& store) {
-  ASSIGN_OR_RETURN(const std::string farm, queue.StoreOwner());
+  ASSIGN_OR_RETURN(const NotedStore noted, queue.Noted());
   if (flags.adopt_store) {
-    const bool unseen = flags.garbage_hours == 0 && !farm.empty();  // else the collector adopts it
-    return unseen ? store.Bind(farm) : absl::OkStatus();
+    const bool unseen = flags.garbage_hours == 0 && !noted.farm.empty();  // else the collector adopts it
+    return unseen ? store.Bind(noted.farm) : absl::OkStatus();
   }
-  const absl::Status claim = CheckClaim(store, farm, flags.store);
+  const absl::Status claim = CheckClaim(store, noted.farm, noted.file_system, flags.store);
   return absl::IsUnavailable(claim) ? claim : absl::OkStatus();
 }
 

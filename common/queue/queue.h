@@ -210,6 +210,12 @@ class Changes {
   virtual void Unfollow(const std::string& request) = 0;
 };
 
+// That the farm has a store.
+struct NotedStore {
+  std::string farm;  // its name; empty: none has been noted
+  std::string file_system;
+};
+
 // Thread-safe: a bounded pool of connections that reconnect with backoff and jitter. UNAVAILABLE: Redis cannot be reached or is loading;
 // RESOURCE_EXHAUSTED: it is full, or a quota is used up; FAILED_PRECONDITION: another schema, or an eviction policy other than noeviction.
 class Queue {
@@ -268,9 +274,9 @@ class Queue {
   virtual absl::Status Ping() = 0;
   // A name that these keys got when they were first asked for it: a queue that was lost comes back under another.
   virtual absl::StatusOr<std::string> FarmId() = 0;
-  // That a store has been bound to that name (Store::Bind); and the name once one has, else empty.
-  virtual absl::Status NoteStore() = 0;
-  virtual absl::StatusOr<std::string> StoreOwner() = 0;
+  // That a store on `file_system` (Store::FileSystem) has been bound to that name; and what was noted last.
+  virtual absl::Status NoteStore(std::string_view file_system) = 0;
+  virtual absl::StatusOr<NotedStore> Noted() = 0;
 };
 
 absl::StatusOr<std::unique_ptr<Queue>> ConnectQueue(const QueueOptions& options);

@@ -121,12 +121,15 @@ absl::StatusOr<std::string> RedisQueue::FarmId() {
   return id;
 }
 
-absl::Status RedisQueue::NoteStore() { return RunCommand({"HSET", Key("meta"), "store", "1"}).status(); }
+absl::Status RedisQueue::NoteStore(std::string_view file_system) {
+  return RunCommand({"HSET", Key("meta"), "store", std::string(file_system)}).status();
+}
 
-absl::StatusOr<std::string> RedisQueue::StoreOwner() {
+absl::StatusOr<NotedStore> RedisQueue::Noted() {
   ASSIGN_OR_RETURN(const Reply reply, RunCommand({"HMGET", Key("meta"), "farm", "store"}));
   const auto fields = Elements(reply.get());
-  return std::string(fields.size() == 2 && !IsNil(fields[1]) ? Text(fields[0]) : "");
+  if (fields.size() != 2 || IsNil(fields[0]) || IsNil(fields[1])) return NotedStore();
+  return NotedStore{.farm = std::string(Text(fields[0])), .file_system = std::string(Text(fields[1]))};
 }
 
 namespace {

@@ -53,8 +53,8 @@ class RedisQueue final : public Queue {
 
   absl::Status Ping() override;
   absl::StatusOr<std::string> FarmId() override;
-  absl::Status NoteStore() override;
-  absl::StatusOr<std::string> StoreOwner() override;
+  absl::Status NoteStore(std::string_view file_system) override;
+  absl::StatusOr<NotedStore> Noted() override;
 
  private:
   absl::StatusOr<bool> CancelFor(const std::string& request, const std::string& waiter);

@@ -95,6 +95,7 @@ class CachedStore final : public Store {
   absl::Status Check() override { return backing_->Check(); }
   absl::Status Bind(std::string_view farm) override { return backing_->Bind(farm); }
   absl::StatusOr<std::string> Farm() override { return backing_->Farm(); }
+  std::string FileSystem() override { return backing_->FileSystem(); }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override { return backing_->Pin(); }
   absl::StatusOr<GarbageReport> CollectGarbage(const GarbageOptions& options) override {
     return backing_->CollectGarbage(options);

@@ -6,19 +6,16 @@
 
 namespace slipway {
 
-absl::Status CheckClaim(Store& store, std::string_view farm, std::string_view place) {
+absl::Status CheckClaim(Store& store, std::string_view farm, std::string_view file_system, std::string_view place) {
   if (farm.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string bound, store.Farm());
-  if (bound == farm) return absl::OkStatus();
-  if (bound.empty()) {
-    const std::string_view question =
-        place.starts_with("s3://") ? "is it the right bucket and endpoint?" : "is its mount missing?";
+  if (bound == farm || (bound.empty() && store.FileSystem() == file_system)) return absl::OkStatus();
+  if (bound.empty())
     return WithStoreDown(WithTold(
-        Unavailable("the store {} is nobody's, but this farm has one: {} Set that right, or name the farm's store by "
-                    "--store; if it is a new one, start a coordinator with --adopt-store",
-                    place, question),
+        Unavailable("the store {} is nobody's, but this farm has one, on another file system: is its mount missing? "
+                    "Mount it, or, if this is to be the farm's store, start a coordinator with --adopt-store",
+                    place),
         "the farm's store is away; its keeper has to mount it"));
-  }
   return WithKind(
       FailedPrecondition("the store {} is farm {}'s, not {}'s: name the farm's own by --store, or, if that farm is no "
                          "more (or its Redis was lost), start a coordinator with --adopt-store",

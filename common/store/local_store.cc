@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 #include <fstream>
 #include <mutex>
@@ -36,11 +38,13 @@ bool IsWhole(const struct stat& info, const Digest& digest) {
 // Whether renaming `info`'s only name away leaves nobody able to change the blob by another one.
 bool MayBeMoved(const struct stat& info) { return S_ISREG(info.st_mode) && info.st_nlink == 1; }
 
-// The file system of a folder, or of its nearest parent that is there: that of an empty mount point is another than its mount's.
-dev_t DeviceOf(std::filesystem::path folder) {
+// Of a folder, or of its nearest parent that is there.
+std::string FileSystemOf(std::filesystem::path folder) {
   struct stat info {};
   while (::stat(folder.c_str(), &info) != 0 && folder != folder.parent_path()) folder = folder.parent_path();
-  return info.st_dev;
+  struct statfs kind {};
+  ::statfs(folder.c_str(), &kind);
+  return fmt::format("{:x}:{:x}:{:x}", kind.f_type, std::bit_cast<uint64_t>(kind.f_fsid), info.st_dev);
 }
 
 class LocalStore final : public Store {
@@ -150,15 +154,15 @@ class LocalStore final : public Store {
 
   absl::Status Bind(std::string_view farm) override { return BindLocalFarm(layout_, farm); }
   absl::StatusOr<std::string> Farm() override {
-    const dev_t device = DeviceOf(layout_.root());
+    const std::string file_system = FileSystem();
     ASSIGN_OR_RETURN(std::string farm, LocalFarm(layout_));
     std::lock_guard lock(farm_mutex_);
-    if (!farm.empty() && device == DeviceOf(layout_.root())) {
+    if (!farm.empty() && file_system == FileSystem()) {
       farm_ = farm;
-      device_ = device;
+      file_system_ = file_system;
     }
     if (!farm.empty() || farm_.empty()) return farm;
-    if (device != device_)
+    if (file_system != file_system_)
       return WithStoreDown(
           WithTold(Unavailable("the store {} is nobody's any more: its mount is missing", layout_.root().string()),
                    "the farm's store is away; its keeper has to mount it"));
@@ -167,6 +171,7 @@ class LocalStore final : public Store {
     RETURN_IF_ERROR(BindLocalFarm(layout_, farm_));
     return farm_;
   }
+  std::string FileSystem() override { return FileSystemOf(layout_.root()); }
   absl::StatusOr<std::unique_ptr<BlobPins>> Pin() override {
     RETURN_IF_ERROR(Farm().status());
     return MakeLocalPins(layout_);
@@ -195,8 +200,8 @@ class LocalStore final : public Store {
   }
 
   std::mutex farm_mutex_;
-  std::string farm_;  // whose it was when that was last read; empty: nobody's
-  dev_t device_ = 0;  // of the root then
+  std::string farm_;         // whose it was when that was last read; empty: nobody's
+  std::string file_system_;  // of the root then
   StoreLayout layout_;
   const bool reserve_;
   VerifiedFiles verified_{kRememberedFiles};

@@ -95,6 +95,9 @@ class Store {
   // Whose it is; empty: nobody's yet. UNAVAILABLE where a folder that was a farm's is nobody's now, on another file system: its mount went
   // away, and what is stored meanwhile lies below it. On the same one somebody emptied it: it is bound again.
   virtual absl::StatusOr<std::string> Farm();
+  // Names the file system that its folder is on: an empty mount point is on another than what is mounted there. Empty where nothing is mounted, as for a
+  // bucket.
+  virtual std::string FileSystem() { return ""; }
   virtual absl::StatusOr<std::unique_ptr<BlobPins>> Pin();  // asks Farm() first
   // Removes blobs that are untouched, unpinned and unreferenced, untouched actions, and unfinished writes nobody goes on
   // with. Finding a blob by FindMissing, opening and storing it touch it. FAILED_PRECONDITION, nothing removed, unless the store is

@@ -93,7 +93,7 @@ absl::Status GarbageCollector::Bind(const std::string& farm) {
     if (!bound.empty() && !options_.adopt) return absl::OkStatus();
     RETURN_IF_ERROR(store_.Bind(farm));
   }
-  return queue_.NoteStore();
+  return queue_.NoteStore(store_.FileSystem());
 }
 
 absl::StatusOr<GarbageReport> GarbageCollector::Collect(absl::Time now) {

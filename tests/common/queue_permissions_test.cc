@@ -27,8 +27,8 @@ class PermissionsTest : public QueueTest {
   static void DoEverything(Queue& queue) {
     ASSERT_TRUE(queue.Ping().ok());
     ASSERT_TRUE(queue.FarmId().ok());
-    ASSERT_TRUE(queue.NoteStore().ok());
-    ASSERT_TRUE(queue.StoreOwner().ok());
+    ASSERT_TRUE(queue.NoteStore("disk").ok());
+    ASSERT_TRUE(queue.Noted().ok());
     std::atomic<int> heard = 0;
     ASSERT_TRUE(queue.OnCancelled([&](const std::string&) { ++heard; }).ok());
     QueuedRequest request = PreparedRequest("a", 4);

@@ -229,10 +229,14 @@ TEST_F(ProcessTest, WaitsForTheMountOfItsStore) {
   {
     Process first(Flags(address));
     EXPECT_EQ(first.Ready(), address + "\n");
-    EXPECT_TRUE(Eventually([&] { return !queue->StoreOwner().value().empty(); }));
+    EXPECT_TRUE(Eventually([&] { return !queue->Noted().value().farm.empty(); }));
   }
-  EXPECT_EQ(queue->StoreOwner().value(), queue->FarmId().value());
+  EXPECT_EQ(queue->Noted().value().farm, queue->FarmId().value());
+  EXPECT_NE(queue->Noted().value().file_system, "");
   std::filesystem::rename(mount, away);
+  EXPECT_EQ(Process(Flags(address)).Ready(), address + "\n") << "a new store where the first was";
+  std::filesystem::remove_all(mount);
+  ASSERT_TRUE(queue->NoteStore("what is mounted there").ok());
   Process next(Flags(address));
   EXPECT_THAT(next.OutputUpTo("is its mount missing?"), HasSubstr("the farm's store is not there yet"));
   EXPECT_TRUE(absl::IsUnavailable(List(address)));
@@ -245,7 +249,7 @@ TEST_F(ProcessTest, WaitsForTheMountOfItsStore) {
 TEST_F(ProcessTest, AnotherStoreIsAdoptedWhenItIsSaid) {
   const auto queue = ConnectQueue({.address = redis.address()}).value();
   const std::string farm = queue->FarmId().value(), address = "unix:" + (folder.path() / "api").string();
-  ASSERT_TRUE(queue->NoteStore().ok());
+  ASSERT_TRUE(queue->NoteStore("what is mounted there").ok());
   for (const char* garbage_after : {"24", "0"}) {
     std::filesystem::remove_all(folder.path() / "store");
     std::vector<std::string> flags = Flags(address);

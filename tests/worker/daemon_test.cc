@@ -368,7 +368,7 @@ class MountTest : public DaemonTest {
   // As a coordinator does when the farm first starts.
   void Claim() {
     ASSERT_TRUE(store_->Bind(*queue_->FarmId()).ok());
-    ASSERT_TRUE(queue_->NoteStore().ok());
+    ASSERT_TRUE(queue_->NoteStore("what is mounted there").ok());
   }
   const std::filesystem::path mount_ = folder_.path() / "store", away_ = folder_.path() / "away";
 };
@@ -418,7 +418,9 @@ TEST_F(MountTest, NoFirstStartIsHeldUp) {
   WorkerProcess(Arguments()).Signal(SIGTERM);
   ASSERT_TRUE(store_->Bind(farm).ok());
   WorkerProcess(Arguments()).Signal(SIGTERM);
-  ASSERT_TRUE(queue_->NoteStore().ok());
+  ASSERT_TRUE(queue_->NoteStore(store_->FileSystem()).ok());
+  WorkerProcess(Arguments()).Signal(SIGTERM);
+  std::filesystem::remove_all(mount_);  // and another one where the first was
   WorkerProcess(Arguments()).Signal(SIGTERM);
 }
 

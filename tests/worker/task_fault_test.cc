@@ -223,7 +223,7 @@ TEST_F(MachineTest, ALostBlobTellsNothingInAFarmsStore) {
 // The mount has been missing since before this process began.
 TEST_F(MachineTest, ALostBlobInAStoreThatIsNobodysIsTheMissingMountsWhereTheFarmHasAStore) {
   ASSERT_TRUE(queue_->FarmId().ok());
-  ASSERT_TRUE(queue_->NoteStore().ok());
+  ASSERT_TRUE(queue_->NoteStore("another file system").ok());
   input_ = Digest::Of("never stored");
   const std::string request = Submit();
   executor_.steps = {Converts()};

@@ -146,8 +146,8 @@ class Worker {
   // started together with its store.
   absl::Status CheckStore() {
     if (options_.take_all) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const std::string farm, queue_->StoreOwner());
-    const absl::Status claim = CheckClaim(*store_, farm, options_.store);
+    ASSIGN_OR_RETURN(const NotedStore noted, queue_->Noted());
+    const absl::Status claim = CheckClaim(*store_, noted.farm, noted.file_system, options_.store);
     return claim.ok() ? claim : Unavailable("{}", Message(claim));
   }
 

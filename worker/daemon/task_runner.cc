@@ -225,8 +225,9 @@ Failure TaskRunner::FailureToRead(absl::Status& status) {
     // Where a mount is missing, everything is; the store of a farm says whose it is.
     const absl::StatusOr<std::string> farm = store_.Farm();
     if (farm.ok() && !farm->empty()) return Failure::kUnclear;
-    const absl::StatusOr<std::string> owner = farm.ok() ? queue_.StoreOwner() : farm;
-    const absl::Status claim = owner.ok() ? CheckClaim(store_, *owner, "") : owner.status();
+    const absl::StatusOr<NotedStore> noted = farm.ok() ? queue_.Noted() : farm.status();
+    const absl::Status claim =
+        noted.ok() ? CheckClaim(store_, noted->farm, noted->file_system, "that --store names") : noted.status();
     if (IsStoreDown(claim)) status = claim;
   }
   return IsStoreDown(status) ? Failure::kStoreDown : Failure::kMachine;
