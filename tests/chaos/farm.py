@@ -53,6 +53,8 @@ class Daemon:
             self.farm.troubles.end(self.down)
             self.watcher = threading.Thread(target=self._await_death, args=(self.process,), daemon=True)
             self.watcher.start()
+        else:
+            self.process.wait()  # it closed its end as it died
         return bool(words)
 
     def _await_death(self, process):
