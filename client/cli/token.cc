@@ -1,4 +1,6 @@
 // slipway token new|list|revoke: keeps the file of those who may call a farm (the coordinator's --tokens).
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +10,7 @@
 #include "client/cli/verb.h"
 #include "common/access/tokens.h"
 #include "common/base/error.h"
+#include "common/base/file_stamp.h"
 
 namespace slipway::cli {
 namespace {
@@ -91,7 +94,12 @@ absl::Status Act(const Settings& settings, const Arguments& arguments) {
 
 int RunToken(const Settings& settings, const Arguments& arguments) {
   const absl::Status status = Act(settings, arguments);
-  return status.ok() ? kExitOk : Fail(status);
+  if (!status.ok()) return Fail(status);
+  const std::string file = settings.Text("tokens");
+  if (const auto stamp = StampOf(file); stamp.ok() && (stamp->mode & S_IWOTH) != 0)
+    std::fprintf(stderr, "slipway: warning: %s: anybody may write to it, so coordinators refuse it; chmod o-w\n",
+                 file.c_str());
+  return kExitOk;
 }
 
 }  // namespace slipway::cli

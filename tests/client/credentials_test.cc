@@ -88,6 +88,16 @@ TEST_F(TokenVerbTest, WrongUseIsExit2) {
   EXPECT_THAT(no_file.err, HasSubstr("--tokens FILE or SLIPWAY_TOKENS"));
 }
 
+// Coordinators refuse it: better said by whoever keeps it.
+TEST_F(TokenVerbTest, AFileThatAnybodyMayWriteToIsWarnedOf) {
+  EXPECT_THAT(New("ci").err, Not(HasSubstr("warning")));
+  std::filesystem::permissions(box_.work() / "tokens", std::filesystem::perms(0666));
+  const Ended listed = Token({"list"});
+  EXPECT_EQ(listed.code, 0);
+  EXPECT_THAT(listed.err, HasSubstr("anybody may write to it"));
+  EXPECT_THAT(New("other").err, HasSubstr("chmod o-w"));
+}
+
 // A farm on a TCP port of loopback that asks for tokens over TLS.
 class GuardedServerTest : public testing::Test {
  protected:
