@@ -39,8 +39,7 @@ namespace {
 constexpr int kExitUsage = 2;
 constexpr int kExitMachine = 5;
 constexpr absl::Duration kGrace = absl::Milliseconds(800);  // for calls under way
-constexpr absl::Duration kPatience =
-    absl::Seconds(10);  // Redis may still be loading when we start, a mount be on its way
+constexpr absl::Duration kPatience = absl::Seconds(10);     // as we start: Redis may be loading, a mount on its way
 
 constexpr char kExamples[] =
     R"(Every flag has an environment variable: SLIPWAY_ and its name in capitals, '-' as '_'. Flags win.

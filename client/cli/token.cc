@@ -1,6 +1,4 @@
 // slipway token new|list|revoke: keeps the file of those who may call a farm (the coordinator's --tokens).
-#include <sys/stat.h>
-
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -10,7 +8,6 @@
 #include "client/cli/verb.h"
 #include "common/access/tokens.h"
 #include "common/base/error.h"
-#include "common/base/file_stamp.h"
 
 namespace slipway::cli {
 namespace {
@@ -95,10 +92,9 @@ absl::Status Act(const Settings& settings, const Arguments& arguments) {
 int RunToken(const Settings& settings, const Arguments& arguments) {
   const absl::Status status = Act(settings, arguments);
   if (!status.ok()) return Fail(status);
-  const std::string file = settings.Text("tokens");
-  if (const auto stamp = StampOf(file); stamp.ok() && (stamp->mode & S_IWOTH) != 0)
-    std::fprintf(stderr, "slipway: warning: %s: anybody may write to it, so coordinators refuse it; chmod o-w\n",
-                 file.c_str());
+  // What a coordinator would refuse it for.
+  if (const absl::Status refused = LookAtTokens(settings.Text("tokens")).status(); !refused.ok())
+    std::fprintf(stderr, "slipway: warning: %s\n", Message(refused).c_str());
   return kExitOk;
 }
 

@@ -170,16 +170,16 @@ absl::Status RevokeToken(const std::filesystem::path& file, std::string_view nam
 
 absl::StatusOr<std::unique_ptr<TokenFile>> TokenFile::Open(const std::filesystem::path& file, const Clock& clock) {
   std::unique_ptr<TokenFile> tokens(new TokenFile(file, clock));
-  const absl::StatusOr<FileStamp> stamp = tokens->Look();
+  const absl::StatusOr<FileStamp> stamp = LookAtTokens(file);
   if (!stamp.ok()) return Usage(stamp.status());
   RETURN_IF_ERROR(tokens->Read(*stamp));
   return tokens;
 }
 
-absl::StatusOr<FileStamp> TokenFile::Look() const {
-  ASSIGN_OR_RETURN(const FileStamp stamp, StampOf(file_));
+absl::StatusOr<FileStamp> LookAtTokens(const std::filesystem::path& file) {
+  ASSIGN_OR_RETURN(const FileStamp stamp, StampOf(file));
   if ((stamp.mode & S_IWOTH) != 0)
-    return InvalidArgument("{}: anybody may write to it, and so make tokens; chmod o-w", file_.string());
+    return InvalidArgument("{}: anybody may write to it, and so make tokens; chmod o-w", file.string());
   return stamp;
 }
 
@@ -194,7 +194,7 @@ absl::Status TokenFile::Read(const FileStamp& stamp) {
 
 void TokenFile::Refresh() {
   std::lock_guard lock(refreshing_);
-  const absl::StatusOr<FileStamp> stamp = Look();
+  const absl::StatusOr<FileStamp> stamp = LookAtTokens(file_);
   if (stamp.ok() && *stamp == stamp_) {
     last_complaint_.clear();
     return;

@@ -44,6 +44,8 @@ absl::StatusOr<std::string> AddToken(const std::filesystem::path& file, const Id
 absl::Status RevokeToken(const std::filesystem::path& file, std::string_view name);
 // NOT_FOUND (usage): no such file.
 absl::StatusOr<std::vector<TokenEntry>> ReadTokens(const std::filesystem::path& file);
+// The file as it stands. INVALID_ARGUMENT: anybody may write to it, so that coordinators refuse it; the errno's status.
+absl::StatusOr<FileStamp> LookAtTokens(const std::filesystem::path& file);
 
 // The tokens as a server asks for them. Thread-safe. A file that changes is read again within a second, and at once
 // for a token that is not known yet; one that cannot be read, or is malformed, leaves the tokens as they were and is logged once.
@@ -59,7 +61,6 @@ class TokenFile {
 
  private:
   TokenFile(std::filesystem::path file, const Clock& clock) : file_(std::move(file)), clock_(clock) {}
-  absl::StatusOr<FileStamp> Look() const;
   absl::Status Read(const FileStamp& stamp);
   std::optional<TokenEntry> Known(const Digest& token);
 

@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/metrics/metrics.h"
 #include "common/store/layout.h"
+#include "common/store/pump.h"
 
 namespace slipway {
 namespace {
@@ -46,19 +47,6 @@ absl::StatusOr<std::vector<CachedFile>> Scan(const fs::path& root) {
   if (error && error != std::errc::no_such_file_or_directory)
     return ErrnoStatus(error.value(), fmt::format("list {}", root.string()));
   return files;
-}
-
-// The reader's failure; `written` becomes the writer's.
-absl::Status Fill(BlobReader& reader, BlobWriter& writer, absl::Status& written) {
-  std::vector<std::byte> buffer(1 << 20);
-  while (true) {
-    ASSIGN_OR_RETURN(const size_t count, reader.Read(buffer));
-    if (count == 0) break;
-    written = writer.Write(std::span(buffer).first(count));
-    if (!written.ok()) return absl::OkStatus();
-  }
-  written = writer.Commit();
-  return absl::OkStatus();
 }
 
 // Unless a process uses or writes it.
@@ -115,7 +103,8 @@ class CachedStore final : public Store {
     absl::StatusOr<std::unique_ptr<BlobWriter>> writer = Reserve(tenant, digest);
     absl::Status kept = writer.status();
     if (kept.ok()) {
-      RETURN_IF_ERROR(Fill(*reader, **writer, kept));
+      RETURN_IF_ERROR(Pump(*reader, **writer, kept));
+      if (kept.ok()) kept = (*writer)->Commit();
       writer->reset();  // and its lock
     }
     reader.reset();

@@ -1,7 +1,6 @@
 #include "common/store/claim.h"
 
 #include "common/base/error.h"
-#include "common/base/told.h"
 #include "common/store/down.h"
 
 namespace slipway {
@@ -11,11 +10,10 @@ absl::Status CheckClaim(Store& store, std::string_view farm, std::string_view fi
   ASSIGN_OR_RETURN(const std::string bound, store.Farm());
   if (bound == farm || (bound.empty() && store.FileSystem() == file_system)) return absl::OkStatus();
   if (bound.empty())
-    return WithStoreDown(WithTold(
-        Unavailable("the store {} is nobody's, but this farm has one, on another file system: is its mount missing? "
+    return MountMissing(
+        fmt::format("the store {} is nobody's, but this farm has one, on another file system: is its mount missing? "
                     "Mount it, or, if this is to be the farm's store, start a coordinator with --adopt-store",
-                    place),
-        "the farm's store is away; its keeper has to mount it"));
+                    place));
   return WithKind(
       FailedPrecondition("the store {} is farm {}'s, not {}'s: name the farm's own by --store, or, if that farm is no "
                          "more (or its Redis was lost), start a coordinator with --adopt-store",

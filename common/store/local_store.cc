@@ -12,7 +12,6 @@
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
-#include "common/base/told.h"
 #include "common/store/down.h"
 #include "common/store/layout.h"
 #include "common/store/local_garbage.h"
@@ -163,9 +162,8 @@ class LocalStore final : public Store {
     }
     if (!farm.empty() || farm_.empty()) return farm;
     if (file_system != file_system_)
-      return WithStoreDown(
-          WithTold(Unavailable("the store {} is nobody's any more: its mount is missing", layout_.root().string()),
-                   "the farm's store is away; its keeper has to mount it"));
+      return MountMissing(
+          fmt::format("the store {} is nobody's any more: its mount is missing", layout_.root().string()));
     LogWarning("somebody emptied the store", {{"folder", layout_.root().string()}});
     RETURN_IF_ERROR(MakeFolders(layout_.root()));
     RETURN_IF_ERROR(BindLocalFarm(layout_, farm_));

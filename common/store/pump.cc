@@ -26,8 +26,11 @@ absl::Status PumpInto(BlobReader& reader, const Sink& sink) {
 
 }  // namespace
 
-absl::Status Pump(BlobReader& reader, BlobWriter& writer) {
-  return PumpInto(reader, [&](std::span<const std::byte> data) { return writer.Write(data); });
+absl::Status Pump(BlobReader& reader, BlobWriter& writer, absl::Status& written) {
+  written = absl::OkStatus();
+  const absl::Status status =
+      PumpInto(reader, [&](std::span<const std::byte> data) { return written = writer.Write(data); });
+  return written.ok() ? status : absl::OkStatus();
 }
 
 absl::Status PumpFile(int fd, BlobWriter& writer) {
